@@ -1,0 +1,101 @@
+import { spawn } from 'node:child_process';
+import { createHash } from 'node:crypto';
+import { existsSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+
+export const root = fileURLToPath(new URL('..', import.meta.url));
+const stampFile = join(root, 'node_modules', '.sandgate-stamp');
+const builtFile = join(root, 'dist', '.built');
+
+/** Brings a fresh clone to where it can run: packages as locked, `src/` compiled to `dist/`. Does nothing that is already done. */
+export async function prepare() {
+  const [major = 0, minor = 0] = process.versions.node.split('.').map(Number);
+  if (major < 20 || (major === 20 && minor < 19)) {
+    fail(`Node ${process.versions.node} is too old: Sandgate needs 20.19 or newer`);
+  }
+  await installPackages();
+  await build();
+}
+
+async function installPackages() {
+  const stamp = hash(
+    readFileSync(join(root, 'package-lock.json')),
+    process.versions.modules,
+    process.platform,
+    process.arch,
+  );
+  if (existsSync(stampFile) && readFileSync(stampFile, 'utf8') === stamp) return;
+  say('installing packages (npm ci) …');
+  // Development packages too: the compiler is one of them.
+  await run('npm', ['ci', '--include=dev', '--include=optional', '--no-audit', '--no-fund']);
+  writeFileSync(stampFile, stamp);
+}
+
+async function build() {
+  const stamp = hash(...sources(join(root, 'src')), readFileSync(join(root, 'tsconfig.build.json')));
+  if (existsSync(builtFile) && readFileSync(builtFile, 'utf8') === stamp) return;
+  say('compiling …');
+  // What was compiled from a file that is gone must go too.
+  rmSync(join(root, 'dist'), { recursive: true, force: true });
+  await run(process.execPath, [
+    join(root, 'node_modules', 'typescript', 'bin', 'tsc'),
+    '-p',
+    'tsconfig.build.json',
+  ]);
+  writeFileSync(builtFile, stamp);
+}
+
+/**
+ * Runs a program in the checkout with its output going to ours; ends this process when it fails or is interrupted.
+ * @param {string} command
+ * @param {string[]} args
+ */
+export async function run(command, args) {
+  const child = spawn(command, args, { cwd: root, stdio: ['ignore', 1, 2] });
+  /** @param {NodeJS.Signals} signal */
+  const forward = (signal) => child.kill(signal);
+  process.on('SIGINT', forward).on('SIGTERM', forward);
+  const { code, signal } = await new Promise((resolve) => {
+    child.once('error', (error) => fail(`cannot run ${command}: ${error.message}`));
+    child.once('exit', (exitCode, exitSignal) => resolve({ code: exitCode, signal: exitSignal }));
+  });
+  process.off('SIGINT', forward).off('SIGTERM', forward);
+  if (signal) process.exit(130);
+  if (code !== 0) fail(`\`${[command, ...args].join(' ')}\` failed with exit code ${code}`);
+}
+
+/**
+ * @param {string} folder
+ * @returns {Generator<string>}
+ */
+function* sources(folder) {
+  for (const entry of readdirSync(folder, { withFileTypes: true }).sort((a, b) =>
+    a.name < b.name ? -1 : 1,
+  )) {
+    const path = join(folder, entry.name);
+    if (entry.isDirectory()) yield* sources(path);
+    else yield `${path} ${hash(readFileSync(path))}`;
+  }
+}
+
+/** @param {(string | Buffer)[]} parts */
+function hash(...parts) {
+  const sum = createHash('sha256');
+  for (const part of parts) sum.update(part).update('\0');
+  return sum.digest('hex');
+}
+
+/** @param {string} line */
+export function say(line) {
+  process.stderr.write(`sandgate: ${line}\n`);
+}
+
+/**
+ * @param {string} line
+ * @returns {never}
+ */
+function fail(line) {
+  say(line);
+  process.exit(1);
+}
