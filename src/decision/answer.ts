@@ -1,0 +1,99 @@
+import { internalPath } from '../target/internal-path.ts';
+import type { Answer, Deny, GateRequest, Preflight } from './decision.ts';
+import { wantsHtml } from './negotiate.ts';
+import { closedPortPage, PAGE_CSP, renderPage } from './pages.ts';
+import type { Reason } from './reasons.ts';
+import { REFUSALS } from './refusals.ts';
+
+type Header = readonly [name: string, value: string];
+
+export const JSON_TYPE = 'application/json; charset=utf-8';
+export const HTML_TYPE = 'text/html; charset=utf-8';
+export const TEXT_TYPE = 'text/plain; charset=utf-8';
+
+/** On every answer of the gate: a page's script may read why, no cache keeps it, and caches know what it varies by. */
+export const ANSWER_HEADERS: readonly Header[] = [
+  ['access-control-allow-origin', '*'],
+  ['cache-control', 'no-store'],
+  ['vary', 'accept, sec-fetch-mode, user-agent'],
+];
+
+const NO_SNIFF: Header = ['x-content-type-options', 'nosniff'];
+
+export const PAGE_HEADERS: readonly Header[] = [['content-security-policy', PAGE_CSP], NO_SNIFF];
+
+/** What the client gets instead of the sandbox's answer, byte for byte as contract §3 has it. */
+export function answerFor(decision: Deny | Preflight, request: GateRequest): Answer {
+  switch (decision.kind) {
+    case 'preflight':
+      return { status: 204, headers: [...headersFor('preflight'), ...preflightHeaders(request)], body: '' };
+    case 'deny':
+      return refusalOf(decision, request);
+    default:
+      return decision satisfies never;
+  }
+}
+
+function refusalOf(deny: Deny, request: GateRequest): Answer {
+  const { reason } = deny;
+  const refusal = REFUSALS[reason];
+  const headers = headersFor(reason);
+  if (reason === 'unavailable') headers.push(['retry-after', '1']);
+  if (!('title' in refusal)) {
+    headers.push(['content-type', TEXT_TYPE], NO_SNIFF);
+    return { status: refusal.status, headers, body: `${refusal.message}\n` };
+  }
+  if (wantsHtml(request)) {
+    headers.push(['content-type', HTML_TYPE], ...PAGE_HEADERS);
+    return { status: refusal.status, headers, body: pageFor(deny, refusal) };
+  }
+  headers.push(['content-type', JSON_TYPE]);
+  return { status: refusal.status, headers, body: jsonFor(deny, request) };
+}
+
+/** The JSON body of a refusal; field order is part of the contract. */
+function jsonFor(deny: Deny, request: GateRequest): string {
+  const { status: code, message } = REFUSALS[deny.reason];
+  const { sandboxId, port } = deny;
+  switch (deny.reason) {
+    case 'control_plane_path':
+      return scriptSafe(JSON.stringify({ message, path: internalPath(request.path), code }));
+    case 'unavailable':
+      return JSON.stringify({ message, code });
+    case 'port_closed':
+      return JSON.stringify({ sandboxId, message, port, code });
+    default:
+      return JSON.stringify({ sandboxId, message, code });
+  }
+}
+
+function pageFor(deny: Deny, refusal: { title: string; message: string }): string {
+  const { sandboxId, port } = deny;
+  if (deny.reason === 'port_closed') return closedPortPage(sandboxId ?? '', String(port ?? ''));
+  return renderPage({ ...refusal, sandboxId });
+}
+
+/** As Go's encoder writes it: a path that comes back must not close a script element it is pasted into. */
+function scriptSafe(json: string): string {
+  return json.replace(/[<>&\u2028\u2029]/g, (c) => `\\u${c.charCodeAt(0).toString(16).padStart(4, '0')}`);
+}
+
+function headersFor(reason: Reason): Header[] {
+  return [['x-sandgate-reason', reason], ...ANSWER_HEADERS];
+}
+
+/** Token characters, commas and spaces, at most 1 KiB: nothing that could start another header. */
+const ECHOABLE = /^[!#$%&'*+\-.^_`|~0-9A-Za-z, ]{1,1024}$/;
+
+function preflightHeaders(request: GateRequest): Header[] {
+  const headers: Header[] = [];
+  const { requestMethod, requestHeaders } = request;
+  if (requestMethod !== undefined && ECHOABLE.test(requestMethod)) {
+    headers.push(['access-control-allow-methods', requestMethod]);
+  }
+  if (requestHeaders !== undefined && ECHOABLE.test(requestHeaders)) {
+    headers.push(['access-control-allow-headers', requestHeaders]);
+  }
+  headers.push(['access-control-max-age', '600']);
+  return headers;
+}

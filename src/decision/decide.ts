@@ -1,0 +1,127 @@
+import type { Policy } from '../policy/policy.ts';
+import { internalPath } from '../target/internal-path.ts';
+import { AGENT_PORT } from '../target/port.ts';
+import type { Target, TargetResult } from '../target/target.ts';
+import type { Decision, Deny, GateRequest, Grant, PolicyLookup, Preflight, Site } from './decision.ts';
+import { refuse } from './preflight.ts';
+import { judgeToken } from './token.ts';
+import { upstreamHost } from './upstream-host.ts';
+
+/** The whole decision, in the contract's order (§2). Pure and total; `now` is milliseconds since 1970. */
+export function decide(
+  request: GateRequest,
+  target: TargetResult,
+  lookup: PolicyLookup | undefined,
+  now: number,
+  site: Site,
+): Decision {
+  const judged = judgeTarget(request, target);
+  return judged.kind === 'target' ? judgePolicy(request, judged.target, lookup, now, site) : judged;
+}
+
+/**
+ * Steps 1 and 2, before any look-up, so that the answer says nothing about which sandboxes exist. Gives the target
+ * back where a policy is needed to say more; `judgePolicy` then does.
+ */
+export function judgeTarget(
+  request: GateRequest,
+  result: TargetResult,
+): Deny | Preflight | Extract<TargetResult, { kind: 'target' }> {
+  if (result.kind === 'error') return refuse(request, { kind: 'deny', reason: result.error });
+  const { target } = result;
+  if (target.port !== AGENT_PORT || internalPath(request.path) === undefined) return result;
+  return refuse(request, denial('control_plane_path', target));
+}
+
+/** Steps 3 to 5. A look-up that was not made counts as unavailable. */
+export function judgePolicy(
+  request: GateRequest,
+  target: Target,
+  lookup: PolicyLookup | undefined,
+  now: number,
+  site: Site,
+): Decision {
+  if (lookup === undefined) return denial('unavailable', target, 'INTERNAL');
+  switch (lookup.kind) {
+    case 'unavailable':
+      return denial('unavailable', target, lookup.code);
+    case 'absent':
+      return refuse(request, denial('sandbox_not_found', target));
+    case 'found': {
+      const decision = judgeFound(request, target, lookup.policy, now, site);
+      return decision.kind === 'deny' ? refuse(request, decision) : decision;
+    }
+    default:
+      return lookup satisfies never;
+  }
+}
+
+function judgeFound(request: GateRequest, target: Target, policy: Policy, now: number, site: Site): Decision {
+  // A cache or store that mixes up two records must not open one sandbox with the other's policy.
+  if (policy.sandboxId !== target.sandboxId) return denial('unavailable', target, 'INTERNAL');
+  const notRunning = judgeState(policy, target, now);
+  if (notRunning !== undefined) return notRunning;
+  if (site.routing === 'gate' && policy.route === undefined) {
+    return denial('unavailable', target, 'POLICY_UNREADABLE');
+  }
+
+  const grant = openGrant(policy, target);
+  if (grant !== undefined) return admit(target, policy, grant, undefined, site);
+  const verdict = judgeToken(request.token, policy, target.port, now);
+  switch (verdict.kind) {
+    case 'missing':
+      return denial('token_missing', target);
+    case 'invalid':
+      return denial('token_invalid', target, verdict.detail);
+    case 'match': {
+      const { id, expiresAt } = verdict.token;
+      const streamMs = expiresAt === undefined ? undefined : Math.max(1, Math.floor(expiresAt - now));
+      return admit(target, policy, { by: 'token', tokenId: id }, streamMs, site);
+    }
+    default:
+      return verdict satisfies never;
+  }
+}
+
+function judgeState(policy: Policy, target: Target, now: number): Deny | undefined {
+  if (policy.endsAt !== undefined && policy.endsAt <= now)
+    return denial('sandbox_not_found', target, 'ended');
+  switch (policy.state) {
+    case 'running':
+      return undefined;
+    case 'paused':
+      return denial('sandbox_not_found', target, 'paused');
+    case 'transitioning':
+      return denial('sandbox_transitioning', target);
+    default:
+      return policy.state satisfies never;
+  }
+}
+
+/** The two ways in without a token. */
+function openGrant(policy: Policy, target: Target): Grant | undefined {
+  if (target.port === AGENT_PORT && policy.agentSelfAuthenticating === true) return { by: 'agent' };
+  return policy.allowPublicTraffic === true ? { by: 'public' } : undefined;
+}
+
+function admit(
+  target: Target,
+  policy: Policy,
+  grant: Grant,
+  streamMs: number | undefined,
+  site: Site,
+): Decision {
+  const { sandboxId, port } = target;
+  const route = site.routing === 'gate' ? policy.route : undefined;
+  const destination = route && { address: route.address, port: route.port ?? port };
+  if (destination && site.isOwnListener(destination.address, destination.port)) {
+    return denial('port_closed', target, 'own_listener');
+  }
+  const host = upstreamHost(policy, target, site);
+  return { kind: 'allow', sandboxId, port, grant, policy, destination, upstreamHost: host, streamMs };
+}
+
+function denial(reason: Deny['reason'], target: Target, detail?: Deny['detail']): Deny {
+  const { sandboxId, port } = target;
+  return { kind: 'deny', reason, ...(detail && { detail }), sandboxId, port };
+}

@@ -1,0 +1,72 @@
+import { createHash } from 'node:crypto';
+import { REFUSALS } from './refusals.ts';
+
+/** No `%` anywhere in the template: Envoy reads its copy of it as a format string. */
+const STYLE = `
+:root{color-scheme:light dark}
+body{margin:0;min-height:100vh;display:grid;place-items:center;font:16px/1.5 system-ui,sans-serif;background:#f6f7f9;color:#1c2128}
+main{max-width:34rem;margin:1rem;padding:2rem 2.25rem;border:1px solid #d9dde3;border-radius:12px;background:#fff}
+h1{margin:0 0 .5rem;font-size:1.375rem}
+p{margin:0 0 1.25rem}
+dl{margin:0;display:grid;grid-template-columns:auto 1fr;gap:.25rem 1rem;font-size:.875rem}
+dt{color:#667080}
+dd{margin:0;font-family:ui-monospace,monospace;overflow-wrap:anywhere}
+@media (prefers-color-scheme:dark){body{background:#14171c;color:#e6e9ee}main{background:#1c2128;border-color:#343b46}dt{color:#98a2b0}}
+`;
+
+/** The pages' `content-security-policy`: the one style block may apply, and nothing may load, run, frame or post. */
+export const PAGE_CSP = [
+  "default-src 'none'",
+  `style-src 'sha256-${createHash('sha256').update(STYLE).digest('base64')}'`,
+  "frame-ancestors 'none'",
+  "base-uri 'none'",
+  "form-action 'none'",
+].join('; ');
+
+export interface Page {
+  title: string;
+  message: string;
+  sandboxId?: string | undefined;
+  port?: string | undefined;
+}
+
+/**
+ * A self-contained HTML page that begins `<html` and ends `</html>`, as E2B's clients expect. Every field is escaped;
+ * an Envoy placeholder such as `%DYNAMIC_METADATA(envoy.filters.http.ext_authz:port)%` passes through as it is.
+ */
+export function renderPage(page: Page): string {
+  const facts = fact('Sandbox', page.sandboxId) + fact('Port', page.port);
+  return (
+    `<html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width,initial-scale=1">` +
+    `<title>${escapeHtml(page.title)}</title><style>${STYLE}</style></head>` +
+    `<body><main><h1>${escapeHtml(page.title)}</h1><p>${escapeHtml(page.message)}</p>` +
+    `${facts && `<dl>${facts}</dl>`}</main></body></html>`
+  );
+}
+
+/** The closed-port page; Envoy's config holds a copy made with placeholders, for connects that fail. */
+export function closedPortPage(sandboxId: string, port: string): string {
+  const message = `The sandbox is running but there is no service running on port ${port}.`;
+  return renderPage({ title: REFUSALS.port_closed.title, message, sandboxId, port });
+}
+
+/** The invalid-token page; Envoy's config holds a copy, for a token that expires while its answer is awaited. */
+export function invalidTokenPage(sandboxId: string): string {
+  return renderPage({ ...REFUSALS.token_invalid, sandboxId });
+}
+
+function fact(name: string, value: string | undefined): string {
+  return value === undefined ? '' : `<dt>${name}</dt><dd>${escapeHtml(value)}</dd>`;
+}
+
+const ENTITIES: Readonly<Record<string, string>> = {
+  '&': '&amp;',
+  '<': '&lt;',
+  '>': '&gt;',
+  '"': '&quot;',
+  "'": '&#39;',
+};
+
+function escapeHtml(text: string): string {
+  return text.replace(/[&<>"']/g, (character) => ENTITIES[character] ?? '');
+}

@@ -1,0 +1,45 @@
+import { hash, timingSafeEqual } from 'node:crypto';
+import type { Policy, PolicyToken } from '../policy/policy.ts';
+import type { HeaderValue } from '../target/target.ts';
+import type { Deny } from './decision.ts';
+
+export type TokenVerdict =
+  | { kind: 'match'; token: PolicyToken }
+  | { kind: 'missing' }
+  | { kind: 'invalid'; detail: Deny['detail'] };
+
+const COMMA = 0x2c;
+
+/**
+ * Judges the presented token against every token of the policy. Digests are compared, in constant time and without
+ * an early exit, so that neither length, prefix nor place of a token shows in how long it takes.
+ */
+export function judgeToken(
+  header: HeaderValue<Uint8Array>,
+  policy: Policy,
+  port: number,
+  now: number,
+): TokenVerdict {
+  if (header.kind === 'absent' || (header.kind === 'one' && header.value.length === 0))
+    return { kind: 'missing' };
+  if (header.kind === 'several' || header.value.includes(COMMA))
+    return { kind: 'invalid', detail: 'several_values' };
+
+  const presented = hash('sha256', header.value, 'buffer');
+  let match: PolicyToken | undefined;
+  let fault: Deny['detail'];
+  for (const token of policy.tokens) {
+    if (token.digest.length !== presented.length || !timingSafeEqual(token.digest, presented)) continue;
+    const found = faultOf(token, policy, port, now);
+    if (found === undefined) match ??= token;
+    else fault ??= found;
+  }
+  return match === undefined ? { kind: 'invalid', detail: fault } : { kind: 'match', token: match };
+}
+
+function faultOf(token: PolicyToken, policy: Policy, port: number, now: number): Deny['detail'] {
+  if (token.expiresAt !== undefined && token.expiresAt <= now) return 'expired';
+  if (token.ports !== undefined && !token.ports.has(port)) return 'other_port';
+  if (token.incarnation !== undefined && token.incarnation !== policy.incarnation) return 'other_incarnation';
+  return undefined;
+}

@@ -1,0 +1,18 @@
+import type { Policy } from '../policy/policy.ts';
+import { AGENT_PORT } from '../target/port.ts';
+import type { Target } from '../target/target.ts';
+import type { Site } from './decision.ts';
+
+const PORT_PLACEHOLDER = /\$\{PORT\}/g;
+
+/**
+ * The Host that goes upstream where it is not the client's. A node proxy reads Host itself, so it gets the canonical
+ * one, built from what was checked: with the client's, or with a mask, sandbox A's token could open sandbox B.
+ */
+export function upstreamHost(policy: Policy, target: Target, site: Site): string | undefined {
+  if (policy.route?.port !== undefined) {
+    return `${target.port}-${target.sandboxId}.${target.domain ?? site.defaultDomain}`;
+  }
+  if (target.port === AGENT_PORT) return undefined;
+  return policy.maskRequestHost?.replace(PORT_PLACEHOLDER, String(target.port));
+}

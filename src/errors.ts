@@ -1,0 +1,57 @@
+/**
+ * The error catalogue. A denial is a value (`decision/`); what stands here is a fault: something that kept
+ * Sandgate from doing what it was asked. `docs/errors.md` lists the same codes, a test holds the two equal.
+ */
+export const ERROR_CODES = {
+  SETTINGS_INVALID: 'A setting is missing or wrong; every fault is listed.',
+  ADDRESS_IN_USE: 'A port or socket that Sandgate must listen on is taken.',
+  STATE_UNUSABLE: 'The state folder, or a file in it, cannot be made, read or written.',
+  ENVOY_MISSING: 'No usable Envoy was found and none could be fetched.',
+  ENVOY_FAILED: 'Envoy refused its config or ended before it was ready.',
+  GATE_FAILED: 'A gate process ended before it was ready.',
+  INPUT_INVALID: 'What was given is not JSON, or cannot be read; line and column are named.',
+  POLICY_INVALID: 'A policy was refused; the path of the field is named and nothing was written.',
+  VERSION_CONFLICT: 'The part was changed since the version that the write expected.',
+  TOKEN_REVOKED: 'The write lists a token whose digest was revoked.',
+  SANDBOX_UNKNOWN: 'There is no policy for that sandbox id.',
+  STORE_READ_ONLY: 'The store cannot be written through Sandgate.',
+  STORE_CORRUPT: 'The store is damaged; it is left as it is.',
+  STORE_UNAVAILABLE: 'The store did not answer, or not in time.',
+  POLICY_UNREADABLE:
+    'A stored policy is incomplete, from another version, or breaks a rule; it is never guessed.',
+  CHECK_MALFORMED: 'A CheckRequest could not be decoded.',
+  ANSWER_INVALID: 'A CheckResponse could not be built without risk of being read as an allow.',
+  INTERNAL: 'A fault that Sandgate did not foresee.',
+} as const;
+
+export type ErrorCode = keyof typeof ERROR_CODES;
+
+export interface SandgateErrorOptions {
+  /** What the reader can do about it, one sentence. */
+  remedy?: string;
+  /** The field, file or setting that it is about, such as `runtime.route.address`. */
+  field?: string;
+  cause?: unknown;
+}
+
+/** The one error class. `message` is safe to show: no token, no stack, no header value. */
+export class SandgateError extends Error {
+  override readonly name = 'SandgateError';
+  readonly code: ErrorCode;
+  readonly remedy: string | undefined;
+  readonly field: string | undefined;
+
+  constructor(code: ErrorCode, message: string, options: SandgateErrorOptions = {}) {
+    super(message, options.cause === undefined ? undefined : { cause: options.cause });
+    this.code = code;
+    this.remedy = options.remedy;
+    this.field = options.field;
+  }
+}
+
+/** Turns anything thrown into a `SandgateError`; a foreign error becomes INTERNAL and keeps its cause. */
+export function toSandgateError(thrown: unknown): SandgateError {
+  if (thrown instanceof SandgateError) return thrown;
+  const message = thrown instanceof Error ? thrown.message : String(thrown);
+  return new SandgateError('INTERNAL', message, { cause: thrown });
+}

@@ -1,0 +1,31 @@
+/**
+ * A policy ready to be decided on: compiled once per load from a stored record (`record.ts`), never from input.
+ * Times are milliseconds since 1970.
+ */
+export interface Policy {
+  sandboxId: string;
+  incarnation: string;
+  state: 'running' | 'paused' | 'transitioning';
+  endsAt: number | undefined;
+  /** Port 49983 skips the token, because the agent checks its own. */
+  agentSelfAuthenticating: boolean;
+  /** One canonical IP literal, inside the allowed networks. `port`: a node proxy that reads Host itself. */
+  route: { address: string; port: number | undefined } | undefined;
+  allowPublicTraffic: boolean;
+  /** Tokens that can match: revoked digests and tokens with unknown fields are already gone. */
+  tokens: readonly PolicyToken[];
+  /** Holds `${PORT}` as written. */
+  maskRequestHost: string | undefined;
+  /** `upstreamToken: forward`: the presented token header stays. */
+  forwardToken: boolean;
+}
+
+export interface PolicyToken {
+  id: string;
+  /** SHA-256 of the header value's bytes, 32 bytes. */
+  digest: Uint8Array;
+  expiresAt: number | undefined;
+  /** Undefined: every port. */
+  ports: ReadonlySet<number> | undefined;
+  incarnation: string | undefined;
+}

@@ -1,0 +1,34 @@
+import { isIP } from 'node:net';
+
+export interface Host {
+  /** Lower case, without port, brackets or trailing dot; never empty. */
+  name: string;
+  /** True for `localhost` and IP literals: there is no parent domain. */
+  local: boolean;
+}
+
+// A comma means that two Host headers were merged, an @ userinfo; the rest would let two parsers read two hosts.
+const FORBIDDEN = /[^\x21-\x7e]|[,@/\\]/;
+const PORT_SUFFIX = /^:[0-9]{1,5}$/;
+
+/** Reads `:authority` or Host. Undefined: no parser after us could be trusted to read the same host. */
+export function parseHost(authority: string): Host | undefined {
+  if (FORBIDDEN.test(authority)) return undefined;
+  if (authority.startsWith('[')) return parseBracketed(authority);
+  const colon = authority.indexOf(':');
+  if (colon !== -1 && !PORT_SUFFIX.test(authority.slice(colon))) return undefined;
+  let name = (colon === -1 ? authority : authority.slice(0, colon)).toLowerCase();
+  if (name.endsWith('.')) name = name.slice(0, -1);
+  if (name === '' || name.startsWith('.') || name.endsWith('.') || name.includes('..')) return undefined;
+  return { name, local: name === 'localhost' || isIP(name) === 4 };
+}
+
+function parseBracketed(authority: string): Host | undefined {
+  const close = authority.indexOf(']');
+  const name = authority.slice(1, close);
+  const rest = authority.slice(close + 1);
+  // `isIP` takes a zone (`fe80::1%eth0`), which has no place in a Host.
+  if (close === -1 || isIP(name) !== 6 || name.includes('%')) return undefined;
+  if (rest !== '' && !PORT_SUFFIX.test(rest)) return undefined;
+  return { name: name.toLowerCase(), local: true };
+}

@@ -1,0 +1,48 @@
+const INTERNAL = new Set(['collapse', 'freeze', 'fsfreeze', 'fsthaw', 'init', 'unfreeze', 'upgrade']);
+
+/** Cheap and never wrong in the safe direction: an internal path spells its name out, or hides it behind a `%`. */
+const SUSPECT = /%|collapse|freeze|fsthaw|init|upgrade/;
+
+const ABSOLUTE_FORM = /^[a-z][a-z0-9+.-]*:\/\/[^/?]*/i;
+
+/** What some server may end a segment at: path parameters, and a query, fragment or NUL that was percent-encoded. */
+const SEGMENT_END = /[;?#\0]/;
+
+/**
+ * Whether a request target, on the agent's port, is one of the agent's control-plane paths (contract §2, step 2):
+ * compared after one percent-decoding, without query, cleaned of `.`, `..`, `//` and a trailing `/`.
+ * Returns the path that the answer names (decoded once, not cleaned), or undefined for every other path.
+ */
+export function internalPath(requestTarget: string): string | undefined {
+  if (!SUSPECT.test(requestTarget)) return undefined;
+  const raw = requestTarget.replace(ABSOLUTE_FORM, '');
+  const query = raw.indexOf('?');
+  const path = percentDecoded(query === -1 ? raw : raw.slice(0, query));
+  const segments = path.split('/');
+  // Two readings, since `/..;x/init` is `/init` to a server that drops parameters first, and `/init/..;x/..` to one
+  // that does not.
+  const internal = namesInternal(segments) || namesInternal(segments.map(withoutParameters));
+  return internal ? path : undefined;
+}
+
+function namesInternal(segments: readonly string[]): boolean {
+  const cleaned: string[] = [];
+  for (const segment of segments) {
+    if (segment === '..') cleaned.pop();
+    else if (segment !== '' && segment !== '.') cleaned.push(segment);
+  }
+  return cleaned.length === 1 && INTERNAL.has(withoutParameters(cleaned[0] ?? ''));
+}
+
+function withoutParameters(segment: string): string {
+  const end = segment.search(SEGMENT_END);
+  return end === -1 ? segment : segment.slice(0, end);
+}
+
+/** One pass, so that `%2569` stays `%69`; a malformed sequence stays as it is, bytes that are no UTF-8 become U+FFFD. */
+function percentDecoded(text: string): string {
+  if (!text.includes('%')) return text;
+  return text.replace(/(?:%[0-9a-f]{2})+/gi, (run) =>
+    Buffer.from(run.replaceAll('%', ''), 'hex').toString('utf8'),
+  );
+}

@@ -1,0 +1,71 @@
+import type { Domains } from './domains.ts';
+import { parseHost } from './host.ts';
+import { parsePort } from './port.ts';
+import type { HeaderValue, TargetError, TargetResult } from './target.ts';
+
+export interface TargetRules {
+  domains: Domains;
+  /** False with `--routing ingress`: there the ingress has already chosen by Host. */
+  headerRouting: boolean;
+}
+
+const SHARED_HOST = 'sandbox.';
+const SANDBOX_ID = /^[a-z0-9]{1,63}$/;
+
+/**
+ * Which port of which sandbox a request is for (contract §1). `host` as sent; `idHeader` is `e2b-sandbox-id`,
+ * `portHeader` is `e2b-sandbox-port`. On every host that names a sandbox itself the two headers count for nothing:
+ * else A's token with B's headers could reach B.
+ */
+export function resolveTarget(
+  host: string,
+  idHeader: HeaderValue,
+  portHeader: HeaderValue,
+  rules: TargetRules,
+): TargetResult {
+  const parsed = parseHost(host);
+  if (parsed === undefined) return failed('invalid_host');
+  const { name, local } = parsed;
+  const shared = name.startsWith(SHARED_HOST) ? name.slice(SHARED_HOST.length) : undefined;
+  const byHeader = rules.headerRouting && (local || shared !== undefined);
+  if (byHeader && (isGiven(idHeader) || isGiven(portHeader))) {
+    if (shared !== undefined && !rules.domains.matches(shared)) return failed('invalid_host');
+    return fromHeaders(idHeader, portHeader, shared);
+  }
+  return local ? failed('invalid_host') : fromHost(name, rules.domains);
+}
+
+function fromHeaders(id: HeaderValue, port: HeaderValue, domain: string | undefined): TargetResult {
+  if (isAmbiguous(id) || isAmbiguous(port)) return failed('invalid_host');
+  if (id.kind !== 'one' || id.value === '') return failed('missing_header');
+  if (port.kind !== 'one' || port.value === '') return failed('missing_header');
+  return target(port.value, id.value, domain);
+}
+
+function fromHost(name: string, domains: Domains): TargetResult {
+  const dot = name.indexOf('.');
+  const [port, id] = name.slice(0, Math.max(dot, 0)).split('-', 2);
+  if (port === undefined || id === undefined) return failed('invalid_host');
+  const domain = name.slice(dot + 1);
+  return domains.matches(domain) ? target(port, id, domain) : failed('invalid_host');
+}
+
+function target(portText: string, sandboxId: string, domain: string | undefined): TargetResult {
+  const port = parsePort(portText);
+  if (port === undefined) return failed('invalid_sandbox_port');
+  if (!SANDBOX_ID.test(sandboxId)) return failed('invalid_sandbox_id');
+  return { kind: 'target', target: { sandboxId, port, domain } };
+}
+
+/** Present and not empty: an empty routing header is an absent one. */
+function isGiven(header: HeaderValue): boolean {
+  return header.kind === 'several' || (header.kind === 'one' && header.value !== '');
+}
+
+function isAmbiguous(header: HeaderValue): boolean {
+  return header.kind === 'several' || (header.kind === 'one' && header.value.includes(','));
+}
+
+function failed(error: TargetError): TargetResult {
+  return { kind: 'error', error };
+}
