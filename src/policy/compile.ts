@@ -1,0 +1,75 @@
+import { SandgateError } from '../errors.ts';
+import { explainIssue, type FieldFault, firstFault } from './explain.ts';
+import { addressFault, canonicalAddress } from './network.ts';
+import type { Policy, PolicyToken } from './policy.ts';
+import { storedSchema, storedTokenSchema } from './record.ts';
+import type { PolicyRules } from './rules.ts';
+
+/**
+ * Reads a stored record strictly. Throws POLICY_UNREADABLE for one that is incomplete, of another schema, holds a
+ * field that this version does not know, or breaks a rule: a gate that ignores a restriction it cannot read is open.
+ */
+export function compilePolicy(sandboxId: string, stored: unknown, rules: PolicyRules): Policy {
+  const read = storedSchema.safeParse(stored, { error: explainIssue });
+  if (!read.success) throw policyUnreadable(sandboxId, firstFault(read.error));
+  const { runtime, access } = read.data;
+  const { route } = runtime;
+  const refuse = (field: string, cause: string) => policyUnreadable(sandboxId, { field, cause });
+
+  if (read.data.sandboxId !== sandboxId) throw refuse('sandboxId', 'is another one than was asked for');
+  if (route === undefined) {
+    if (rules.routing === 'gate') throw refuse('runtime.route', 'is missing');
+  } else {
+    const fault = addressFault(route.address, rules.networks);
+    if (fault !== undefined) throw refuse('runtime.route.address', fault);
+    if (canonicalAddress(route.address) !== route.address)
+      throw refuse('runtime.route.address', 'is not canonical');
+    if (route.port !== undefined && access.maskRequestHost !== undefined) {
+      throw refuse('access.maskRequestHost', 'cannot go with a route that has a port');
+    }
+  }
+
+  return {
+    sandboxId,
+    incarnation: runtime.incarnation,
+    state: runtime.state,
+    endsAt: toMilliseconds(runtime.endsAt),
+    agentSelfAuthenticating: runtime.agent === 'self-authenticating',
+    route: route && { address: route.address, port: route.port },
+    allowPublicTraffic: access.allowPublicTraffic === true,
+    tokens: compileTokens(access.tokens, new Set(access.revoked)),
+    maskRequestHost: access.maskRequestHost,
+    forwardToken: access.upstreamToken === 'forward',
+  };
+}
+
+export function policyUnreadable(sandboxId: string, { field, cause }: FieldFault): SandgateError {
+  return new SandgateError(
+    'POLICY_UNREADABLE',
+    `The stored policy of ${sandboxId} cannot be used: ${field} ${cause}.`,
+    {
+      field,
+      remedy: 'Delete the policy and put it again, or update Sandgate if a later version wrote it.',
+    },
+  );
+}
+
+function compileTokens(tokens: readonly unknown[], revoked: ReadonlySet<string>): PolicyToken[] {
+  return tokens.flatMap((stored) => {
+    const { success, data: token } = storedTokenSchema.safeParse(stored);
+    if (!success || revoked.has(token.sha256)) return [];
+    return [
+      {
+        id: token.id,
+        digest: new Uint8Array(Buffer.from(token.sha256, 'hex')),
+        expiresAt: toMilliseconds(token.expiresAt),
+        ports: token.ports && new Set(token.ports),
+        incarnation: token.incarnation,
+      },
+    ];
+  });
+}
+
+function toMilliseconds(time: string | undefined): number | undefined {
+  return time === undefined ? undefined : Date.parse(time);
+}

@@ -1,0 +1,95 @@
+import { BlockList, isIPv4, isIPv6, SocketAddress } from 'node:net';
+import { SandgateError } from '../errors.ts';
+
+/** The networks that a route may point into. */
+export interface Networks {
+  /** As configured. */
+  readonly cidrs: readonly string[];
+  /** One list per family: a mixed one also matches its IPv4 rules against IPv4-mapped IPv6. */
+  readonly ipv4: BlockList;
+  readonly ipv6: BlockList;
+}
+
+/**
+ * Beats every configured network: these are never a sandbox. Forms that carry an IPv4 address inside an IPv6 one
+ * are refused as forms, because a translator on the way would dial what the list for IPv4 refuses.
+ */
+const DENIED_IPV4 = [
+  '0.0.0.0/8', // unspecified; Linux dials itself
+  '169.254.0.0/16', // link-local, and the metadata service of most clouds
+  '224.0.0.0/4', // multicast
+  '255.255.255.255/32', // broadcast
+  '100.100.100.200/32', // metadata, Alibaba Cloud
+  '168.63.129.16/32', // metadata, Azure
+];
+const DENIED_IPV6 = [
+  '::/96', // unspecified and IPv4-compatible; loopback is let through below
+  '::ffff:0:0/96', // IPv4-mapped
+  '::ffff:0:0:0/96', // IPv4-translated
+  '64:ff9b::/96', // NAT64
+  '64:ff9b:1::/48', // NAT64, local use
+  '2002::/16', // 6to4
+  'fe80::/10', // link-local
+  'ff00::/8', // multicast
+  'fd00:ec2::254/128', // metadata, AWS
+];
+const denied = { ipv4: blockList(DENIED_IPV4), ipv6: blockList(DENIED_IPV6) };
+
+/** `cidrs` such as `10.0.0.0/8`. Throws SETTINGS_INVALID that names every one that cannot be used. */
+export function parseNetworks(cidrs: readonly string[]): Networks {
+  const faults = cidrs.flatMap((cidr) => {
+    const fault = cidrFault(cidr);
+    return fault === undefined ? [] : [`${JSON.stringify(cidr)} ${fault}`];
+  });
+  if (faults.length > 0) {
+    throw new SandgateError(
+      'SETTINGS_INVALID',
+      `The sandbox networks cannot be used: ${faults.join('; ')}.`,
+      {
+        field: '--sandbox-cidrs',
+        remedy: 'Name the networks that sandboxes live in, such as 10.0.0.0/8.',
+      },
+    );
+  }
+  const of = (family: (address: string) => boolean) => cidrs.filter((cidr) => family(cidr.split('/')[0]!));
+  return { cidrs: [...cidrs], ipv4: blockList(of(isIPv4)), ipv6: blockList(of(isIPv6)) };
+}
+
+/**
+ * The one spelling of an IP literal (IPv4 dotted decimal, IPv6 as RFC 5952), or undefined for anything else:
+ * host names, zones, and spellings that some resolvers read otherwise (`127.1`, `0x7f.1`, `010.0.0.1`).
+ */
+export function canonicalAddress(text: string): string | undefined {
+  if (isIPv4(text)) return text;
+  if (!isIPv6(text) || text.includes('%')) return undefined;
+  return new SocketAddress({ address: text, family: 'ipv6' }).address;
+}
+
+/** Why a route may not point there, as the end of a sentence without the address; undefined when it may. */
+export function addressFault(text: string, networks: Networks): string | undefined {
+  const address = canonicalAddress(text);
+  if (address === undefined) return 'must be one IP literal without a zone';
+  const family = isIPv4(address) ? 'ipv4' : 'ipv6';
+  if (address !== '::1' && denied[family].check(address, family)) {
+    return 'is of a kind that is never a sandbox (unspecified, link-local, multicast, translated, cloud metadata)';
+  }
+  return networks[family].check(address, family) ? undefined : 'lies outside the sandbox networks';
+}
+
+function cidrFault(cidr: string): string | undefined {
+  const [address = '', prefix = '', ...rest] = cidr.split('/');
+  const bits = isIPv4(address) ? 32 : isIPv6(address) && !address.includes('%') ? 128 : undefined;
+  if (bits === undefined || rest.length > 0 || !/^(0|[1-9]\d{0,2})$/.test(prefix) || Number(prefix) > bits) {
+    return 'is not a network in CIDR form';
+  }
+  return prefix === '0' ? 'covers every address' : undefined;
+}
+
+function blockList(cidrs: readonly string[]): BlockList {
+  const list = new BlockList();
+  for (const cidr of cidrs) {
+    const [address, prefix] = cidr.split('/') as [string, string];
+    list.addSubnet(address, Number(prefix), isIPv4(address) ? 'ipv4' : 'ipv6');
+  }
+  return list;
+}

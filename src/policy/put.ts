@@ -1,0 +1,52 @@
+import { SandgateError } from '../errors.ts';
+import { explainIssue, firstFault } from './explain.ts';
+import { addressFault, canonicalAddress } from './network.ts';
+import { putSchema, type RuntimePut } from './record.ts';
+import type { PolicyRules } from './rules.ts';
+import type { PolicyPut } from './store.ts';
+
+/**
+ * Reads one put as people and control planes write it, or as `get` printed it: defaults are filled in, the address
+ * is canonical. What only the stored record or the clock can tell is judged by the store (`merge.ts`).
+ * Throws POLICY_INVALID, `field` being the first one at fault.
+ */
+export function parsePut(input: unknown, rules: PolicyRules): PolicyPut {
+  const read = putSchema.safeParse(input, { error: explainIssue });
+  if (!read.success) {
+    const { field, cause } = firstFault(read.error);
+    throw policyInvalid(field, cause);
+  }
+  const { sandboxId, runtime, access } = read.data;
+  if (runtime !== undefined) judgeRoute(runtime, rules);
+  if (runtime !== undefined && access !== undefined) refuseMaskedNodeProxy(runtime, access);
+  return { sandboxId, ...(runtime && { runtime }), ...(access && { access }) };
+}
+
+export function policyInvalid(field: string, cause: string): SandgateError {
+  return new SandgateError('POLICY_INVALID', `${field} ${cause}.`, { field });
+}
+
+/** With a mask, one sandbox could name another one's host to the node proxy that they share. */
+export function refuseMaskedNodeProxy(
+  runtime: { route?: unknown },
+  access: { maskRequestHost?: unknown },
+): void {
+  const route = runtime.route as { port?: unknown } | undefined;
+  if (route?.port !== undefined && access.maskRequestHost !== undefined) {
+    throw policyInvalid('access.maskRequestHost', 'cannot go with a route that has a port');
+  }
+}
+
+function judgeRoute(runtime: RuntimePut, rules: PolicyRules): void {
+  const { route } = runtime;
+  if (route === undefined) {
+    if (rules.routing === 'gate') throw policyInvalid('runtime.route', 'is missing');
+    return;
+  }
+  const fault = addressFault(route.address, rules.networks);
+  if (fault !== undefined) throw policyInvalid('runtime.route.address', fault);
+  route.address = canonicalAddress(route.address)!;
+  if (route.port !== undefined && rules.isOwnListener(route.address, route.port)) {
+    throw policyInvalid('runtime.route.port', 'with that address is a listener of Sandgate itself');
+  }
+}

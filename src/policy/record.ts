@@ -1,0 +1,114 @@
+import { z } from 'zod';
+import { isHostMask } from './mask.ts';
+
+/**
+ * The policy record, field by field, in one place. `put.ts` reads it as people and control planes write it,
+ * `compile.ts` as a store holds it. Messages are the end of a sentence that begins with the field; none holds a value.
+ */
+const name = z
+  .string()
+  .regex(/^[A-Za-z0-9._-]{1,64}$/, 'must be 1 to 64 of A-Z, a-z, 0-9, dot, underscore, dash');
+const digest = z.string().regex(/^[0-9a-f]{64}$/, 'must be a SHA-256 as 64 lower-case hex characters');
+const version = z.string().regex(/^[0-9a-f]{16}\.\d{1,15}$/, 'must be a version that this store printed');
+const timeFault = 'must be an RFC 3339 time with a zone, such as 2030-01-31T12:00:00Z';
+// Zod lets the seconds be left out; RFC 3339 does not.
+const time = z.iso.datetime({ offset: true, error: timeFault }).regex(/T\d\d:\d\d:\d\d/, timeFault);
+const portNumber = z
+  .int('must be a port from 1 to 65535')
+  .min(1, 'must be at least 1')
+  .max(65535, 'must be at most 65535');
+
+const runtime = {
+  incarnation: name,
+  state: z.enum(['running', 'paused', 'transitioning']),
+  route: z.strictObject({ address: z.string(), port: portNumber.optional() }).optional(),
+  agent: z.literal('self-authenticating').optional(),
+  endsAt: time.optional(),
+  version,
+};
+
+const token = {
+  id: name,
+  sha256: digest,
+  label: z
+    .string()
+    .max(128, 'must be at most 128 characters')
+    .regex(/^\P{Cc}*$/u, 'must not hold control characters')
+    .optional(),
+  createdAt: time,
+  expiresAt: time.optional(),
+  ports: z.array(portNumber).max(256, 'must list at most 256 ports').optional(),
+  incarnation: name.optional(),
+};
+
+const REVOKED_MAX = 1024;
+const tooManyTokens = 'must list at most 64 tokens';
+const access = {
+  allowPublicTraffic: z.boolean(),
+  revoked: z
+    .array(digest)
+    .max(REVOKED_MAX, `must list at most ${REVOKED_MAX} digests; only a delete clears them`),
+  maskRequestHost: z
+    .string()
+    .max(255, 'must be at most 255 characters')
+    .refine(isHostMask, 'must be a host name or an IP with an optional port, once the port is filled in')
+    .optional(),
+  shadowUntil: time.optional(),
+  upstreamToken: z.enum(['strip', 'forward']),
+  version,
+};
+
+const putToken = z.strictObject({ ...token, createdAt: time.optional() });
+
+function withUniqueIds(tokens: { id: string }[], context: z.RefinementCtx): void {
+  const seen = new Set<string>();
+  tokens.forEach(({ id }, index) => {
+    if (seen.has(id))
+      context.addIssue({ code: 'custom', path: [index, 'id'], message: 'repeats the id of another token' });
+    seen.add(id);
+  });
+}
+
+/** The `<sandboxId>` of a record, a path or a file name. */
+export const sandboxIdSchema = z.string().regex(/^[a-z0-9]{1,63}$/, 'must be 1 to 63 of a-z, 0-9');
+
+/** A put: defaults may be left out, a part that is absent stays as stored. */
+export const putSchema = z.strictObject({
+  schema: z.literal(1).optional(),
+  sandboxId: sandboxIdSchema,
+  runtime: z
+    .strictObject({
+      ...runtime,
+      incarnation: name.optional(),
+      state: runtime.state.default('running'),
+      version: version.optional(),
+    })
+    .optional(),
+  access: z
+    .strictObject({
+      ...access,
+      allowPublicTraffic: access.allowPublicTraffic.default(false),
+      tokens: z.array(putToken).max(64, tooManyTokens).superRefine(withUniqueIds).default([]),
+      revoked: access.revoked.default([]),
+      upstreamToken: access.upstreamToken.default('strip'),
+      version: version.optional(),
+    })
+    .optional(),
+});
+
+/** A stored token, read one by one: a token that cannot be read never matches, and spoils no other. */
+export const storedTokenSchema = z.strictObject(token);
+
+/** A stored record: every field that has a default is there, and nothing that this version does not know. */
+export const storedSchema = z.strictObject({
+  schema: z.literal(1),
+  sandboxId: sandboxIdSchema,
+  runtime: z.strictObject(runtime),
+  access: z.strictObject({ ...access, tokens: z.array(z.unknown()).max(64, tooManyTokens) }),
+});
+
+/** `access.revoked` as it will be stored, joined from what was and what is new. */
+export const revokedSchema = access.revoked;
+
+export type RuntimePut = NonNullable<z.infer<typeof putSchema>['runtime']>;
+export type AccessPut = NonNullable<z.infer<typeof putSchema>['access']>;

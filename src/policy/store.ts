@@ -1,0 +1,63 @@
+/** What every policy store promises; `test/contract/` runs one suite over all of them. */
+export interface PolicyStore {
+  /** `embedded`, `files`; shown in `/readyz`. */
+  readonly kind: string;
+
+  /**
+   * The stored record as plain JSON, not yet judged (`compile.ts` does), or undefined when there is none.
+   * Throws STORE_UNAVAILABLE, or POLICY_UNREADABLE where even the JSON is broken.
+   */
+  read(sandboxId: string): Promise<StoredRecord | undefined>;
+
+  /**
+   * Writes all or nothing, in one transaction. Throws POLICY_INVALID, VERSION_CONFLICT, TOKEN_REVOKED,
+   * STORE_READ_ONLY or STORE_UNAVAILABLE; then nothing has changed.
+   */
+  write(puts: readonly PolicyPut[]): Promise<WriteResult>;
+
+  /** Throws SANDBOX_UNKNOWN where there is none. Leaves a tombstone, so that no cache brings the record back. */
+  delete(sandboxId: string): Promise<{ sequence: number }>;
+
+  /** Ids in ascending order, `after` exclusive. */
+  list(page: { after?: string; limit: number }): Promise<StoredRecord[]>;
+
+  /** Calls back for each change that any process made; returns the way to stop. */
+  subscribe(listener: ChangeListener): () => void;
+
+  /** What the subscription has delivered so far. */
+  position(): StorePosition;
+
+  /** Undefined when well, else why not; shown in `/readyz`. */
+  fault(): string | undefined;
+
+  close(): Promise<void>;
+}
+
+/** A change of the store: these ids changed, or (`reset`: new epoch, restored, replaced) anything may have. */
+export type Change =
+  | { kind: 'changed'; sandboxIds: readonly string[]; position: StorePosition }
+  | { kind: 'reset'; position: StorePosition };
+
+export type ChangeListener = (change: Change) => void;
+
+/** `epoch` is random per life of the store; `sequence` grows by one with each write within it. */
+export interface StorePosition {
+  epoch: string;
+  sequence: number;
+}
+
+/** One record as stored: the JSON of design.md with every default filled in. */
+export type StoredRecord = Record<string, unknown>;
+
+/** One validated input of a put (`record.ts` makes it); an absent part stays as it is. */
+export interface PolicyPut {
+  sandboxId: string;
+  runtime?: Record<string, unknown>;
+  access?: Record<string, unknown>;
+}
+
+export interface WriteResult {
+  records: StoredRecord[];
+  /** Of the last write; a gate whose position is at or past it has the change in force. */
+  sequence: number;
+}
