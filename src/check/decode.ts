@@ -1,0 +1,153 @@
+import type { GateRequest } from '../decision/decision.ts';
+import { RequestHeaders } from './request-headers.ts';
+import { malformed, WireReader } from './wire-reader.ts';
+
+/** Field numbers of `proto/envoy/service/auth/v3` and `proto/envoy/config/core/v3/base.proto`. */
+const CHECK_REQUEST_ATTRIBUTES = 1;
+const ATTRIBUTES_REQUEST = 4;
+const REQUEST_HTTP = 2;
+const HTTP_METHOD = 2;
+const HTTP_HEADERS = 3;
+const HTTP_PATH = 4;
+const HTTP_HOST = 5;
+const HTTP_HEADER_MAP = 13;
+const HEADER_MAP_HEADERS = 1;
+const HEADER_KEY = 1;
+const HEADER_VALUE = 2;
+const HEADER_RAW_VALUE = 3;
+
+/**
+ * CheckRequest bytes to what the gate needs of them, as protobuf reads them: unknown fields are passed over, a
+ * submessage that comes again merges, the last scalar and the last map entry of a key win. The token is a view on
+ * `bytes`. Throws CHECK_MALFORMED, also where it is no HTTP check.
+ */
+export function decodeCheckRequest(bytes: Buffer): GateRequest {
+  return new CheckDecoder(bytes).decode();
+}
+
+class CheckDecoder {
+  readonly #bytes: Buffer;
+  readonly #reader: WireReader;
+  readonly #headers: RequestHeaders;
+  #isHttp = false;
+  #method = '';
+  #path = '';
+  #host = '';
+
+  constructor(bytes: Buffer) {
+    this.#bytes = bytes;
+    this.#reader = new WireReader(bytes);
+    this.#headers = new RequestHeaders(bytes);
+  }
+
+  decode(): GateRequest {
+    const end = this.#bytes.length;
+    const reader = this.#reader;
+    while (reader.at < end) {
+      const tag = reader.tag(end);
+      if (tag >>> 3 === CHECK_REQUEST_ATTRIBUTES) this.#attributes(reader.fieldEnd(tag, end));
+      else reader.skip(tag, end);
+    }
+    if (!this.#isHttp) throw malformed('it holds no HTTP request');
+    return {
+      method: this.#method,
+      host: this.#host,
+      path: this.#path,
+      ...this.#headers.fields(),
+    };
+  }
+
+  #attributes(end: number): void {
+    const reader = this.#reader;
+    while (reader.at < end) {
+      const tag = reader.tag(end);
+      if (tag >>> 3 === ATTRIBUTES_REQUEST) this.#request(reader.fieldEnd(tag, end));
+      else reader.skip(tag, end);
+    }
+  }
+
+  #request(end: number): void {
+    const reader = this.#reader;
+    while (reader.at < end) {
+      const tag = reader.tag(end);
+      if (tag >>> 3 === REQUEST_HTTP) this.#http(reader.fieldEnd(tag, end));
+      else reader.skip(tag, end);
+    }
+  }
+
+  #http(end: number): void {
+    this.#isHttp = true;
+    const reader = this.#reader;
+    while (reader.at < end) {
+      const tag = reader.tag(end);
+      switch (tag >>> 3) {
+        case HTTP_METHOD:
+          this.#method = this.#text(tag, end);
+          break;
+        case HTTP_PATH:
+          this.#path = this.#text(tag, end);
+          break;
+        case HTTP_HOST:
+          this.#host = this.#text(tag, end);
+          break;
+        case HTTP_HEADERS:
+          this.#header(reader.fieldEnd(tag, end), true);
+          break;
+        case HTTP_HEADER_MAP:
+          this.#headerMap(reader.fieldEnd(tag, end));
+          break;
+        default:
+          reader.skip(tag, end);
+      }
+    }
+  }
+
+  #headerMap(end: number): void {
+    const reader = this.#reader;
+    while (reader.at < end) {
+      const tag = reader.tag(end);
+      if (tag >>> 3 === HEADER_MAP_HEADERS) this.#header(reader.fieldEnd(tag, end), false);
+      else reader.skip(tag, end);
+    }
+  }
+
+  /** A HeaderValue, or an entry of the `headers` map: the same fields, but for `raw_value`. */
+  #header(end: number, isEntry: boolean): void {
+    const reader = this.#reader;
+    let keyStart = reader.at;
+    let keyEnd = reader.at;
+    let start = reader.at;
+    let valueEnd = reader.at;
+    let rawStart = reader.at;
+    let rawEnd = reader.at;
+    while (reader.at < end) {
+      const tag = reader.tag(end);
+      const field = tag >>> 3;
+      if (field === HEADER_KEY) {
+        keyEnd = reader.fieldEnd(tag, end);
+        keyStart = reader.at;
+        reader.at = keyEnd;
+      } else if (field === HEADER_VALUE) {
+        valueEnd = reader.fieldEnd(tag, end);
+        start = reader.at;
+        reader.at = valueEnd;
+      } else if (field === HEADER_RAW_VALUE && !isEntry) {
+        rawEnd = reader.fieldEnd(tag, end);
+        rawStart = reader.at;
+        reader.at = rawEnd;
+      } else reader.skip(tag, end);
+    }
+    if (isEntry) this.#headers.addEntry(keyStart, keyEnd, start, valueEnd);
+    else if (rawEnd > rawStart) this.#headers.addLine(keyStart, keyEnd, rawStart, rawEnd);
+    // Envoy leaves an empty `raw_value` out: the header was there, and empty.
+    else this.#headers.addLine(keyStart, keyEnd, start, valueEnd);
+  }
+
+  #text(tag: number, end: number): string {
+    const reader = this.#reader;
+    const textEnd = reader.fieldEnd(tag, end);
+    const text = this.#bytes.toString('utf8', reader.at, textEnd);
+    reader.at = textEnd;
+    return text;
+  }
+}

@@ -1,0 +1,137 @@
+import { answerFor } from '../decision/answer.ts';
+import { judgePolicy, judgeTarget } from '../decision/decide.ts';
+import type { Decision, GateRequest, PolicyLookup, Site } from '../decision/decision.ts';
+import { wantsHtml } from '../decision/negotiate.ts';
+import { type ErrorCode, type SandgateError, toSandgateError } from '../errors.ts';
+import type { Domains } from '../target/domains.ts';
+import { resolveTarget, type TargetRules } from '../target/resolve.ts';
+import type { Target } from '../target/target.ts';
+import { AnswerCache } from './answer-cache.ts';
+import { decodeCheckRequest } from './decode.ts';
+import { encodeAllow, encodeAnswer } from './encode.ts';
+import { LAST_RESORT, NOBODY } from './last-resort.ts';
+import { withinDeadline } from './lookup-deadline.ts';
+import { SweepGuard } from './sweep-guard.ts';
+import type { CheckHandler } from './transport.ts';
+
+export interface CheckHandlerOptions {
+  /** The cache: a plain value where it knows, a promise where it has to load. */
+  lookup(sandboxId: string): PolicyLookup | Promise<PolicyLookup>;
+  domains: Domains;
+  site: Site;
+  /** Milliseconds since 1970. */
+  now(): number;
+  /** Milliseconds of a clock that only goes forward, fractions included. */
+  monotonic(): number;
+  log: { fault(code: ErrorCode, error: SandgateError, requestId: string): void };
+  /** Called after each answer is built, 503s for faults included. */
+  onDecision?: ((decision: Decision, request: GateRequest, durationNs: number) => void) | undefined;
+}
+
+/**
+ * The fail-closed boundary. Whatever goes wrong inside, a look-up that hangs included, becomes the 503 answer; only a
+ * message that is no CheckRequest is thrown. Returns bytes at once where the look-up does.
+ */
+export function createCheckHandler(options: CheckHandlerOptions): CheckHandler {
+  const gate = new Gate(options);
+  return (bytes, deadline) => gate.check(bytes, deadline);
+}
+
+class Gate {
+  readonly #options: CheckHandlerOptions;
+  readonly #targetRules: TargetRules;
+  readonly #sweeps = new SweepGuard();
+  readonly #answers = new AnswerCache();
+  /** Made at start, so that nothing is left that could fail when everything else has. */
+  readonly #lastResort = encodeAnswer(answerFor(LAST_RESORT, NOBODY));
+
+  constructor(options: CheckHandlerOptions) {
+    this.#options = options;
+    this.#targetRules = { domains: options.domains, headerRouting: options.site.routing === 'gate' };
+  }
+
+  check(bytes: Buffer, deadline: number): Buffer | Promise<Buffer> {
+    let started = 0;
+    let request = NOBODY;
+    try {
+      started = this.#options.monotonic();
+      request = decodeCheckRequest(bytes);
+      return this.#judge(request, deadline, started);
+    } catch (thrown) {
+      const error = toSandgateError(thrown);
+      if (error.code === 'CHECK_MALFORMED' && request === NOBODY) throw error;
+      return this.#fault(error, request, started);
+    }
+  }
+
+  #judge(request: GateRequest, deadline: number, started: number): Buffer | Promise<Buffer> {
+    const { lookup, now } = this.#options;
+    const judged = judgeTarget(
+      request,
+      resolveTarget(request.host, request.sandboxId, request.sandboxPort, this.#targetRules),
+    );
+    if (judged.kind !== 'target') return this.#answer(judged, request, started);
+    const { target } = judged;
+    const found = lookup(target.sandboxId);
+    if ('kind' in found) return this.#decide(request, target, found, started);
+    return withinDeadline(found, deadline, now())
+      .then((late) => this.#decide(request, target, late, started))
+      .catch((thrown) => this.#fault(toSandgateError(thrown), request, started));
+  }
+
+  #decide(request: GateRequest, target: Target, lookup: PolicyLookup, started: number): Buffer {
+    const { site, now, monotonic } = this.#options;
+    const decision = judgePolicy(request, target, lookup, now(), site);
+    return this.#answer(this.#sweeps.judge(decision, request, monotonic()), request, started);
+  }
+
+  #answer(decision: Decision, request: GateRequest, started: number): Buffer {
+    const bytes = this.#encode(decision, request);
+    this.#report(decision, request, started);
+    return bytes;
+  }
+
+  #encode(decision: Decision, request: GateRequest): Buffer {
+    switch (decision.kind) {
+      case 'allow': {
+        const html = wantsHtml(request);
+        const kept = this.#answers.get(decision, html);
+        if (kept !== undefined) return kept;
+        const bytes = encodeAllow(decision, request, html, this.#options.site.routing);
+        this.#answers.set(decision, html, bytes);
+        return bytes;
+      }
+      case 'deny':
+        return encodeAnswer(answerFor(decision, request), decision.sandboxId);
+      case 'preflight':
+        return encodeAnswer(answerFor(decision, request));
+      default:
+        return decision satisfies never;
+    }
+  }
+
+  #fault(error: SandgateError, request: GateRequest, started: number): Buffer {
+    this.#log(error, request);
+    this.#report({ ...LAST_RESORT, detail: error.code }, request, started);
+    return this.#lastResort;
+  }
+
+  /** What watches the gate must not change its answers. */
+  #report(decision: Decision, request: GateRequest, started: number): void {
+    const { onDecision, monotonic } = this.#options;
+    if (onDecision === undefined) return;
+    try {
+      onDecision(decision, request, Math.round((monotonic() - started) * 1e6));
+    } catch (thrown) {
+      this.#log(toSandgateError(thrown), request);
+    }
+  }
+
+  #log(error: SandgateError, request: GateRequest): void {
+    try {
+      this.#options.log.fault(error.code, error, request.requestId);
+    } catch {
+      // There is nowhere left to say it, and the answer is a 503 all the same.
+    }
+  }
+}

@@ -1,0 +1,153 @@
+import { isDeepStrictEqual } from 'node:util';
+import { loadSync, type ServiceDefinition } from '@grpc/proto-loader';
+import { answerFor } from '../decision/answer.ts';
+import type { Allow, Answer, Deny, Preflight } from '../decision/decision.ts';
+import { REFUSALS } from '../decision/refusals.ts';
+import { SandgateError } from '../errors.ts';
+import { PACKAGE_ROOT } from '../package-root.ts';
+import { encodeAllow, encodeAnswer } from './encode.ts';
+import { NOBODY } from './last-resort.ts';
+
+/** A CheckResponse as protobuf.js reads it; what is not there is left out. */
+interface Decoded {
+  status?: { code?: number };
+  denied_response?: { status?: { code?: number }; headers?: HeaderOption[]; body?: string };
+  ok_response?: { headers?: HeaderOption[]; headers_to_remove?: string[] };
+  error_response?: unknown;
+  dynamic_metadata?: { fields?: Record<string, unknown> };
+}
+
+interface HeaderOption {
+  header: { key?: string; value?: string };
+  append: { value?: boolean };
+}
+
+/**
+ * Builds one of each kind of answer and reads it back with a decoder that shares no code with the builder: a
+ * CheckResponse that was built wrong can read as an allow. Throws ANSWER_INVALID.
+ */
+export function runSelfTest(): void {
+  const decode = independentDecoder();
+  for (const allow of ALLOWS) {
+    const decoded = decode(encodeAllow(allow, { ...NOBODY, host: CLIENT_HOST }, true, 'gate'));
+    expectSame(allowOf(decoded), expectedAllow(allow), 'an allow');
+  }
+  const pages = { ...NOBODY, userAgent: 'Mozilla/5.0' };
+  for (const request of [NOBODY, pages]) {
+    for (const refusal of refusals()) {
+      const answer = answerFor(refusal, request);
+      const decoded = decode(encodeAnswer(answer, SANDBOX));
+      expectSame(answerOf(decoded), answer, `the answer ${answer.status}`);
+    }
+  }
+}
+
+const SANDBOX = 'selftest';
+const CLIENT_HOST = '8080-selftest.example.com:8443';
+
+const PLAIN: Allow = {
+  kind: 'allow',
+  sandboxId: SANDBOX,
+  port: 8080,
+  grant: { by: 'public' },
+  policy: {
+    sandboxId: SANDBOX,
+    incarnation: 'first',
+    state: 'running',
+    endsAt: undefined,
+    agentSelfAuthenticating: false,
+    route: { address: '10.0.0.1', port: undefined },
+    allowPublicTraffic: true,
+    tokens: [],
+    maskRequestHost: undefined,
+    forwardToken: false,
+  },
+  destination: { address: '10.0.0.1', port: 8080 },
+  upstreamHost: undefined,
+  streamMs: undefined,
+};
+
+const ALLOWS: readonly Allow[] = [
+  PLAIN,
+  {
+    ...PLAIN,
+    policy: { ...PLAIN.policy, forwardToken: true },
+    destination: { address: 'fd00::1', port: 65_535 },
+    upstreamHost: 'localhost:8080',
+    streamMs: 90_000,
+  },
+];
+
+function refusals(): (Deny | Preflight)[] {
+  const reasons = Object.keys(REFUSALS) as Deny['reason'][];
+  const denials = reasons.map((reason): Deny => ({ kind: 'deny', reason, sandboxId: SANDBOX, port: 8080 }));
+  return [...denials, { kind: 'preflight' }];
+}
+
+function independentDecoder(): (bytes: Buffer) => Decoded {
+  const files = loadSync('envoy/service/auth/v3/external_auth.proto', {
+    includeDirs: [`${PACKAGE_ROOT}proto`],
+    keepCase: true,
+  });
+  const service = files['envoy.service.auth.v3.Authorization'] as ServiceDefinition;
+  const decode = service.Check?.responseDeserialize;
+  if (decode === undefined) throw new SandgateError('ANSWER_INVALID', 'proto/ has no Authorization service.');
+  return (bytes) => decode(bytes) as Decoded;
+}
+
+function expectedAllow({ destination, upstreamHost, streamMs, port, policy }: Allow) {
+  const address = destination?.address.includes(':') ? `[${destination.address}]` : destination?.address;
+  const headers: [string, string | undefined][] = [
+    ['host', upstreamHost],
+    ['x-forwarded-host', upstreamHost && CLIENT_HOST],
+    ['x-envoy-upstream-stream-duration-ms', streamMs === undefined ? undefined : String(streamMs)],
+  ];
+  return {
+    code: 0,
+    headers: headers.filter(([, value]) => value !== undefined),
+    removed: [
+      ...(policy.forwardToken ? [] : ['e2b-traffic-access-token']),
+      'e2b-sandbox-id',
+      'e2b-sandbox-port',
+    ],
+    metadata: {
+      destination: { stringValue: `${address}:${destination?.port}` },
+      sandbox_id: { stringValue: SANDBOX },
+      port: { numberValue: port },
+      html: { boolValue: true },
+      pool_key: { stringValue: `${SANDBOX}/first` },
+    },
+  };
+}
+
+function allowOf(decoded: Decoded) {
+  const { status, ok_response: ok, denied_response, error_response, dynamic_metadata } = decoded;
+  if (ok === undefined || denied_response !== undefined || error_response !== undefined) return undefined;
+  return {
+    code: status?.code ?? 0,
+    headers: setHeaders(ok.headers),
+    removed: ok.headers_to_remove,
+    metadata: dynamic_metadata?.fields,
+  };
+}
+
+/** The answer that Envoy would give, or undefined where it would not deny. */
+function answerOf(decoded: Decoded): Answer | undefined {
+  const { status, ok_response, denied_response: denied, error_response, dynamic_metadata } = decoded;
+  const metadata = { answered: { boolValue: true }, sandbox_id: { stringValue: SANDBOX } };
+  if (!status?.code || denied?.status?.code === undefined) return undefined;
+  if (ok_response !== undefined || error_response !== undefined) return undefined;
+  if (!isDeepStrictEqual(dynamic_metadata?.fields, metadata)) return undefined;
+  return { status: denied.status.code, headers: setHeaders(denied.headers), body: denied.body ?? '' };
+}
+
+function setHeaders(options: readonly HeaderOption[] = []): [string, string][] {
+  return options
+    .filter(({ append }) => append && !append.value)
+    .map(({ header }) => [header.key ?? '', header.value ?? '']);
+}
+
+function expectSame(actual: unknown, expected: unknown, what: string): void {
+  if (isDeepStrictEqual(actual, expected)) return;
+  throw new SandgateError('ANSWER_INVALID', `The self-test read ${what} back as something else.`);
+}
