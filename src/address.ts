@@ -1,0 +1,46 @@
+import { isIP, isIPv6 } from 'node:net';
+import { networkInterfaces } from 'node:os';
+
+/** An IP address without brackets, and a TCP port (0: any free one). */
+export interface Address {
+  readonly host: string;
+  readonly port: number;
+}
+
+/** Reads `127.0.0.1:3002`, `[::1]:3002` or `localhost:3002`; throws an Error that says what is wrong. */
+export function parseAddress(text: string): Address {
+  const match = /^(?:\[([^\]]+)\]|([^:[\]]+)):(\d{1,5})$/.exec(text);
+  if (!match) throw new Error('must be host:port');
+  const named = match[1] ?? match[2]!;
+  const host = named === 'localhost' ? '127.0.0.1' : named;
+  if (isIP(host) === 0 || host.includes('%')) throw new Error(`"${named}" is not an IP address`);
+  const port = Number(match[3]);
+  if (port > 65535) throw new Error('the port is above 65535');
+  return { host, port };
+}
+
+export function formatAddress({ host, port }: Address): string {
+  return isIPv6(host) ? `[${host}]:${port}` : `${host}:${port}`;
+}
+
+export function hasIpv6Loopback(): boolean {
+  return localAddresses().has('::1');
+}
+
+function localAddresses(): Set<string> {
+  return new Set(Object.values(networkInterfaces()).flatMap((all) => (all ?? []).map((one) => one.address)));
+}
+
+/**
+ * Tells whether an address and port is one of these listeners. A wildcard listener answers on every local address,
+ * all of 127.0.0.0/8 among them.
+ */
+export function ownListenerTest(listeners: readonly Address[]): (address: string, port: number) => boolean {
+  const exact = new Set(listeners.map(formatAddress));
+  const wildcardPorts = new Set(
+    listeners.filter(({ host }) => host === '0.0.0.0' || host === '::').map(({ port }) => port),
+  );
+  return (address, port) =>
+    exact.has(formatAddress({ host: address, port })) ||
+    (wildcardPorts.has(port) && (address.startsWith('127.') || localAddresses().has(address)));
+}

@@ -1,0 +1,29 @@
+import type { CheckServer } from './grpc-server.ts';
+
+/** A stuck client must not keep a process that was told to go. */
+const CLOSE_WITHIN_MS = 5000;
+
+/**
+ * Leaves without losing a request: says NOT_SERVING, waits until Envoy's next health check saw it, then closes.
+ * Node cannot announce a GOAWAY ahead of time; Envoy's retries cover what still arrives in between.
+ */
+export async function drain(server: CheckServer, waitMs: number, forced: AbortSignal): Promise<void> {
+  server.health.setServing(false);
+  await pause(waitMs, forced);
+  await server.close(forced.aborted ? 0 : CLOSE_WITHIN_MS);
+}
+
+function pause(ms: number, cut: AbortSignal): Promise<void> {
+  return new Promise((resolve) => {
+    if (cut.aborted) return resolve();
+    const timer = setTimeout(resolve, ms);
+    cut.addEventListener(
+      'abort',
+      () => {
+        clearTimeout(timer);
+        resolve();
+      },
+      { once: true },
+    );
+  });
+}

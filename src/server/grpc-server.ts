@@ -1,0 +1,75 @@
+import { chmodSync } from 'node:fs';
+import { Server, ServerCredentials } from '@grpc/grpc-js';
+import { type Address, formatAddress } from '../address.ts';
+import type { CheckHandler } from '../check/transport.ts';
+import { SandgateError } from '../errors.ts';
+import { CHECK_SERVICE, checkDefinition, checkImplementation } from './check-service.ts';
+import { createHealth, type Health } from './health.ts';
+import { prepareSocket } from './socket-path.ts';
+
+/** Envoy caps request headers at 60 KiB and ours sends a few of them; the rest of this is room for an ingress that sends all. */
+const LARGEST_REQUEST = 1024 * 1024;
+
+export interface CheckServer {
+  /** `unix:/path` or `host:port` with the real port. */
+  readonly address: string;
+  readonly health: Health;
+  /** Resolves when open calls are answered, at the latest after `withinMs`; then the rest is cut. */
+  close(withinMs: number): Promise<void>;
+}
+
+/** Starts Check and health on a unix socket or a TCP address. Throws ADDRESS_IN_USE or STATE_UNUSABLE. */
+export async function startCheckServer(
+  listen: { path: string } | Address,
+  handler: CheckHandler,
+): Promise<CheckServer> {
+  const health = createHealth([CHECK_SERVICE]);
+  const server = new Server({ 'grpc.max_receive_message_length': LARGEST_REQUEST });
+  server.addService(checkDefinition, checkImplementation(handler));
+  server.addService(health.definition, health.implementation);
+
+  const address = await bind(server, listen);
+  health.setServing(true);
+  return {
+    address,
+    health,
+    async close(withinMs) {
+      health.setServing(false);
+      health.endWatches();
+      let timer: NodeJS.Timeout | undefined;
+      await Promise.race([
+        new Promise<void>((resolve) => server.tryShutdown(() => resolve())),
+        new Promise<void>((resolve) => {
+          timer = setTimeout(resolve, withinMs);
+        }),
+      ]);
+      clearTimeout(timer);
+      server.forceShutdown();
+    },
+  };
+}
+
+async function bind(server: Server, listen: { path: string } | Address): Promise<string> {
+  const onSocket = 'path' in listen;
+  if (onSocket) await prepareSocket(listen.path, 'group');
+  const wanted = onSocket ? `unix:${listen.path}` : formatAddress(listen);
+  // The mode holds from the first instant: the socket is the gate's authority.
+  const umask = onSocket ? process.umask(0o117) : undefined;
+  try {
+    const port = await new Promise<number>((resolve, reject) => {
+      server.bindAsync(wanted, ServerCredentials.createInsecure(), (error, bound) => {
+        if (error) reject(error);
+        else resolve(bound);
+      });
+    });
+    if (onSocket) chmodSync(listen.path, 0o660);
+    return onSocket ? wanted : formatAddress({ host: listen.host, port });
+  } catch (error) {
+    throw new SandgateError('ADDRESS_IN_USE', `cannot listen on ${wanted}: ${(error as Error).message}`, {
+      remedy: 'stop what listens there, or choose another address (SANDGATE_LISTEN)',
+      cause: error,
+    });
+  } finally {
+    if (umask !== undefined) process.umask(umask);
+  }
+}

@@ -1,0 +1,56 @@
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { type Address, formatAddress } from '../address.ts';
+import { SandgateError } from '../errors.ts';
+import type { Readiness } from './readiness.ts';
+
+export interface OpsListener {
+  readonly address: Address;
+  close(): Promise<void>;
+}
+
+/** `/healthz`: the process lives. `/readyz`: 200 or 503 with the parts and their reasons. Holds nothing secret. */
+export async function startOpsListener(at: Address, ready: () => Readiness): Promise<OpsListener> {
+  const server = createServer({ requestTimeout: 5000, headersTimeout: 5000 }, (request, response) => {
+    const send = (status: number, body: unknown) => {
+      response.writeHead(status, {
+        'content-type': 'application/json; charset=utf-8',
+        'cache-control': 'no-store',
+      });
+      response.end(request.method === 'HEAD' ? undefined : `${JSON.stringify(body)}\n`);
+    };
+    if (request.method !== 'GET' && request.method !== 'HEAD')
+      return send(405, { message: 'GET or HEAD only' });
+    switch (request.url?.split('?')[0]) {
+      case '/healthz':
+        return send(200, { ok: true });
+      case '/readyz': {
+        const state = ready();
+        return send(state.ready ? 200 : 503, state);
+      }
+      default:
+        return send(404, { message: 'not found; try /healthz or /readyz' });
+    }
+  });
+  await new Promise<void>((resolve, reject) => {
+    server.once('error', reject);
+    server.listen(at.port, at.host, resolve);
+  }).catch((error: Error) => {
+    throw new SandgateError(
+      'ADDRESS_IN_USE',
+      `cannot listen on ${formatAddress(at)} for /readyz: ${error.message}`,
+      {
+        remedy: 'stop what listens there, or choose another address (SANDGATE_OPS)',
+        cause: error,
+      },
+    );
+  });
+  return {
+    address: { host: at.host, port: (server.address() as AddressInfo).port },
+    close: () =>
+      new Promise<void>((resolve) => {
+        server.close(() => resolve());
+        server.closeAllConnections();
+      }),
+  };
+}

@@ -1,0 +1,276 @@
+import { resolve } from 'node:path';
+import { type Address, formatAddress, parseAddress } from './address.ts';
+
+/**
+ * Every setting, in one table: environment variable, flag, default, meaning. `config.ts` reads it.
+ */
+export interface Settings {
+  /** Absolute path. */
+  readonly stateDir: string;
+  readonly domains: readonly string[];
+  readonly routing: 'gate' | 'ingress';
+  readonly sandboxCidrs: readonly string[];
+  readonly ownListeners: readonly Address[];
+  /** Where Check listens: an absolute socket path, or loopback TCP. */
+  readonly listen: { readonly path: string } | Address;
+  readonly ops: Address;
+  readonly store: 'embedded' | 'files';
+  /** Absolute path of the folder that `store: files` reads. */
+  readonly policyDir: string;
+  readonly freshMs: number;
+  readonly hardMs: number;
+  readonly absentMs: number;
+  readonly drainMs: number;
+  readonly logLevel: string;
+  /** Ingress addresses of `dev`; empty when `off`. */
+  readonly http: readonly Address[];
+  readonly https: readonly Address[];
+  /** An Envoy named by the user. */
+  readonly envoy: string | undefined;
+  readonly gates: number;
+  /** PATH, where an `envoy` may be found. */
+  readonly searchPath: string;
+}
+
+export type Command = 'serve' | 'dev' | 'policy';
+
+/** What the machine is like where settings depend on it; passed in so that tests need not be that machine. */
+export interface Surroundings {
+  /** Relative paths and the default state folder start here. */
+  baseDir: string;
+  ipv6Loopback: boolean;
+}
+
+export interface Setting {
+  name: Exclude<keyof Settings, 'searchPath'>;
+  env: string;
+  flag: string;
+  /** Shown in the help; a function where it depends on the command or the machine. */
+  fallback: string | ((command: Command, around: Surroundings) => string);
+  meaning: string;
+  commands: readonly Command[];
+  parse(text: string, around: Surroundings, stateDir: string): unknown;
+}
+
+const GATE: readonly Command[] = ['serve', 'dev'];
+const ALL: readonly Command[] = ['serve', 'dev', 'policy'];
+
+export const SETTINGS: readonly Setting[] = [
+  {
+    name: 'stateDir',
+    env: 'SANDGATE_STATE_DIR',
+    flag: '--state-dir <folder>',
+    fallback: '.sandgate',
+    meaning: 'policies, sockets, certificates, logs and run files',
+    commands: ALL,
+    parse: (text, around) => resolve(around.baseDir, text),
+  },
+  {
+    name: 'domains',
+    env: 'SANDGATE_DOMAINS',
+    flag: '--domains <list>',
+    fallback: 'e2b.localhost',
+    meaning: 'parent domains of sandbox hosts: `a.b` itself, `*.a.b` with any depth under it, `*` any',
+    commands: ALL,
+    parse: list,
+  },
+  {
+    name: 'routing',
+    env: 'SANDGATE_ROUTING',
+    flag: '--routing <gate|ingress>',
+    fallback: 'gate',
+    meaning: 'gate: an allow names the destination; ingress: your ingress keeps its own routes',
+    commands: ALL,
+    parse: oneOf('gate', 'ingress'),
+  },
+  {
+    name: 'sandboxCidrs',
+    env: 'SANDGATE_SANDBOX_CIDRS',
+    flag: '--sandbox-cidrs <list>',
+    fallback: (command) => (command === 'serve' ? '' : '127.0.0.0/8'),
+    meaning: 'networks that sandboxes live in; routes elsewhere are refused. `serve` has no default',
+    commands: ALL,
+    parse: list,
+  },
+  {
+    name: 'ownListeners',
+    env: 'SANDGATE_OWN_LISTENERS',
+    flag: '--own-listeners <list>',
+    fallback: '',
+    meaning: 'addresses of the ingress itself, never dialled (a loop otherwise); `dev` fills them in',
+    commands: GATE,
+    parse: addresses,
+  },
+  {
+    name: 'listen',
+    env: 'SANDGATE_LISTEN',
+    flag: '--listen <unix:path|host:port>',
+    fallback: 'unix:<state>/check/gate.sock',
+    meaning: 'where Envoy asks (gRPC): a unix socket, or TCP on a loopback address',
+    commands: ['serve'],
+    parse: parseListen,
+  },
+  {
+    name: 'ops',
+    env: 'SANDGATE_OPS',
+    flag: '--ops <host:port>',
+    fallback: '127.0.0.1:9464',
+    meaning: '/healthz and /readyz; the second gate of `dev` takes the next port',
+    commands: GATE,
+    parse: (text) => parseAddress(text),
+  },
+  {
+    name: 'store',
+    env: 'SANDGATE_STORE',
+    flag: '--store <embedded|files>',
+    fallback: 'embedded',
+    meaning: 'embedded: a SQLite file in the state folder; files: a read-only folder of YAML or JSON',
+    commands: ALL,
+    parse: oneOf('embedded', 'files'),
+  },
+  {
+    name: 'policyDir',
+    env: 'SANDGATE_POLICY_DIR',
+    flag: '--policy-dir <folder>',
+    fallback: '<state>/policies',
+    meaning: 'the folder that `--store files` reads: one <sandboxId>.yaml or .json a sandbox',
+    commands: ALL,
+    parse: (text, around, stateDir) => resolve(around.baseDir, text.replace('<state>', stateDir)),
+  },
+  {
+    name: 'freshMs',
+    env: 'SANDGATE_CACHE_FRESH',
+    flag: '--cache-fresh <seconds>',
+    fallback: '5',
+    meaning: 'age up to which a cached policy is used without asking the store',
+    commands: GATE,
+    parse: seconds(0.001, 3600),
+  },
+  {
+    name: 'hardMs',
+    env: 'SANDGATE_CACHE_HARD',
+    flag: '--cache-hard <seconds>',
+    fallback: '30',
+    meaning: 'age up to which it is used while the store cannot be reached; then 503',
+    commands: GATE,
+    parse: seconds(0.001, 3600),
+  },
+  {
+    name: 'absentMs',
+    env: 'SANDGATE_CACHE_ABSENT',
+    flag: '--cache-absent <seconds>',
+    fallback: '1',
+    meaning: 'age up to which an unknown id is answered without asking the store',
+    commands: GATE,
+    parse: seconds(0.001, 3600),
+  },
+  {
+    name: 'drainMs',
+    env: 'SANDGATE_DRAIN',
+    flag: '--drain <seconds>',
+    fallback: '3',
+    meaning:
+      'on SIGTERM: how long the gate says NOT_SERVING before it closes; more than the health check interval',
+    commands: GATE,
+    parse: seconds(0, 600),
+  },
+  {
+    name: 'logLevel',
+    env: 'SANDGATE_LOG_LEVEL',
+    flag: '--log-level <level>',
+    fallback: 'info',
+    meaning: 'fatal, error, warn, info, debug or silent',
+    commands: GATE,
+    parse: oneOf('fatal', 'error', 'warn', 'info', 'debug', 'silent'),
+  },
+  {
+    name: 'http',
+    env: 'SANDGATE_HTTP',
+    flag: '--http <list|off>',
+    fallback: (_command, around) => (around.ipv6Loopback ? '127.0.0.1:3002,[::1]:3002' : '127.0.0.1:3002'),
+    meaning: 'plain ingress of the local stack, host:port[,host:port]; port 0: any free one',
+    commands: ['dev'],
+    parse: addresses,
+  },
+  {
+    name: 'https',
+    env: 'SANDGATE_HTTPS',
+    flag: '--https <list|off>',
+    fallback: (_command, around) => (around.ipv6Loopback ? '127.0.0.1:8443,[::1]:8443' : '127.0.0.1:8443'),
+    meaning: 'TLS ingress of the local stack',
+    commands: ['dev'],
+    parse: addresses,
+  },
+  {
+    name: 'envoy',
+    env: 'SANDGATE_ENVOY',
+    flag: '--envoy <path>',
+    fallback: '',
+    meaning: 'the Envoy to run, 1.40.0 or newer; else `envoy` on PATH; else a pinned build is fetched once',
+    commands: ['dev'],
+    parse: (text) => text || undefined,
+  },
+  {
+    name: 'gates',
+    env: 'SANDGATE_GATES',
+    flag: '--gates <number>',
+    fallback: '2',
+    meaning: 'gate processes of the local stack, 1 to 16',
+    commands: ['dev'],
+    parse: (text) => {
+      const count = Number(text);
+      if (!/^\d+$/.test(text) || count < 1 || count > 16) throw new Error('must be a number from 1 to 16');
+      return count;
+    },
+  },
+];
+
+export function flagKey(setting: Setting): string {
+  const name = setting.flag.split(' ')[0]!.slice(2);
+  return name.replace(/-(\w)/g, (_, letter: string) => letter.toUpperCase());
+}
+
+export function fallbackOf(setting: Setting, command: Command, around: Surroundings): string {
+  return typeof setting.fallback === 'string' ? setting.fallback : setting.fallback(command, around);
+}
+
+function list(text: string): string[] {
+  return text
+    .split(',')
+    .map((item) => item.trim())
+    .filter((item) => item !== '');
+}
+
+function addresses(text: string): Address[] {
+  return text === 'off' ? [] : list(text).map((item) => parseAddress(item));
+}
+
+function parseListen(text: string, around: Surroundings, stateDir: string): { path: string } | Address {
+  if (text.startsWith('unix:')) {
+    return { path: resolve(around.baseDir, text.slice('unix:'.length).replace('<state>', stateDir)) };
+  }
+  const address = parseAddress(text);
+  // Whoever reaches Check can learn which tokens match; off this machine that needs mTLS.
+  if (!/^(127\.|::1$)/.test(address.host)) {
+    throw new Error(
+      `Check without mTLS listens on a unix socket or a loopback address only, not on ${formatAddress(address)}`,
+    );
+  }
+  return address;
+}
+
+function seconds(least: number, most: number): (text: string) => number {
+  return (text) => {
+    const value = Number(text);
+    if (text.trim() === '' || !(value >= least && value <= most))
+      throw new Error(`must be ${least} to ${most} seconds`);
+    return Math.round(value * 1000);
+  };
+}
+
+function oneOf(...choices: string[]): (text: string) => string {
+  return (text) => {
+    if (!choices.includes(text)) throw new Error(`must be one of ${choices.join(', ')}`);
+    return text;
+  };
+}
