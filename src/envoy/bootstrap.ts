@@ -1,0 +1,74 @@
+import { type Document, parseDocument, type YAMLMap, type YAMLSeq } from 'yaml';
+import type { Address } from '../address.ts';
+
+/** Where a gate listens: a unix socket or TCP. */
+export type GateAddress = { path: string } | Address;
+
+/** What differs between one Envoy and another; all else comes from `envoy/envoy.yaml`. */
+export interface BootstrapSettings {
+  /** Empty: no plain listener. Port 0: any free one. */
+  http: readonly Address[];
+  /** Empty: no TLS listener. */
+  https: readonly Address[];
+  /** PEM files that Envoy reads; needed where `https` is not empty. */
+  tls?: { certificate: string; key: string };
+  /** Each gate process is an endpoint of its own. */
+  gates: readonly GateAddress[];
+  admin: { path: string };
+}
+
+/** Puts addresses into the bundled config, and keeps its comments. */
+export function renderBootstrap(source: string, settings: BootstrapSettings): string {
+  const document = parseDocument(source);
+  document.setIn(['admin', 'address', 'pipe', 'path'], settings.admin.path);
+
+  const listeners = document.getIn(['static_resources', 'listeners']) as YAMLSeq<YAMLMap>;
+  const [http, https] = listeners.items as [YAMLMap, YAMLMap];
+  listenOn(document, http, settings.http);
+  listenOn(document, https, settings.https);
+  const common = [
+    'filter_chains',
+    0,
+    'transport_socket',
+    'typed_config',
+    'common_tls_context',
+    'tls_certificates',
+    0,
+  ];
+  if (settings.tls) {
+    https.setIn([...common, 'certificate_chain', 'filename'], settings.tls.certificate);
+    https.setIn([...common, 'private_key', 'filename'], settings.tls.key);
+  }
+  const off = (listener: YAMLMap, addresses: readonly Address[]) =>
+    addresses.length === 0 ? [listener] : [];
+  // The TLS listener's filters are an alias of the plain one's: whichever goes, the definition stays.
+  if (settings.http.length === 0) {
+    const filters = http.getIn(['filter_chains', 0, 'filters'], true);
+    https.setIn(['filter_chains', 0, 'filters'], filters);
+  }
+  const gone = [...off(http, settings.http), ...off(https, settings.https)];
+  listeners.items = listeners.items.filter((listener) => !gone.includes(listener));
+
+  const gate = cluster(document, 'gate');
+  const endpoints = settings.gates.map((at) => ({ endpoint: { address: socket(at) } }));
+  gate.setIn(['load_assignment', 'endpoints', 0, 'lb_endpoints'], document.createNode(endpoints));
+  return document.toString({ lineWidth: 0 });
+}
+
+function listenOn(document: Document, listener: YAMLMap, [first, ...more]: readonly Address[]): void {
+  if (first === undefined) return;
+  listener.set('address', document.createNode(socket(first)));
+  if (more.length === 0) return;
+  listener.set('additional_addresses', document.createNode(more.map((at) => ({ address: socket(at) }))));
+}
+
+function cluster(document: Document, name: string): YAMLMap {
+  const clusters = document.getIn(['static_resources', 'clusters']) as YAMLSeq<YAMLMap>;
+  return clusters.items.find((item) => item.get('name') === name)!;
+}
+
+function socket(at: GateAddress) {
+  return 'path' in at
+    ? { pipe: { path: at.path } }
+    : { socket_address: { address: at.host, port_value: at.port } };
+}
