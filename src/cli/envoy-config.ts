@@ -1,0 +1,39 @@
+import { parseAddress } from '../address.ts';
+import type { Flags } from '../config.ts';
+import { type GateAddress, renderBootstrap } from '../envoy/bootstrap.ts';
+import { loadBundledConfig } from '../envoy/bundled-config.ts';
+import { SandgateError } from '../errors.ts';
+import type { Io } from './io.ts';
+
+/** `envoy config`: the bundled config with these addresses in it, on stdout. */
+export async function envoyConfig(io: Io, flags: Flags): Promise<void> {
+  const { tlsCertificate, tlsKey } = flags;
+  const https = addresses('--https', flags.https!);
+  if (https.length > 0 && !(tlsCertificate && tlsKey)) {
+    throw new SandgateError('SETTINGS_INVALID', '--https needs --tls-certificate and --tls-key');
+  }
+  const rendered = renderBootstrap(await loadBundledConfig(), {
+    http: addresses('--http', flags.http!),
+    https,
+    ...(tlsCertificate && tlsKey ? { tls: { certificate: tlsCertificate, key: tlsKey } } : {}),
+    gates: flags.gate!.split(',').map(gateAddress),
+    admin: { path: flags.admin! },
+  });
+  io.stdout.write(rendered);
+}
+
+function gateAddress(text: string): GateAddress {
+  return text.startsWith('unix:') ? { path: text.slice('unix:'.length) } : asked('--gate', text);
+}
+
+function addresses(flag: string, text: string) {
+  return text === 'off' ? [] : text.split(',').map((item) => asked(flag, item));
+}
+
+function asked(flag: string, text: string) {
+  try {
+    return parseAddress(text);
+  } catch (error) {
+    throw new SandgateError('SETTINGS_INVALID', `${flag}: ${(error as Error).message}, got "${text}"`);
+  }
+}

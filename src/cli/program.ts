@@ -1,0 +1,103 @@
+import { Command, CommanderError, Option } from 'commander';
+import type { Flags } from '../config.ts';
+import { type Command as CommandName, fallbackOf, SETTINGS } from '../settings.ts';
+import { dev } from './dev.ts';
+import { envoyConfig } from './envoy-config.ts';
+import { type Io, report } from './io.ts';
+import { policyPut } from './policy-put.ts';
+import { policyDelete, policyGet, policyList } from './policy-read.ts';
+import { serve } from './serve.ts';
+import { surroundings } from './surroundings.ts';
+
+const EXIT_CODES = '\nExit codes: 0 ok, 1 failed, 2 asked wrongly (usage or settings).';
+
+/** Runs one command line; resolves with its exit code and never rejects. */
+export async function run(args: readonly string[], io: Io): Promise<number> {
+  const json = args.includes('--json');
+  try {
+    await createProgram(io).parseAsync(args as string[], { from: 'user' });
+    return 0;
+  } catch (error) {
+    // Commander has printed its own message by now; help and version come this way too.
+    if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : 2;
+    return report(io, error, json);
+  }
+}
+
+/** The whole command tree; `docs/cli.md` describes what its `--help` prints. */
+export function createProgram(io: Io): Command {
+  const program = new Command('sandgate')
+    .description('A door in front of sandbox URLs: decides for Envoy who may reach which sandbox port.')
+    .exitOverride()
+    .configureOutput({
+      writeOut: (text) => io.stdout.write(text),
+      writeErr: (text) => io.stderr.write(text),
+    })
+    .showHelpAfterError('(--help shows what there is)')
+    .addHelpText('after', EXIT_CODES);
+
+  withSettings(program.command('serve'), 'serve')
+    .description('run one gate: Check over gRPC for an Envoy of yours')
+    .action((flags: Flags) => serve(io, flags));
+
+  withSettings(program.command('dev'), 'dev')
+    .description('run the local stack: Envoy, gates and the embedded store (what `npm start` does)')
+    .action((flags: Flags) => dev(io, flags));
+
+  addPolicyCommands(program, io);
+
+  const envoy = program.command('envoy').description('the bundled Envoy config');
+  envoy
+    .command('config')
+    .description('print the Envoy config for given addresses')
+    .option('--http <list|off>', 'plain listener, host:port[,host:port]', '0.0.0.0:8080')
+    .option('--https <list|off>', 'TLS listener; needs --tls-certificate and --tls-key', 'off')
+    .option('--tls-certificate <file>', 'PEM chain that Envoy reads')
+    .option('--tls-key <file>', 'PEM key that Envoy reads')
+    .option(
+      '--gate <list>',
+      'where gates listen: unix:<path> or host:port, comma-separated',
+      'unix:/run/sandgate/gate.sock',
+    )
+    .option('--admin <path>', "unix socket of Envoy's admin interface", '/run/envoy/admin.sock')
+    .action((flags: Flags) => envoyConfig(io, flags));
+
+  return program;
+}
+
+function addPolicyCommands(program: Command, io: Io): void {
+  const policy = program.command('policy').description('read and write policies');
+  withSettings(policy.command('put'), 'policy')
+    .argument('<file|->', 'JSON: one record, or an array of them (one transaction); - is standard input')
+    .description('write policies and wait until they are in force at the running gates')
+    .option('--json', 'print the records as stored')
+    .action((file: string, flags: Flags & { json?: true }) =>
+      policyPut(io, file, flags, flags.json === true),
+    );
+  withSettings(policy.command('get'), 'policy')
+    .argument('<sandboxId>')
+    .description('print one record as JSON; `policy put -` takes it back')
+    .option('--json', 'the same: a record is always JSON')
+    .action((sandboxId: string, flags: Flags) => policyGet(io, sandboxId, flags));
+  withSettings(policy.command('list'), 'policy')
+    .description('list policies: id, state, route, door')
+    .option('--json', 'print one array of records')
+    .action((flags: Flags & { json?: true }) => policyList(io, flags, flags.json === true));
+  withSettings(policy.command('delete'), 'policy')
+    .argument('<sandboxId>')
+    .description('delete a policy; the sandbox is then not found')
+    .option('--json', 'print what was deleted as JSON')
+    .action((sandboxId: string, flags: Flags & { json?: true }) =>
+      policyDelete(io, sandboxId, flags, flags.json === true),
+    );
+}
+
+/** Adds the settings of a command as options. The environment and the defaults are read later, in one place. */
+function withSettings(command: Command, name: CommandName): Command {
+  for (const setting of SETTINGS.filter(({ commands }) => commands.includes(name))) {
+    const fallback = fallbackOf(setting, name, surroundings());
+    const notes = [`env: ${setting.env}`, ...(fallback ? [`default: ${fallback}`] : [])];
+    command.addOption(new Option(setting.flag, `${setting.meaning} (${notes.join(', ')})`));
+  }
+  return command;
+}

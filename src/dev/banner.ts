@@ -1,0 +1,54 @@
+import { createHash, randomBytes } from 'node:crypto';
+import { relative } from 'node:path';
+import { formatAddress } from '../address.ts';
+import { PACKAGE_ROOT } from '../package-root.ts';
+import type { Settings } from '../settings.ts';
+import { defaultDomain } from '../target/domains.ts';
+import type { Stack } from './stack.ts';
+
+/** What `dev` prints when it is ready: where it listens, three commands to copy, and the line that begins `sandgate ready`. */
+export function bannerText(settings: Settings, stack: Stack): string {
+  const token = randomBytes(32).toString('hex');
+  const urls = [
+    ...stack.http.map((at) => `http://${formatAddress(at)}`),
+    ...stack.https.map((at) => `https://${formatAddress(at)}`),
+  ];
+  const curl = curlCommand(settings, stack);
+  return `
+  ingress   ${urls.join('  ')}
+  domains   ${settings.domains.join(', ')}
+  state     ${settings.stateDir}
+  envoy     ${stack.envoyVersion}, asking ${settings.gates} gate${settings.gates === 1 ? '' : 's'}
+
+A demo server listens on 127.0.0.1:${stack.demoPort}. In another terminal, in ${process.cwd()}:
+
+  put a policy for it
+    ${putCommand(settings, token)}
+  ask without the token: 403
+    ${curl}
+  ask with it: 200
+    ${curl} -H 'e2b-traffic-access-token: ${token}'
+
+sandgate ready ${urls.join(' ')}`;
+}
+
+function putCommand(settings: Settings, token: string): string {
+  const record = {
+    sandboxId: 'demo',
+    runtime: { route: { address: '127.0.0.1' } },
+    access: { tokens: [{ id: 'default', sha256: createHash('sha256').update(token).digest('hex') }] },
+  };
+  const isDefault = relative(PACKAGE_ROOT, settings.stateDir) === '.sandgate';
+  const state = isDefault ? '' : ` --state-dir '${settings.stateDir}'`;
+  return `echo '${JSON.stringify(record)}' | npx sandgate policy put${state} -`;
+}
+
+/** curl resolves `*.localhost` by itself; every other domain is pointed at the ingress by hand. */
+function curlCommand(settings: Settings, stack: Stack): string {
+  const plain = stack.http[0];
+  const at = plain ?? stack.https[0]!;
+  const domain = defaultDomain(settings.domains);
+  const toIngress = domain.endsWith('localhost') ? '' : ` --connect-to ::${formatAddress(at)}`;
+  const trust = plain ? '' : ` --cacert '${stack.ca}'`;
+  return `curl -i${toIngress}${trust} ${plain ? 'http' : 'https'}://${stack.demoPort}-demo.${domain}:${at.port}/`;
+}

@@ -1,0 +1,72 @@
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import type { Address } from '../address.ts';
+import { renderBootstrap } from '../envoy/bootstrap.ts';
+import { loadBundledConfig } from '../envoy/bundled-config.ts';
+import { type EnvoyProcess, startEnvoy } from '../envoy/process.ts';
+import { prepareSocket } from '../server/socket-path.ts';
+import type { Certificates } from './certificates.ts';
+import type { Running } from './supervisor.ts';
+
+const WORKERS = 2;
+const STOP_WITHIN_MS = 2000;
+
+export interface LocalEnvoyOptions {
+  stateDir: string;
+  binary: string;
+  adminSocket: string;
+  gateSockets: readonly string[];
+  certificates: Certificates;
+  onStart(pid: number): void;
+}
+
+/** The Envoy of the local stack; it can be started again, and then keeps the ports it got the first time. */
+export interface LocalEnvoy {
+  http: readonly Address[];
+  https: readonly Address[];
+  run(): Promise<Running>;
+  /** Resolves once Envoy sees a healthy gate; throws ENVOY_FAILED after `withinMs`. */
+  waitForGate(withinMs: number): Promise<void>;
+}
+
+export function createLocalEnvoy(
+  http: readonly Address[],
+  https: readonly Address[],
+  options: LocalEnvoyOptions,
+): LocalEnvoy {
+  let current: EnvoyProcess | undefined;
+  const configFile = join(options.stateDir, 'envoy', 'envoy.yaml');
+  const envoy: LocalEnvoy = {
+    http,
+    https,
+    async run() {
+      await prepareSocket(options.adminSocket, 'private');
+      const config = renderBootstrap(await loadBundledConfig(), {
+        http: envoy.http,
+        https: envoy.https,
+        tls: options.certificates,
+        gates: options.gateSockets.map((path) => ({ path })),
+        admin: { path: options.adminSocket },
+      });
+      writeFileSync(configFile, config, { mode: 0o600 });
+      const started = await startEnvoy({
+        binary: options.binary,
+        configFile,
+        adminSocket: options.adminSocket,
+        log: join(options.stateDir, 'logs', 'envoy.log'),
+        accessLog: join(options.stateDir, 'logs', 'access.log'),
+        concurrency: WORKERS,
+      });
+      options.onStart(started.pid);
+      current = started;
+      envoy.http = started.addresses.http;
+      envoy.https = started.addresses.https;
+      return {
+        exited: started.exited.then(({ code, signal }) => signal ?? `exit code ${code}`),
+        stop: () => started.stop(STOP_WITHIN_MS),
+      };
+    },
+    waitForGate: async (withinMs) => current?.waitForGate(withinMs),
+  };
+  return envoy;
+}

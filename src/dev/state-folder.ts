@@ -1,0 +1,21 @@
+import { accessSync, constants, mkdirSync } from 'node:fs';
+import { join } from 'node:path';
+import { SandgateError } from '../errors.ts';
+
+/** Makes the state folder and the folders that `dev` writes to. Throws STATE_UNUSABLE. */
+export function makeStateFolder(stateDir: string): void {
+  try {
+    for (const name of ['', 'envoy', 'logs', 'run'])
+      mkdirSync(join(stateDir, name), { recursive: true, mode: 0o700 });
+    accessSync(stateDir, constants.W_OK);
+  } catch (error) {
+    throw new SandgateError(
+      'STATE_UNUSABLE',
+      `cannot use the state folder ${stateDir}: ${(error as Error).message}`,
+      {
+        remedy: 'make it writable, or choose another one (SANDGATE_STATE_DIR)',
+        cause: error,
+      },
+    );
+  }
+}
