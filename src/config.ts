@@ -16,7 +16,9 @@ export function readSettings(
   const faults: string[] = [];
   const values: Record<string, unknown> = { searchPath: env.PATH ?? '' };
   for (const setting of SETTINGS) {
-    const given = flags[flagKey(setting)] ?? (env[setting.env] || undefined);
+    // A variable that is meant for another command is no fault of this one.
+    const asked = setting.commands.includes(command);
+    const given = asked ? (flags[flagKey(setting)] ?? (env[setting.env] || undefined)) : undefined;
     const text = given ?? fallbackOf(setting, command, around);
     try {
       values[setting.name] = setting.parse(text, around, String(values.stateDir));
@@ -26,27 +28,25 @@ export function readSettings(
       );
     }
   }
-  const settings = values as unknown as Settings;
-  if (faults.length === 0) faults.push(...relations(command, settings));
+  faults.push(...relations(command, values));
   if (faults.length > 0) {
     throw new SandgateError('SETTINGS_INVALID', faults.join('\n'), {
       remedy: `see \`sandgate ${command} --help\``,
     });
   }
-  return Object.freeze(settings);
+  return Object.freeze(values as unknown as Settings);
 }
 
-/** Rules between settings. */
-function* relations(command: Command, settings: Settings): Iterable<string> {
-  yield* refusal('SANDGATE_DOMAINS (--domains)', () => parseDomains(settings.domains));
-  yield* refusal('SANDGATE_SANDBOX_CIDRS (--sandbox-cidrs)', () => parseNetworks(settings.sandboxCidrs));
-  if (command !== 'policy' && settings.routing === 'gate' && settings.sandboxCidrs.length === 0) {
+/** What the table cannot judge one by one; a setting that could not be read is undefined here. */
+function* relations(command: Command, settings: Partial<Settings>): Iterable<string> {
+  const { domains = [], sandboxCidrs = [], routing, freshMs = 0, hardMs = freshMs, http, https } = settings;
+  yield* refusal('SANDGATE_DOMAINS (--domains)', () => parseDomains(domains));
+  yield* refusal('SANDGATE_SANDBOX_CIDRS (--sandbox-cidrs)', () => parseNetworks(sandboxCidrs));
+  if (command === 'serve' && routing === 'gate' && sandboxCidrs.length === 0) {
     yield 'SANDGATE_SANDBOX_CIDRS (--sandbox-cidrs): name the networks that your sandboxes live in, such as 10.0.0.0/16';
   }
-  if (settings.hardMs < settings.freshMs) {
-    yield 'SANDGATE_CACHE_HARD (--cache-hard): must not be below SANDGATE_CACHE_FRESH';
-  }
-  if (command === 'dev' && settings.http.length === 0 && settings.https.length === 0) {
+  if (hardMs < freshMs) yield 'SANDGATE_CACHE_HARD (--cache-hard): must not be below SANDGATE_CACHE_FRESH';
+  if (command === 'dev' && http?.length === 0 && https?.length === 0) {
     yield 'SANDGATE_HTTP and SANDGATE_HTTPS: both are off, the stack would have no door';
   }
 }

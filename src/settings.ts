@@ -80,7 +80,7 @@ export const SETTINGS: readonly Setting[] = [
     flag: '--routing <gate|ingress>',
     fallback: 'gate',
     meaning: 'gate: an allow names the destination; ingress: your ingress keeps its own routes',
-    commands: ALL,
+    commands: ['serve', 'policy'],
     parse: oneOf('gate', 'ingress'),
   },
   {

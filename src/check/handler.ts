@@ -1,8 +1,9 @@
 import { answerFor } from '../decision/answer.ts';
 import { judgePolicy, judgeTarget } from '../decision/decide.ts';
-import type { Decision, GateRequest, PolicyLookup, Site } from '../decision/decision.ts';
+import type { Decision, GateRequest, Site } from '../decision/decision.ts';
 import { wantsHtml } from '../decision/negotiate.ts';
-import { type ErrorCode, type SandgateError, toSandgateError } from '../errors.ts';
+import { type ErrorCode, SandgateError, toSandgateError } from '../errors.ts';
+import type { PolicyLookup } from '../policy/policy.ts';
 import type { Domains } from '../target/domains.ts';
 import { resolveTarget, type TargetRules } from '../target/resolve.ts';
 import type { Target } from '../target/target.ts';
@@ -106,7 +107,8 @@ class Gate {
       case 'preflight':
         return encodeAnswer(answerFor(decision, request));
       default:
-        return decision satisfies never;
+        decision satisfies never;
+        throw new SandgateError('INTERNAL', 'A decision of unknown kind was made.');
     }
   }
 

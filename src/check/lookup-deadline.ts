@@ -1,4 +1,4 @@
-import type { PolicyLookup } from '../decision/decision.ts';
+import type { PolicyLookup } from '../policy/policy.ts';
 
 /** Envoy asks with 1 s; an answer that comes after it has hung up helps nobody. */
 const LONGEST_WAIT_MS = 900;

@@ -33,7 +33,8 @@ export class SweepGuard {
       case 'agent':
         return true;
       default:
-        return grant satisfies never;
+        grant satisfies never;
+        return false;
     }
   }
 }

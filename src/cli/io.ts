@@ -27,7 +27,7 @@ export function report(io: Io, thrown: unknown, json: boolean): number {
     const { code, message, field, remedy } = error;
     io.stderr.write(`${JSON.stringify({ error: { code, message, field, remedy } })}\n`);
   } else {
-    warn(io, `${error.message} [${error.code}]${error.remedy ? `\n  remedy: ${error.remedy}` : ''}`);
+    warn(io, `${error.message} [${error.code}]${error.remedy ? `; remedy: ${error.remedy}` : ''}`);
   }
   return error.code === 'SETTINGS_INVALID' ? 2 : 1;
 }

@@ -1,8 +1,8 @@
-import type { Policy } from '../policy/policy.ts';
+import type { Policy, PolicyLookup } from '../policy/policy.ts';
 import { internalPath } from '../target/internal-path.ts';
 import { AGENT_PORT } from '../target/port.ts';
 import type { Target, TargetResult } from '../target/target.ts';
-import type { Decision, Deny, GateRequest, Grant, PolicyLookup, Preflight, Site } from './decision.ts';
+import type { Decision, Deny, GateRequest, Grant, Preflight, Site } from './decision.ts';
 import { refuse } from './preflight.ts';
 import { judgeToken } from './token.ts';
 import { upstreamHost } from './upstream-host.ts';
@@ -52,7 +52,8 @@ export function judgePolicy(
       return decision.kind === 'deny' ? refuse(request, decision) : decision;
     }
     default:
-      return lookup satisfies never;
+      lookup satisfies never;
+      return denial('unavailable', target, 'INTERNAL');
   }
 }
 
@@ -79,7 +80,8 @@ function judgeFound(request: GateRequest, target: Target, policy: Policy, now: n
       return admit(target, policy, { by: 'token', tokenId: id }, streamMs, site);
     }
     default:
-      return verdict satisfies never;
+      verdict satisfies never;
+      return denial('unavailable', target, 'INTERNAL');
   }
 }
 
@@ -94,7 +96,9 @@ function judgeState(policy: Policy, target: Target, now: number): Deny | undefin
     case 'transitioning':
       return denial('sandbox_transitioning', target);
     default:
-      return policy.state satisfies never;
+      // What this version does not know is never taken for running.
+      policy.state satisfies never;
+      return denial('unavailable', target, 'POLICY_UNREADABLE');
   }
 }
 

@@ -30,12 +30,6 @@ export interface GateRequest {
   requestId: string;
 }
 
-/** What the cache knows of a sandbox at this moment. */
-export type PolicyLookup =
-  | { kind: 'found'; policy: Policy }
-  | { kind: 'absent' }
-  | { kind: 'unavailable'; code: ErrorCode };
-
 /** The gate's own place in the world, fixed at start. */
 export interface Site {
   routing: 'gate' | 'ingress';

@@ -38,6 +38,8 @@ function putCommand(settings: Settings, token: string): string {
     runtime: { route: { address: '127.0.0.1' } },
     access: { tokens: [{ id: 'default', sha256: createHash('sha256').update(token).digest('hex') }] },
   };
+  if (settings.store === 'files')
+    return `echo '${JSON.stringify(record)}' > '${settings.policyDir}/demo.json'`;
   const isDefault = relative(PACKAGE_ROOT, settings.stateDir) === '.sandgate';
   const state = isDefault ? '' : ` --state-dir '${settings.stateDir}'`;
   return `echo '${JSON.stringify(record)}' | npx sandgate policy put${state} -`;

@@ -60,7 +60,7 @@ async function start(
   undo: (() => Promise<void> | void)[],
 ): Promise<Omit<Stack, 'stop'>> {
   const { stateDir } = settings;
-  makeStateFolder(stateDir);
+  makeStateFolder(stateDir, settings.store === 'files' ? [settings.policyDir] : []);
   await endLeftovers(stateDir, notice);
   const children = recordChildren(stateDir);
   undo.push(() => children.forget());

@@ -2,11 +2,12 @@ import { accessSync, constants, mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { SandgateError } from '../errors.ts';
 
-/** Makes the state folder and the folders that `dev` writes to. Throws STATE_UNUSABLE. */
-export function makeStateFolder(stateDir: string): void {
+/** Makes the state folder, the folders that `dev` writes to, and those it was asked to read. Throws STATE_UNUSABLE. */
+export function makeStateFolder(stateDir: string, read: readonly string[]): void {
   try {
     for (const name of ['', 'envoy', 'logs', 'run'])
       mkdirSync(join(stateDir, name), { recursive: true, mode: 0o700 });
+    for (const folder of read) mkdirSync(folder, { recursive: true });
     accessSync(stateDir, constants.W_OK);
   } catch (error) {
     throw new SandgateError(

@@ -1,9 +1,8 @@
 import { LRUCache } from 'lru-cache';
-import type { PolicyLookup } from '../decision/decision.ts';
 import type { Clock } from './clock.ts';
 import { compilePolicy } from './compile.ts';
 import { type Loaded, Loader } from './loader.ts';
-import type { Policy } from './policy.ts';
+import type { Policy, PolicyLookup } from './policy.ts';
 import type { PolicyRules } from './rules.ts';
 import type { Change, PolicyStore, StorePosition } from './store.ts';
 import { recordPosition } from './version.ts';

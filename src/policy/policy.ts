@@ -1,3 +1,5 @@
+import type { ErrorCode } from '../errors.ts';
+
 /**
  * A policy ready to be decided on: compiled once per load from a stored record (`record.ts`), never from input.
  * Times are milliseconds since 1970.
@@ -29,3 +31,9 @@ export interface PolicyToken {
   ports: ReadonlySet<number> | undefined;
   incarnation: string | undefined;
 }
+
+/** What the cache knows of a sandbox at this moment. */
+export type PolicyLookup =
+  | { kind: 'found'; policy: Policy }
+  | { kind: 'absent' }
+  | { kind: 'unavailable'; code: ErrorCode };
