@@ -67,7 +67,7 @@ export class SqliteLink {
     try {
       opened = new SqliteFile(path, random, false);
     } catch (error) {
-      this.#lost = `was replaced, and the new file cannot be used: ${translateSqlite(error, path).message}`;
+      this.#lost = `was replaced by a file that cannot be used (${translateSqlite(error, path).code})`;
       return;
     }
     this.#file.close();

@@ -1,0 +1,199 @@
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import { compilePolicy } from '../../src/policy/compile.ts';
+import { parsePut } from '../../src/policy/put.ts';
+import type { Change, PolicyStore } from '../../src/policy/store.ts';
+import { recordPosition } from '../../src/policy/version.ts';
+import { digestOf, input, put, rules, token } from '../policy/sample.ts';
+
+/** One kind of store under test, and how somebody else changes it. */
+export interface StoreUnderTest {
+  store: PolicyStore;
+  /** Puts and removes as another process or a person does, not through `store`. */
+  put(given: { sandboxId: string }): Promise<void>;
+  remove(sandboxId: string): Promise<void>;
+  end(): Promise<void>;
+}
+
+let under: StoreUnderTest;
+let store: PolicyStore;
+let changes: Change[];
+
+/** Each store tells of a change within its own time; the suite asks until it has. */
+const eventually = (check: () => unknown) => vi.waitFor(check, { timeout: 10_000, interval: 5 });
+const told = () => changes.flatMap((change) => (change.kind === 'changed' ? change.sandboxIds : []));
+const code = (expected: string) => expect.objectContaining({ code: expected });
+
+function open(begin: () => Promise<StoreUnderTest>): void {
+  beforeEach(async () => {
+    under = await begin();
+    ({ store } = under);
+    changes = [];
+    store.subscribe((change) => changes.push(change));
+  });
+  afterEach(() => under.end());
+}
+
+/** What every store promises to those who read. */
+export function describeReading(kind: string, begin: () => Promise<StoreUnderTest>): void {
+  describe(`the ${kind} store, read`, () => {
+    open(begin);
+
+    it('has its kind, no fault, and nothing in it at first', async () => {
+      expect(store.kind).toBe(kind);
+      expect(store.fault()).toBeUndefined();
+      expect(await store.read('sbx1')).toBeUndefined();
+      expect(await store.list({ limit: 10 })).toEqual([]);
+      expect(store.position()).toEqual({ epoch: expect.stringMatching(/^[0-9a-f]{16}$/), sequence: 0 });
+    });
+
+    it('gives complete records back, which compile', async () => {
+      const tokens = [{ id: 'a', sha256: digestOf('a'), ports: [] }];
+      await under.put(input('sbx1', { access: { tokens } }));
+      await eventually(() => expect(told()).toContain('sbx1'));
+      const record = (await store.read('sbx1'))!;
+      const policy = compilePolicy('sbx1', record, rules);
+      expect(policy).toMatchObject({
+        state: 'running',
+        allowPublicTraffic: false,
+        tokens: [{ id: 'a', ports: new Set() }],
+      });
+      expect(recordPosition(record)).toEqual(store.position());
+    });
+
+    it('tells of a change, and has it by then', async () => {
+      await under.put(input('sbx1'));
+      await eventually(() => expect(told()).toEqual(['sbx1']));
+      const first = recordPosition((await store.read('sbx1'))!)!;
+      await under.put(input('sbx1', { runtime: { state: 'paused' } }));
+      await eventually(() => expect(told()).toEqual(['sbx1', 'sbx1']));
+      expect(await store.read('sbx1')).toMatchObject({ runtime: { state: 'paused' } });
+      expect(store.position().sequence).toBeGreaterThan(first.sequence);
+      expect(store.position().epoch).toBe(first.epoch);
+    });
+
+    it('tells of a removal, and has nothing by then', async () => {
+      await under.put(input('sbx1'));
+      await eventually(() => expect(told()).toEqual(['sbx1']));
+      await under.remove('sbx1');
+      await eventually(() => expect(told()).toEqual(['sbx1', 'sbx1']));
+      expect(await store.read('sbx1')).toBeUndefined();
+    });
+
+    it('lists in ascending order, page by page', async () => {
+      for (const id of ['b', 'a', 'c10', 'c9']) await under.put(input(id));
+      await eventually(() => expect(new Set(told()).size).toBe(4));
+      const ids = async (page: { after?: string; limit: number }) =>
+        (await store.list(page)).map((record) => record.sandboxId);
+      expect(await ids({ limit: 3 })).toEqual(['a', 'b', 'c10']);
+      expect(await ids({ after: 'c10', limit: 3 })).toEqual(['c9']);
+      expect(await ids({ after: 'aa', limit: 1 })).toEqual(['b']);
+      expect(await ids({ after: 'c9', limit: 3 })).toEqual([]);
+    });
+
+    it('tells nobody who has left', async () => {
+      const late: Change[] = [];
+      store.subscribe((change) => late.push(change))();
+      await under.put(input('sbx1'));
+      await eventually(() => expect(told()).toEqual(['sbx1']));
+      expect(late).toEqual([]);
+    });
+  });
+}
+
+/** What every store promises to those who write. */
+export function describeWriting(kind: string, begin: () => Promise<StoreUnderTest>): void {
+  describe(`the ${kind} store, written`, () => {
+    open(begin);
+
+    it('gives back what it stored, and has told of it by then', async () => {
+      const { records, sequence } = await store.write([put('sbx1'), put('sbx2')]);
+      expect(records).toEqual([await store.read('sbx1'), await store.read('sbx2')]);
+      expect(sequence).toBe(2);
+      expect(told()).toEqual(['sbx1', 'sbx2']);
+      expect(store.position().sequence).toBe(sequence);
+    });
+
+    it('counts each put, so that no two versions are alike', async () => {
+      const { records } = await store.write([put('sbx1'), put('sbx2'), put('sbx1')]);
+      expect(records.map((record) => recordPosition(record)!.sequence)).toEqual([1, 2, 3]);
+    });
+
+    it('keeps the two parts and their versions apart', async () => {
+      await store.write([put('sbx1', { access: { tokens: [token('a')] } })]);
+      const before = (await store.read('sbx1'))!;
+      const { records } = await store.write([put('sbx1', { runtime: { state: 'paused' } })]);
+      expect(records[0]!.access).toEqual(before.access);
+      expect(records[0]!.runtime).not.toEqual(before.runtime);
+    });
+
+    it('takes back what it gave: get | put changes only the version', async () => {
+      await store.write([put('sbx1', { access: { tokens: [token('a')], maskRequestHost: 'localhost' } })]);
+      const before = (await store.read('sbx1'))!;
+      await store.write([parsePut(before, rules)]);
+      const after = (await store.read('sbx1'))!;
+      expect(compilePolicy('sbx1', after, rules)).toEqual(compilePolicy('sbx1', before, rules));
+    });
+
+    it('D6: lets one of two writers at the same version win', async () => {
+      await store.write([put('sbx1')]);
+      const seen = (await store.read('sbx1')) as { runtime: { version: string } };
+      const at = (state: string) => put('sbx1', { runtime: { state, version: seen.runtime.version } });
+      await store.write([at('paused')]);
+      await expect(store.write([at('transitioning')])).rejects.toThrow(code('VERSION_CONFLICT'));
+      expect(await store.read('sbx1')).toMatchObject({ runtime: { state: 'paused' } });
+    });
+
+    it('D7: keeps a revoked token out, whoever writes it again', async () => {
+      await store.write([put('sbx1', { access: { tokens: [token('a')] } })]);
+      await store.write([put('sbx1', { access: { tokens: [token('b')], revoked: [digestOf('a')] } })]);
+      const again = put('sbx1', { runtime: { state: 'paused' }, access: { tokens: [token('a')] } });
+      const sequence = store.position().sequence;
+      await expect(store.write([again])).rejects.toThrow(code('TOKEN_REVOKED'));
+      expect(await store.read('sbx1')).toMatchObject({
+        runtime: { state: 'running' },
+        access: { tokens: [{ id: 'b' }] },
+      });
+      expect(store.position().sequence).toBe(sequence);
+    });
+
+    it('writes all of an array or nothing of it, and says nothing of what it did not write', async () => {
+      await store.write([put('sbx1')]);
+      const conflict = put('sbx2', { access: { version: '0123456789abcdef.1' } });
+      await expect(store.write([put('sbx3'), conflict])).rejects.toThrow(code('VERSION_CONFLICT'));
+      expect(await store.read('sbx3')).toBeUndefined();
+      expect(told()).toEqual(['sbx1']);
+      expect((await store.write([put('sbx4')])).sequence).toBe(2);
+    });
+
+    it('forgets all with a delete, revoked digests and incarnation included', async () => {
+      await store.write([put('sbx1', { access: { revoked: [digestOf('a')] } })]);
+      const before = (await store.read('sbx1')) as { runtime: { incarnation: string; version: string } };
+      expect(await store.delete('sbx1')).toEqual({ sequence: 2 });
+      const expecting = put('sbx1', { runtime: { version: before.runtime.version } });
+      await expect(store.write([expecting])).rejects.toThrow(code('VERSION_CONFLICT'));
+      const { records } = await store.write([put('sbx1', { access: { tokens: [token('a')] } })]);
+      expect(compilePolicy('sbx1', records[0], rules)).toMatchObject({ tokens: [{ id: 'a' }] });
+      expect((records[0]!.runtime as { incarnation: string }).incarnation).not.toBe(
+        before.runtime.incarnation,
+      );
+      expect(recordPosition(records[0]!)!.sequence).toBe(3);
+    });
+
+    it('cannot delete what is not there', async () => {
+      await expect(store.delete('none')).rejects.toThrow(code('SANDBOX_UNKNOWN'));
+      expect(store.position().sequence).toBe(0);
+    });
+
+    it('takes nothing to write for nothing', async () => {
+      expect(await store.write([])).toEqual({ records: [], sequence: 0 });
+      expect(changes).toEqual([]);
+    });
+
+    it('says so once it is closed', async () => {
+      await store.close();
+      await store.close();
+      await expect(store.read('sbx1')).rejects.toThrow(code('STORE_UNAVAILABLE'));
+      await expect(store.write([put('sbx1')])).rejects.toThrow(code('STORE_UNAVAILABLE'));
+    });
+  });
+}

@@ -1,0 +1,136 @@
+import { describe, expect, it } from 'vitest';
+import { compilePolicy } from '../../src/policy/compile.ts';
+import { mergePut } from '../../src/policy/merge.ts';
+import { parsePut } from '../../src/policy/put.ts';
+import type { StoredRecord } from '../../src/policy/store.ts';
+import { digestOf, EPOCH, input, NOW, put, rules, stored, token } from './sample.ts';
+
+const version = `${EPOCH}.9`;
+const context = { routing: 'gate' as const, now: NOW, version, mintIncarnation: () => 'minted' };
+const merge = (old: StoredRecord | undefined, given: unknown, more: object = {}) =>
+  mergePut(old, parsePut(given, rules), { ...context, ...more });
+const fault = (code: string, field: string) => expect.objectContaining({ code, field });
+
+describe('a put on nothing', () => {
+  it('makes a closed record that compiles', () => {
+    const record = merge(undefined, input());
+    expect(record).toEqual(
+      stored('sbx1', { runtime: { incarnation: 'minted', version }, access: { version } }),
+    );
+    expect(compilePolicy('sbx1', record, rules).allowPublicTraffic).toBe(false);
+  });
+
+  it('needs a route, unless the ingress keeps its own', () => {
+    const access = { sandboxId: 'sbx1', access: {} };
+    expect(() => merge(undefined, access)).toThrow(fault('POLICY_INVALID', 'runtime.route'));
+    expect(merge(undefined, access, { routing: 'ingress' }).runtime).toEqual({
+      state: 'running',
+      incarnation: 'minted',
+      version,
+    });
+  });
+
+  it('that expects a version is a conflict', () => {
+    const given = input('sbx1', { runtime: { version: `${EPOCH}.1` } });
+    expect(() => merge(undefined, given)).toThrow(fault('VERSION_CONFLICT', 'runtime.version'));
+  });
+});
+
+describe('a put on a stored record', () => {
+  const old = stored('sbx1', { access: { tokens: [token('a')], revoked: [digestOf('gone')] } });
+
+  it('leaves an absent part alone, version included', () => {
+    const resumed = merge(old, input('sbx1', { runtime: { route: { address: '10.9.9.9' } } }));
+    expect(resumed.access).toEqual(old.access);
+    expect(resumed.runtime).toMatchObject({ incarnation: '7f3a', route: { address: '10.9.9.9' }, version });
+  });
+
+  it('replaces a part that is present, but never forgets a revoked digest', () => {
+    const record = merge(old, { sandboxId: 'sbx1', access: { revoked: [digestOf('a')] } });
+    expect(record.access).toMatchObject({ tokens: [], revoked: [digestOf('gone'), digestOf('a')], version });
+    expect(record.runtime).toEqual(old.runtime);
+  });
+
+  it('starts a new life only with a new incarnation', () => {
+    expect(merge(old, input('sbx1', { runtime: { incarnation: 'next' } })).runtime).toMatchObject({
+      incarnation: 'next',
+    });
+  });
+
+  it('drops optional fields that it does not have', () => {
+    const masked = stored('sbx1', { access: { maskRequestHost: 'a', shadowUntil: '2030-01-02T00:00:00Z' } });
+    expect(Object.keys(merge(masked, input('sbx1', { access: {} })).access as object)).not.toContain(
+      'maskRequestHost',
+    );
+  });
+
+  it('keeps the creation time of a token that it lists again', () => {
+    const tokens = [
+      { id: 'a', sha256: digestOf('a') },
+      { id: 'b', sha256: digestOf('b') },
+    ];
+    const record = merge(old, { sandboxId: 'sbx1', access: { tokens } }) as { access: { tokens: object[] } };
+    expect(record.access.tokens).toEqual([token('a'), token('b', { createdAt: '2030-01-01T00:00:00.000Z' })]);
+  });
+
+  it('cannot bring a revoked token back', () => {
+    const access = { tokens: [token('b'), { id: 'renamed', sha256: digestOf('gone') }] };
+    expect(() => merge(old, { sandboxId: 'sbx1', access })).toThrow(
+      fault('TOKEN_REVOKED', 'access.tokens[1]'),
+    );
+  });
+
+  it('cannot revoke and list one token at once', () => {
+    const access = { tokens: [token('a')], revoked: [digestOf('a')] };
+    expect(() => merge(old, { sandboxId: 'sbx1', access })).toThrow(
+      fault('TOKEN_REVOKED', 'access.tokens[0]'),
+    );
+  });
+
+  it.each(['runtime', 'access'] as const)('is a conflict when it expects another %s version', (part) => {
+    const given = {
+      ...input(),
+      [part]: { ...(part === 'runtime' && input().runtime), version: `${EPOCH}.7` },
+    };
+    expect(() => merge(old, given)).toThrow(fault('VERSION_CONFLICT', `${part}.version`));
+    expect(() => merge(old, given)).toThrow(`${EPOCH}.1`);
+  });
+
+  it('may be what a get printed', () => {
+    expect(merge(old, old)).toEqual(
+      stored('sbx1', {
+        runtime: { version },
+        access: { tokens: [token('a')], revoked: [digestOf('gone')], version },
+      }),
+    );
+  });
+
+  it('cannot put a node proxy under a stored mask', () => {
+    const masked = stored('sbx1', { access: { maskRequestHost: 'other.example' } });
+    const given = input('sbx1', { runtime: { route: { address: '10.0.0.2', port: 5007 } } });
+    expect(() => merge(masked, given)).toThrow(fault('POLICY_INVALID', 'access.maskRequestHost'));
+  });
+
+  it('may shadow for seven days, not longer', () => {
+    const shadow = (shadowUntil: string) => merge(old, { sandboxId: 'sbx1', access: { shadowUntil } });
+    expect(shadow('2030-01-08T00:00:00Z').access).toMatchObject({ shadowUntil: '2030-01-08T00:00:00Z' });
+    expect(() => shadow('2030-01-08T00:00:01Z')).toThrow(fault('POLICY_INVALID', 'access.shadowUntil'));
+  });
+
+  it('cannot revoke more than the record can hold', () => {
+    const many = (from: number) => Array.from({ length: 1000 }, (_, index) => digestOf(`t${from + index}`));
+    const full = stored('sbx1', { access: { revoked: many(0) } });
+    const given = { sandboxId: 'sbx1', access: { revoked: many(1000) } };
+    expect(() => merge(full, given)).toThrow(fault('POLICY_INVALID', 'access.revoked'));
+  });
+
+  it.each([
+    ['of another schema', { ...old, schema: 2 }],
+    ['without a part', { ...old, access: undefined }],
+    ['with a revoked list that cannot be read', stored('sbx1', { access: { revoked: 'all' } })],
+  ])('%s is refused: what cannot be read cannot be built on', (_fault, damaged) => {
+    expect(() => mergePut(damaged as StoredRecord, put('sbx1', { access: {} }), context)).toThrow(
+      expect.objectContaining({ code: 'POLICY_UNREADABLE' }),
+    );
+  });
+});

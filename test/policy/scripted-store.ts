@@ -1,0 +1,50 @@
+import { SandgateError } from '../../src/errors.ts';
+import { ChangeFeed } from '../../src/policy/change-feed.ts';
+import type { ChangeListener, PolicyStore, StoredRecord } from '../../src/policy/store.ts';
+import { EPOCH } from './sample.ts';
+
+type Answer = () => StoredRecord | undefined;
+
+/** A store whose every read the test may answer itself, in any order, or never. */
+export class ScriptedStore implements PolicyStore {
+  readonly kind = 'scripted';
+  readonly records = new Map<string, StoredRecord>();
+  readonly feed = new ChangeFeed({ epoch: EPOCH, sequence: 0 });
+  /** Ids in the order in which they were read. */
+  readonly reads: string[] = [];
+  /** Reads that wait for the test, with what the store held when they began. */
+  readonly pending: { id: string; answer(how?: Answer): void }[] = [];
+  /** `held`: reads wait in `pending`. */
+  mode: 'open' | 'held' | 'down' = 'open';
+
+  async read(id: string): Promise<StoredRecord | undefined> {
+    this.reads.push(id);
+    const seen = this.records.get(id);
+    if (this.mode === 'down') throw new SandgateError('STORE_UNAVAILABLE', 'down');
+    if (this.mode === 'open') return seen;
+    return new Promise((resolve, reject) => {
+      const answer = (how: Answer = () => seen) => {
+        try {
+          resolve(how());
+        } catch (error) {
+          reject(error);
+        }
+      };
+      this.pending.push({ id, answer });
+    });
+  }
+
+  subscribe(listener: ChangeListener): () => void {
+    return this.feed.subscribe(listener);
+  }
+
+  position() {
+    return this.feed.position;
+  }
+
+  write = async () => Promise.reject(new Error('not scripted'));
+  delete = async () => Promise.reject(new Error('not scripted'));
+  list = async () => [];
+  fault = () => undefined;
+  close = async () => {};
+}
