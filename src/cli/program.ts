@@ -1,5 +1,7 @@
+import { readFileSync } from 'node:fs';
 import { Command, CommanderError, Option } from 'commander';
 import type { Flags } from '../config.ts';
+import { PACKAGE_ROOT } from '../package-root.ts';
 import { type Command as CommandName, fallbackOf, SETTINGS } from '../settings.ts';
 import { dev } from './dev.ts';
 import { envoyConfig } from './envoy-config.ts';
@@ -27,6 +29,7 @@ export async function run(args: readonly string[], io: Io): Promise<number> {
 /** The whole command tree; `docs/cli.md` describes what its `--help` prints. */
 export function createProgram(io: Io): Command {
   const program = new Command('sandgate')
+    .version(packageVersion())
     .description('A door in front of sandbox URLs: decides for Envoy who may reach which sandbox port.')
     .exitOverride()
     .configureOutput({
@@ -100,4 +103,8 @@ function withSettings(command: Command, name: CommandName): Command {
     command.addOption(new Option(setting.flag, `${setting.meaning} (${notes.join(', ')})`));
   }
   return command;
+}
+
+function packageVersion(): string {
+  return (JSON.parse(readFileSync(`${PACKAGE_ROOT}package.json`, 'utf8')) as { version: string }).version;
 }
