@@ -1,12 +1,12 @@
 import { SandgateError } from '../errors.ts';
 
 /** Protobuf wire types (encoding spec). */
-export const VARINT = 0;
-export const FIXED64 = 1;
-export const BYTES = 2;
+const VARINT = 0;
+const FIXED64 = 1;
+const BYTES = 2;
 const GROUP_START = 3;
 const GROUP_END = 4;
-export const FIXED32 = 5;
+const FIXED32 = 5;
 
 /** As Google's parsers: deeper nesting is an attack, not a message. */
 const GROUP_DEPTH = 100;

@@ -9,7 +9,7 @@ type Header = readonly [name: string, value: string];
 
 export const JSON_TYPE = 'application/json; charset=utf-8';
 export const HTML_TYPE = 'text/html; charset=utf-8';
-export const TEXT_TYPE = 'text/plain; charset=utf-8';
+const TEXT_TYPE = 'text/plain; charset=utf-8';
 
 /** On every answer of the gate: a page's script may read why, no cache keeps it, and caches know what it varies by. */
 export const ANSWER_HEADERS: readonly Header[] = [

@@ -70,7 +70,7 @@ export interface Deny {
     | 'own_listener'
     | 'port_sweep'
     | ErrorCode;
-  /** Present where the body of the answer names it. */
+  /** Present where the target is known; not every answer names it. */
   sandboxId?: string;
   port?: number;
 }

@@ -23,13 +23,16 @@ export function checkImplementation(handler: CheckHandler) {
   return {
     Check(call: ServerUnaryCall<Buffer, Buffer>, callback: sendUnaryData<Buffer>): void {
       const refuse = () => callback({ code: status.INVALID_ARGUMENT, details: 'not a CheckRequest' });
+      let answer: Buffer | Promise<Buffer>;
       try {
-        const answer = handler(call.request, Number(call.getDeadline()));
-        if (Buffer.isBuffer(answer)) callback(null, answer);
-        else answer.then((bytes) => callback(null, bytes), refuse);
+        answer = handler(call.request, Number(call.getDeadline()));
       } catch {
+        // Outside of this try nothing calls back: a second call would leave the client without a status.
         refuse();
+        return;
       }
+      if (Buffer.isBuffer(answer)) callback(null, answer);
+      else answer.then((bytes) => callback(null, bytes), refuse);
     },
   };
 }

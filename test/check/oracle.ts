@@ -1,0 +1,90 @@
+import { fileURLToPath } from 'node:url';
+import protobuf from 'protobufjs';
+import type { GateRequest } from '../../src/decision/decision.ts';
+import type { HeaderValue } from '../../src/target/target.ts';
+
+const PROTO = fileURLToPath(new URL('../../proto/', import.meta.url));
+
+function loadRoot(): protobuf.Root {
+  const root = new protobuf.Root();
+  root.resolvePath = (_origin, target) => (target.startsWith(PROTO) ? target : PROTO + target);
+  return root.loadSync('envoy/service/auth/v3/external_auth.proto', { keepCase: true });
+}
+
+/** protobuf.js on the full schema, for messages that are to be written or read as they are. */
+const root = loadRoot();
+export const CheckRequest = root.lookupType('envoy.service.auth.v3.CheckRequest');
+export const CheckResponse = root.lookupType('envoy.service.auth.v3.CheckResponse');
+
+/** The same schema with each `string` read as `bytes`: one wire form, but nothing is lost where it is no UTF-8. */
+const rawRoot = loadRoot();
+stringsToBytes(rawRoot);
+const RawCheckRequest = rawRoot.lookupType('envoy.service.auth.v3.CheckRequest');
+
+function stringsToBytes(namespace: protobuf.NamespaceBase): void {
+  for (const nested of namespace.nestedArray) {
+    if (nested instanceof protobuf.Type) {
+      for (const field of nested.fieldsArray) if (field.type === 'string') field.type = 'bytes';
+    }
+    if (nested instanceof protobuf.Namespace) stringsToBytes(nested);
+  }
+}
+
+interface RawHttp {
+  method: Buffer;
+  path: Buffer;
+  host: Buffer;
+  headers: Record<string, Buffer>;
+  header_map?: { headers: { key: Buffer; value: Buffer; raw_value: Buffer }[] };
+}
+
+/** What the gate should read, taken from the oracle's object; undefined where the oracle, or HTTP, is not there. */
+export function referenceRequest(bytes: Buffer): GateRequest | undefined {
+  let decoded: { attributes?: { request?: { http?: RawHttp } } };
+  try {
+    decoded = RawCheckRequest.decode(bytes) as typeof decoded;
+  } catch {
+    return undefined;
+  }
+  const http = decoded.attributes?.request?.http;
+  if (!http) return undefined;
+  const lines: [key: string, value: Buffer][] = [
+    ...(http.header_map?.headers ?? []).map(({ key, value, raw_value: raw }): [string, Buffer] => [
+      text(key),
+      raw.length > 0 ? raw : value,
+    ]),
+    ...Object.entries(http.headers),
+  ];
+  const all = (name: string) => lines.filter(([key]) => asciiLower(key) === name).map(([, value]) => value);
+  const joined = (name: string) => (all(name).length === 0 ? undefined : all(name).map(text).join(', '));
+  return {
+    method: http.method.toString('utf8'),
+    host: http.host.toString('utf8'),
+    path: http.path.toString('utf8'),
+    token: single(all('e2b-traffic-access-token'), (value) => Buffer.from(value)),
+    sandboxId: single(all('e2b-sandbox-id'), text),
+    sandboxPort: single(all('e2b-sandbox-port'), text),
+    accept: joined('accept') ?? '',
+    userAgent: joined('user-agent') ?? '',
+    secFetchMode: joined('sec-fetch-mode') ?? '',
+    requestedWith: joined('x-requested-with') ?? '',
+    origin: joined('origin'),
+    requestMethod: joined('access-control-request-method'),
+    requestHeaders: joined('access-control-request-headers'),
+    requestId: joined('x-request-id') ?? '',
+  };
+}
+
+function single<T>(values: readonly Buffer[], as: (value: Buffer) => T): HeaderValue<T> {
+  const [value] = values;
+  if (value === undefined) return { kind: 'absent' };
+  return values.length > 1 || value.includes(0x2c) ? { kind: 'several' } : { kind: 'one', value: as(value) };
+}
+
+function text(bytes: Buffer): string {
+  return bytes.toString('latin1');
+}
+
+function asciiLower(key: string): string {
+  return key.replace(/[A-Z]/g, (letter) => letter.toLowerCase());
+}

@@ -1,0 +1,175 @@
+import fc from 'fast-check';
+import { expect, test } from 'vitest';
+import { decide } from '../../src/decision/decide.ts';
+import type { GateRequest, Site } from '../../src/decision/decision.ts';
+import type { Policy, PolicyLookup } from '../../src/policy/policy.ts';
+import { internalPath } from '../../src/target/internal-path.ts';
+import type { TargetResult } from '../../src/target/target.ts';
+import { digestOf, ID, NOW, requestOf } from './request.ts';
+
+const values = fc.constantFrom('good', 'other', '', 'good,good', 'x');
+const times = fc.option(fc.integer({ min: NOW - 2, max: NOW + 2 }), { nil: undefined });
+const ports = fc.constantFrom(1, 80, 8080, 49983, 65535);
+
+const tokens = fc.array(
+  fc.record({
+    id: fc.constantFrom('a', 'b'),
+    digest: values.map((value) => digestOf(value)),
+    expiresAt: times,
+    ports: fc.option(
+      fc.array(ports).map((list) => new Set(list)),
+      { nil: undefined },
+    ),
+    incarnation: fc.constantFrom(undefined, 'first', 'second'),
+  }),
+  { maxLength: 3 },
+);
+
+const policies: fc.Arbitrary<Policy> = fc.record({
+  sandboxId: fc.constantFrom(ID, ID, ID, 'other'),
+  incarnation: fc.constantFrom('first', 'second'),
+  state: fc.constantFrom('running', 'running', 'running', 'paused', 'transitioning'),
+  endsAt: times,
+  agentSelfAuthenticating: fc.boolean(),
+  route: fc.constantFrom(
+    { address: '10.0.0.1', port: undefined },
+    { address: 'fd00::1', port: 5007 },
+    undefined,
+  ),
+  allowPublicTraffic: fc.boolean(),
+  tokens,
+  maskRequestHost: fc.constantFrom(undefined, `localhost:\${PORT}`),
+  forwardToken: fc.boolean(),
+});
+
+const lookups: fc.Arbitrary<PolicyLookup | undefined> = fc.oneof(
+  { weight: 8, arbitrary: policies.map((policy) => ({ kind: 'found', policy }) as const) },
+  fc.constantFrom(
+    { kind: 'absent' } as const,
+    { kind: 'unavailable', code: 'STORE_UNAVAILABLE' } as const,
+    undefined,
+  ),
+);
+
+const targets: fc.Arbitrary<TargetResult> = fc.oneof(
+  {
+    weight: 8,
+    arbitrary: ports.map(
+      (port) => ({ kind: 'target', target: { sandboxId: ID, port, domain: 'e2b.app' } }) as const,
+    ),
+  },
+  fc
+    .constantFrom('invalid_host', 'missing_header')
+    .map((error) => ({ kind: 'error', error }) as TargetResult),
+);
+
+const requests: fc.Arbitrary<GateRequest> = fc
+  .record({
+    method: fc.constantFrom('GET', 'OPTIONS'),
+    path: fc.constantFrom('/', '/init', '/x/../init', '/initialize'),
+    token: fc.oneof(
+      values.map((value) => ({ kind: 'one', value: Buffer.from(value) }) as const),
+      fc.constantFrom({ kind: 'absent' } as const, { kind: 'several' } as const),
+    ),
+    origin: fc.constantFrom(undefined, 'https://page.example'),
+    requestMethod: fc.constantFrom(undefined, 'PUT'),
+  })
+  .map(requestOf);
+
+const sites: fc.Arbitrary<Site> = fc.record({
+  routing: fc.constantFrom('gate', 'ingress'),
+  defaultDomain: fc.constant('default.app'),
+  isOwnListener: fc.constantFrom<Site['isOwnListener'][]>(
+    () => false,
+    (_address, port) => port === 8080,
+  ),
+});
+
+/** The contract's condition for a pass, written as one sentence rather than as an order of checks. */
+function mayPass(
+  request: GateRequest,
+  target: TargetResult,
+  lookup: PolicyLookup | undefined,
+  site: Site,
+): boolean {
+  if (target.kind === 'error' || lookup?.kind !== 'found') return false;
+  const { policy } = lookup;
+  const { port, sandboxId } = target.target;
+  const agent = port === 49983;
+  const header = request.token;
+  const tokenPasses = policy.tokens.some(
+    (token) =>
+      header.kind === 'one' &&
+      header.value.length > 0 &&
+      !header.value.includes(0x2c) &&
+      digestOf(header.value).equals(token.digest) &&
+      (token.expiresAt ?? Number.POSITIVE_INFINITY) > NOW &&
+      (token.ports?.has(port) ?? true) &&
+      (token.incarnation ?? policy.incarnation) === policy.incarnation,
+  );
+  return (
+    policy.sandboxId === sandboxId &&
+    !(agent && internalPath(request.path) !== undefined) &&
+    policy.state === 'running' &&
+    (policy.endsAt ?? Number.POSITIVE_INFINITY) > NOW &&
+    (policy.allowPublicTraffic || (agent && policy.agentSelfAuthenticating) || tokenPasses) &&
+    (site.routing === 'ingress' ||
+      (policy.route !== undefined && !site.isOwnListener(policy.route.address, policy.route.port ?? port)))
+  );
+}
+
+test('a request is let through exactly where the contract lets it, whatever the world looks like', () => {
+  let allowed = 0;
+  fc.assert(
+    fc.property(requests, targets, lookups, sites, (request, target, lookup, site) => {
+      const decision = decide(request, target, lookup, NOW, site);
+      expect(decision.kind === 'allow').toBe(mayPass(request, target, lookup, site));
+      if (decision.kind === 'allow') allowed++;
+    }),
+    { numRuns: 5000 },
+  );
+  expect(allowed).toBeGreaterThan(200);
+});
+
+test('an allow in gate routing always names a destination, and an expiring token always bounds the stream', () => {
+  fc.assert(
+    fc.property(requests, targets, lookups, sites, (request, target, lookup, site) => {
+      const decision = decide(request, target, lookup, NOW, site);
+      if (decision.kind !== 'allow') return;
+      expect(decision.destination === undefined).toBe(site.routing === 'ingress');
+      const { grant, policy, streamMs } = decision;
+      const used = grant.by === 'token' ? policy.tokens.find(({ id }) => id === grant.tokenId) : undefined;
+      if (used === undefined) expect(streamMs).toBeUndefined();
+      if (streamMs !== undefined) expect(streamMs).toBeGreaterThanOrEqual(1);
+    }),
+    { numRuns: 2000 },
+  );
+});
+
+test('before the look-up nothing of it shows: a target error or control-plane path answers the same for every policy', () => {
+  fc.assert(
+    fc.property(requests, targets, lookups, lookups, sites, (request, target, one, other, site) => {
+      const early =
+        target.kind === 'error' || (target.target.port === 49983 && internalPath(request.path) !== undefined);
+      fc.pre(early);
+      expect(decide(request, target, one, NOW, site)).toEqual(decide(request, target, other, NOW, site));
+    }),
+    { numRuns: 500 },
+  );
+});
+
+test('a preflight is never refused for lack of a token, and never told anything but 204, pass or 503', () => {
+  fc.assert(
+    fc.property(requests, targets, lookups, sites, (request, target, lookup, site) => {
+      const preflight = {
+        ...request,
+        method: 'OPTIONS',
+        origin: 'https://page.example',
+        requestMethod: 'PUT',
+      };
+      const decision = decide(preflight, target, lookup, NOW, site);
+      if (decision.kind === 'deny') expect(decision.reason).toBe('unavailable');
+    }),
+    { numRuns: 2000 },
+  );
+});

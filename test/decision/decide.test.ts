@@ -1,0 +1,161 @@
+import { expect, test } from 'vitest';
+import { decide, judgeTarget } from '../../src/decision/decide.ts';
+import type { Policy, PolicyLookup } from '../../src/policy/policy.ts';
+import type { TargetResult } from '../../src/target/target.ts';
+import { AGENT, type Case, decided, SELF, WITH_TOKEN } from './decided.ts';
+import { ID, NOW, policyToken, requestOf, siteOf, targetOf, tokenHeader } from './request.ts';
+
+test.each<[behaviour: string, given: Case, expected: object]>([
+  ['a bad host says so', { target: { kind: 'error', error: 'invalid_host' } }, { reason: 'invalid_host' }],
+  [
+    'a control-plane path of the agent is closed',
+    { target: AGENT, request: { path: '/init' } },
+    { reason: 'control_plane_path' },
+  ],
+  [
+    '… whatever the policy',
+    { target: AGENT, request: { path: '/init' }, policy: SELF },
+    { reason: 'control_plane_path' },
+  ],
+  ['… but ordinary on other ports', { request: { path: '/init', ...WITH_TOKEN } }, { kind: 'allow' }],
+  ['an unknown sandbox is not found', { lookup: { kind: 'absent' } }, { reason: 'sandbox_not_found' }],
+  [
+    'an unreachable store is unavailable',
+    { lookup: { kind: 'unavailable', code: 'STORE_UNAVAILABLE' } },
+    { reason: 'unavailable', detail: 'STORE_UNAVAILABLE' },
+  ],
+  [
+    'a policy of another sandbox is unavailable',
+    { policy: { sandboxId: 'other', allowPublicTraffic: true } },
+    { reason: 'unavailable' },
+  ],
+  [
+    'a paused sandbox is not found',
+    { policy: { state: 'paused' } },
+    { reason: 'sandbox_not_found', detail: 'paused' },
+  ],
+  [
+    '… with a token, public, or the agent',
+    { request: WITH_TOKEN, target: AGENT, policy: { ...SELF, state: 'paused', allowPublicTraffic: true } },
+    { reason: 'sandbox_not_found' },
+  ],
+  [
+    'a sandbox at its end is not found',
+    { policy: { endsAt: NOW } },
+    { reason: 'sandbox_not_found', detail: 'ended' },
+  ],
+  ['… a millisecond before, it is', { request: WITH_TOKEN, policy: { endsAt: NOW + 1 } }, { kind: 'allow' }],
+  [
+    'an ended one that is transitioning is not found',
+    { policy: { endsAt: NOW, state: 'transitioning' } },
+    { reason: 'sandbox_not_found' },
+  ],
+  [
+    'transitioning comes before the token',
+    { policy: { state: 'transitioning' } },
+    { reason: 'sandbox_transitioning' },
+  ],
+  [
+    '… also for public traffic',
+    { policy: { state: 'transitioning', allowPublicTraffic: true } },
+    { reason: 'sandbox_transitioning' },
+  ],
+  [
+    'a policy without a route is unreadable',
+    { policy: { route: undefined, allowPublicTraffic: true } },
+    { reason: 'unavailable', detail: 'POLICY_UNREADABLE' },
+  ],
+  ['no token is missing', {}, { reason: 'token_missing' }],
+  ['an empty token is missing', { request: { token: tokenHeader('') } }, { reason: 'token_missing' }],
+  ['a wrong token is invalid', { request: { token: tokenHeader('x') } }, { reason: 'token_invalid' }],
+  [
+    'several tokens are invalid',
+    { request: { token: { kind: 'several' } } },
+    { reason: 'token_invalid', detail: 'several_values' },
+  ],
+  [
+    '49983 asks for the token unless the policy says otherwise',
+    { target: AGENT },
+    { reason: 'token_missing' },
+  ],
+  [
+    '49983 of a self-authenticating agent does not',
+    { target: AGENT, policy: SELF },
+    { kind: 'allow', grant: { by: 'agent' } },
+  ],
+  ['… other ports of it do', { policy: SELF }, { reason: 'token_missing' }],
+  [
+    'public traffic needs no token',
+    { policy: { allowPublicTraffic: true } },
+    { kind: 'allow', grant: { by: 'public' } },
+  ],
+  [
+    '… nor looks at a wrong one',
+    { request: { token: { kind: 'several' } }, policy: { allowPublicTraffic: true } },
+    { kind: 'allow', streamMs: undefined },
+  ],
+  [
+    'only the exact value true opens',
+    { policy: { allowPublicTraffic: 'true' as unknown as boolean } },
+    { reason: 'token_missing' },
+  ],
+  [
+    'an own listener is a closed port',
+    {
+      request: WITH_TOKEN,
+      site: { isOwnListener: (address, port) => address === '10.0.3.7' && port === 8080 },
+    },
+    { reason: 'port_closed', detail: 'own_listener' },
+  ],
+  ['… judged after the token', { site: { isOwnListener: () => true } }, { reason: 'token_missing' }],
+  [
+    'ingress routing needs no route and names none',
+    { request: WITH_TOKEN, policy: { route: undefined }, site: { routing: 'ingress' } },
+    { kind: 'allow', destination: undefined },
+  ],
+])('%s', (_behaviour, given, expected) => {
+  expect(decided(given)).toMatchObject(expected);
+});
+
+test('what this version does not know is never an allow', () => {
+  const frozen = { allowPublicTraffic: true, state: 'frozen' as Policy['state'] };
+  expect(decided({ policy: frozen })).toMatchObject({ reason: 'unavailable', detail: 'POLICY_UNREADABLE' });
+  expect(decided({ lookup: { kind: 'maybe' } as unknown as PolicyLookup })).toMatchObject({
+    reason: 'unavailable',
+  });
+});
+
+test('a target error needs no policy, a control-plane path neither', () => {
+  expect(judgeTarget(requestOf(), { kind: 'error', error: 'missing_header' })).toMatchObject({
+    kind: 'deny',
+  });
+  expect(judgeTarget(requestOf({ path: '//init' }), AGENT)).toMatchObject({ reason: 'control_plane_path' });
+  expect(judgeTarget(requestOf(), targetOf())).toEqual(targetOf());
+  expect(decide(requestOf(), targetOf(), undefined, NOW, siteOf())).toMatchObject({ reason: 'unavailable' });
+});
+
+test('the destination is the port asked for, or the node proxy', () => {
+  const direct = decided({ request: WITH_TOKEN });
+  expect(direct).toMatchObject({ destination: { address: '10.0.3.7', port: 8080 }, upstreamHost: undefined });
+  const policy = { route: { address: '10.0.0.2', port: 5007 }, maskRequestHost: `localhost:\${PORT}` };
+  const proxied = decided({ request: WITH_TOKEN, policy });
+  expect(proxied).toMatchObject({ destination: policy.route, upstreamHost: `8080-${ID}.e2b.app` });
+  const local: TargetResult = { kind: 'target', target: { sandboxId: ID, port: 8080, domain: undefined } };
+  expect(decided({ request: WITH_TOKEN, policy, target: local })).toMatchObject({
+    upstreamHost: `8080-${ID}.default.app`,
+  });
+});
+
+test('a mask replaces the Host, except for the agent', () => {
+  const policy = { allowPublicTraffic: true, maskRequestHost: `p\${PORT}.localhost:\${PORT}` };
+  expect(decided({ policy })).toMatchObject({ upstreamHost: 'p8080.localhost:8080' });
+  expect(decided({ policy, target: AGENT })).toMatchObject({ upstreamHost: undefined });
+});
+
+test('the stream of an expiring token is bounded by what is left of it', () => {
+  const streamMs = (left: number) =>
+    decided({ request: WITH_TOKEN, policy: { tokens: [policyToken({ expiresAt: NOW + left })] } });
+  expect(streamMs(60_000)).toMatchObject({ kind: 'allow', streamMs: 60_000 });
+  expect(streamMs(0.5)).toMatchObject({ kind: 'allow', streamMs: 1 });
+  expect(streamMs(0)).toMatchObject({ reason: 'token_invalid', detail: 'expired' });
+});

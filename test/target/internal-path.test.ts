@@ -1,0 +1,111 @@
+import fc from 'fast-check';
+import { expect, test } from 'vitest';
+import { internalPath } from '../../src/target/internal-path.ts';
+
+const NAMES = ['collapse', 'freeze', 'fsfreeze', 'fsthaw', 'init', 'unfreeze', 'upgrade'];
+
+test.each(NAMES)('/%s is internal', (name) => {
+  expect(internalPath(`/${name}`)).toBe(`/${name}`);
+});
+
+/** Attack C4 and its relatives; right, the path that the answer names. */
+test.each<[requestTarget: string, named: string]>([
+  ['//init', '//init'],
+  ['/./init', '/./init'],
+  ['/x/../init', '/x/../init'],
+  ['/../init', '/../init'],
+  ['/%69nit', '/init'],
+  ['/%69%6E%69%74', '/init'],
+  ['/%2finit', '//init'],
+  ['%2finit', '/init'],
+  ['/%2e%2e/init', '/../init'],
+  ['/x%2f..%2finit', '/x/../init'],
+  ['/init/', '/init/'],
+  ['/init//', '/init//'],
+  ['/init/.', '/init/.'],
+  ['/init/x/..', '/init/x/..'],
+  ['/init?x', '/init'],
+  ['/init?', '/init'],
+  ['/init?/../x', '/init'],
+  ['/init;x', '/init;x'],
+  ['/init;a=b', '/init;a=b'],
+  ['/init;a=b/', '/init;a=b/'],
+  ['/init%3Bx', '/init;x'],
+  ['/..;x/init', '/..;x/init'],
+  ['/init/..;x/..', '/init/..;x/..'],
+  ['/init#', '/init#'],
+  ['/init#x', '/init#x'],
+  ['/init%23', '/init#'],
+  ['/init%3fx', '/init?x'],
+  ['/init%00', '/init\0'],
+  ['/init%00.js', '/init\0.js'],
+  ['/%zz/../init', '/%zz/../init'],
+  ['/%c3%a9/../init', '/é/../init'],
+  ['/%ff/../init', '/\ufffd/../init'],
+  ['init', 'init'],
+  ['http://h/init', '/init'],
+  ['HTTPS://h:1/x/../init?y', '/x/../init'],
+  ['/<b>&/../init', '/<b>&/../init'],
+])('%j is internal', (requestTarget, named) => {
+  expect(internalPath(requestTarget)).toBe(named);
+});
+
+test.each([
+  '/',
+  '',
+  '*',
+  '/initialize',
+  '/init/x',
+  '/INIT',
+  '/Init',
+  '/x/init',
+  '/xinit',
+  '/init.',
+  '/init%',
+  '/init%2',
+  '/ini%74x',
+  '/%2569nit',
+  '/%c0%afinit',
+  '/%c0%69nit',
+  '/init%20',
+  '/ｉnit',
+  '/?/init',
+  '/x?/../init',
+  '/x?y=%2finit',
+  '/health',
+  '/process.Process/Start',
+  '/init/../x',
+  'http://init',
+  'http://h/x?/init',
+])('%j is not', (requestTarget) => {
+  expect(internalPath(requestTarget)).toBeUndefined();
+});
+
+test('a name stays internal under percent-encoding of any of its characters, dot segments and doubled slashes', () => {
+  const encoded = (character: string) => `%${character.charCodeAt(0).toString(16)}`;
+  const spelled = fc
+    .constantFrom(...NAMES)
+    .chain((name) =>
+      fc
+        .array(fc.boolean(), { minLength: name.length, maxLength: name.length })
+        .map((hidden) => [...name].map((c, i) => (hidden[i] ? encoded(c) : c)).join('')),
+    );
+  const prefix = fc
+    .array(fc.constantFrom('/', '/.', '/x/..', '/..', '/%2e', '/a%2fb/../..'))
+    .map((p) => p.join(''));
+  const suffix = fc.constantFrom('', '/', '/.', '//', '/x/..', '?q', ';p', '/?init');
+  fc.assert(
+    fc.property(prefix, spelled, suffix, (before, name, after) => {
+      expect(internalPath(`${before}/${name}${after}`)).toBeDefined();
+    }),
+  );
+});
+
+test('it is total: any text has an answer', () => {
+  fc.assert(
+    fc.property(fc.string({ unit: 'binary', maxLength: 60 }), (text) => {
+      internalPath(text);
+    }),
+    { numRuns: 1000 },
+  );
+});
