@@ -8,10 +8,20 @@ const LOOPBACK_NETWORKS = [
 
 /** DER of a NameConstraints that permits these domains with all under them, and loopback addresses; nothing else. */
 export function nameConstraints(domains: readonly string[]): Uint8Array<ArrayBuffer> {
-  const dns = domains.map((domain) => der(0x82, Buffer.from(domain, 'latin1')));
-  const ip = LOOPBACK_NETWORKS.map((network) => der(0x87, Buffer.from(network)));
-  const subtrees = [...dns, ...ip].map((name) => der(0x30, name));
-  return new Uint8Array(der(0x30, der(0xa0, Buffer.concat(subtrees))));
+  const ip = LOOPBACK_NETWORKS.map((network) => der(0x30, der(0x87, Buffer.from(network))));
+  return new Uint8Array(der(0x30, der(0xa0, Buffer.concat([...domains.map(dnsSubtree), ...ip]))));
+}
+
+/** Whether such an extension permits the domain: it, or a domain that it lies under, is among its subtrees. */
+export function permits(constraints: Uint8Array, domain: string): boolean {
+  const labels = domain.split('.');
+  return labels.some((_, index) =>
+    Buffer.from(constraints).includes(dnsSubtree(labels.slice(index).join('.'))),
+  );
+}
+
+function dnsSubtree(domain: string): Buffer {
+  return der(0x30, der(0x82, Buffer.from(domain, 'latin1')));
 }
 
 function der(tag: number, content: Buffer): Buffer {

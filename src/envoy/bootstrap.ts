@@ -52,7 +52,7 @@ export function renderBootstrap(source: string, settings: BootstrapSettings): st
   const gate = cluster(document, 'gate');
   const endpoints = settings.gates.map((at) => ({ endpoint: { address: socket(at) } }));
   gate.setIn(['load_assignment', 'endpoints', 0, 'lb_endpoints'], document.createNode(endpoints));
-  return document.toString({ lineWidth: 0 });
+  return document.toString({ lineWidth: 0, indentSeq: false });
 }
 
 function listenOn(document: Document, listener: YAMLMap, [first, ...more]: readonly Address[]): void {

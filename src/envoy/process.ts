@@ -1,8 +1,8 @@
-import { spawn, spawnSync } from 'node:child_process';
-import { closeSync, openSync, readFileSync } from 'node:fs';
+import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
+import { closeSync, openSync } from 'node:fs';
 import { setTimeout as pause } from 'node:timers/promises';
-import { SandgateError } from '../errors.ts';
 import { connectAdmin, type EnvoyAdmin, type ListenerAddresses } from './admin.ts';
+import { envoyFailure, lastWords, logSize, whyEnvoyEnded } from './failure.ts';
 
 export interface EnvoyOptions {
   binary: string;
@@ -10,9 +10,9 @@ export interface EnvoyOptions {
   configFile: string;
   /** The admin socket that the bootstrap names. */
   adminSocket: string;
-  /** File that Envoy's own log goes to; emptied first. */
+  /** File that Envoy's own log is appended to: what an earlier run said before it ended stays there. */
   log: string;
-  /** File that the access log goes to; emptied first. */
+  /** File that the access log is appended to. */
   accessLog: string;
   /** Worker threads. */
   concurrency: number;
@@ -31,7 +31,7 @@ export interface EnvoyProcess {
   readonly exited: Promise<EnvoyExit>;
   /** Resolves once one gate is healthy; throws ENVOY_FAILED after `withinMs`, or when Envoy ends. */
   waitForGate(withinMs: number): Promise<void>;
-  /** SIGTERM, and after `withinMs` SIGKILL. */
+  /** SIGTERM, and after `withinMs` SIGKILL. Resolves when it is gone. */
   stop(withinMs: number): Promise<void>;
 }
 
@@ -40,22 +40,8 @@ const POLL_MS = 20;
 
 /** Starts Envoy and waits until it listens. Throws ADDRESS_IN_USE or ENVOY_FAILED with Envoy's own words. */
 export async function startEnvoy(options: EnvoyOptions): Promise<EnvoyProcess> {
-  const log = openSync(options.log, 'w', 0o600);
-  const accessLog = openSync(options.accessLog, 'w', 0o600);
-  const args = [
-    '-c',
-    options.configFile,
-    '--use-dynamic-base-id',
-    '--concurrency',
-    String(options.concurrency),
-  ];
-  // A group of its own: a terminal's Ctrl-C goes to whoever started us, who ends Envoy in order.
-  const child = spawn(options.binary, [...args, '--log-level', 'warn'], {
-    stdio: ['ignore', accessLog, log],
-    detached: true,
-  });
-  closeSync(log);
-  closeSync(accessLog);
+  const ownLinesFrom = logSize(options.log);
+  const child = launch(options);
   let ended = false;
   const exited = new Promise<EnvoyExit>((resolve) => {
     child.once('error', () => resolve({ code: 127, signal: null }));
@@ -67,9 +53,11 @@ export async function startEnvoy(options: EnvoyOptions): Promise<EnvoyProcess> {
   const admin = connectAdmin(options.adminSocket);
   const until = async (withinMs: number, what: string, reached: () => Promise<boolean>) => {
     const deadline = performance.now() + withinMs;
-    while (!(await reached().catch(() => false))) {
-      if (ended) throw endedEarly(options.log);
-      if (performance.now() > deadline) throw failed(`Envoy ${what}`, `see ${options.log}`);
+    for (;;) {
+      // First, or a socket that another Envoy took over would be believed.
+      if (ended) throw whyEnvoyEnded(options.binary, options.log, ownLinesFrom);
+      if (await reached().catch(() => false)) return;
+      if (performance.now() > deadline) throw envoyFailure(`Envoy ${what}`, `see ${options.log}`);
       await pause(POLL_MS);
     }
   };
@@ -98,37 +86,25 @@ export async function startEnvoy(options: EnvoyOptions): Promise<EnvoyProcess> {
   }
 }
 
+function launch({ binary, configFile, log, accessLog, concurrency }: EnvoyOptions): ChildProcess {
+  const args = ['-c', configFile, '--concurrency', String(concurrency), '--log-level', 'warn'];
+  // Hot restart would need shared memory and a socket with a number that a second Envoy has too.
+  args.push('--disable-hot-restart');
+  // The default, 10 s, is long for somebody who watches the access log.
+  args.push('--file-flush-interval-msec', '200');
+  const logs = [openSync(accessLog, 'a', 0o600), openSync(log, 'a', 0o600)] as const;
+  try {
+    // A group of its own: a terminal's Ctrl-C goes to whoever started us, who ends Envoy in order.
+    return spawn(binary, args, { stdio: ['ignore', ...logs], detached: true });
+  } finally {
+    for (const file of logs) closeSync(file);
+  }
+}
+
 /** Lets the real binary judge a config. Throws ENVOY_FAILED with its reason. */
 export function validateBootstrap(binary: string, configFile: string): void {
   const args = ['--mode', 'validate', '-c', configFile, '--log-level', 'error'];
-  const { status, stderr } = spawnSync(binary, args, { encoding: 'utf8' });
-  if (status !== 0) throw failed(`Envoy refuses ${configFile}: ${lastWords(stderr)}`);
-}
-
-function endedEarly(logFile: string): SandgateError {
-  const words = lastWords(readFileSync(logFile, 'utf8'));
-  const taken = /cannot bind '([^']+)'/.exec(words)?.[1];
-  if (taken !== undefined) {
-    return new SandgateError(
-      'ADDRESS_IN_USE',
-      `Envoy cannot listen on ${taken}: ${words.split(': ').at(-1)}`,
-      {
-        remedy:
-          'stop what listens there, or choose other addresses (SANDGATE_HTTP, SANDGATE_HTTPS; port 0: any free one)',
-      },
-    );
-  }
-  return failed(`Envoy ended before it was ready: ${words}`, `see ${logFile}`);
-}
-
-/** Envoy says why on its last critical or error line. */
-function lastWords(log: string): string {
-  const lines = log.trim().split('\n');
-  return (
-    lines.findLast((line) => /\[(critical|error)\]|error initializing/i.test(line)) ?? lines.at(-1) ?? ''
-  );
-}
-
-function failed(message: string, remedy?: string): SandgateError {
-  return new SandgateError('ENVOY_FAILED', message, remedy === undefined ? {} : { remedy });
+  const { status, stderr, error } = spawnSync(binary, args, { encoding: 'utf8' });
+  if (error) throw envoyFailure(`${binary} cannot be run: ${error.message}`, undefined, error);
+  if (status !== 0) throw envoyFailure(`Envoy refuses ${configFile}: ${lastWords(stderr)}`);
 }

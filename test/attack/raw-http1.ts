@@ -1,0 +1,90 @@
+import { connect, type Socket } from 'node:net';
+import type { Address } from '../../src/address.ts';
+
+/** Head lines and body as the bytes of one request; characters are latin1. */
+export function bytesOf(lines: readonly string[], body = ''): string {
+  return `${lines.join('\r\n')}\r\n\r\n${body}`;
+}
+
+/** A GET that asks the ingress to close, with these lines as they are. */
+export function get(host: string, lines: readonly string[] = [], path = '/'): string {
+  return bytesOf([`GET ${path} HTTP/1.1`, `Host: ${host}`, ...lines, 'Connection: close']);
+}
+
+/**
+ * Sends bytes as they are and returns the first answer whole, or what came before the connection ended. Does not wait for
+ * the end of a connection that Envoy keeps half open for a second after its own 400.
+ */
+export function askOnce(ingress: Address, bytes: string): Promise<string> {
+  return new Promise((resolve) => {
+    const socket = connect(ingress.port, ingress.host).setEncoding('latin1');
+    let received = '';
+    const finish = () => {
+      socket.destroy();
+      resolve(received);
+    };
+    socket.on('data', (chunk: string) => {
+      received += chunk;
+      if (isWhole(received)) finish();
+    });
+    socket.on('error', finish);
+    socket.on('close', finish);
+    socket.write(bytes, 'latin1');
+  });
+}
+
+function isWhole(text: string): boolean {
+  const end = text.indexOf('\r\n\r\n');
+  if (end === -1) return false;
+  const length = /^content-length: (\d+)/im.exec(text.slice(0, end))?.[1];
+  return length === undefined ? text.endsWith('\r\n0\r\n\r\n') : text.length >= end + 4 + Number(length);
+}
+
+/** The status of what `askOnce` or `askRaw` returned; 0 where the connection ended without an answer. */
+export function statusOf(answer: string): number {
+  return Number(/^HTTP\/1\.1 (\d{3})/.exec(answer)?.[1] ?? 0);
+}
+
+/** Every status line of what came back on one connection. */
+export function statusesOf(answers: string): number[] {
+  return [...answers.matchAll(/HTTP\/1\.1 (\d{3})/g)].map(([, status]) => Number(status));
+}
+
+/** A connection that is written to and read from step by step. */
+export interface RawConnection {
+  socket: Socket;
+  send(bytes: string): void;
+  /** Resolves with all that came so far, once it holds `text`; rejects when the connection ends before. */
+  until(text: string): Promise<string>;
+}
+
+export async function openRaw(ingress: Address): Promise<RawConnection> {
+  const socket = connect(ingress.port, ingress.host).setEncoding('latin1');
+  let received = '';
+  let ended = false;
+  socket.on('data', (chunk: string) => {
+    received += chunk;
+  });
+  socket.on('error', () => {});
+  socket.on('close', () => {
+    ended = true;
+  });
+  await new Promise((resolve) => socket.once('connect', resolve));
+  return {
+    socket,
+    send: (bytes) => void socket.write(bytes, 'latin1'),
+    until: (text) =>
+      new Promise((resolve, reject) => {
+        const look = () => {
+          if (received.includes(text)) resolve(received);
+          else if (ended) reject(new Error(`the connection ended after ${JSON.stringify(received)}`));
+          else return;
+          socket.off('data', look);
+          socket.off('close', look);
+        };
+        socket.on('data', look);
+        socket.on('close', look);
+        look();
+      }),
+  };
+}

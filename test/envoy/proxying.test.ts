@@ -1,0 +1,176 @@
+import { createServer } from 'node:http';
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { type Recorder, startRecorder } from '../stack/recorder.ts';
+import { type RunningEnvoy, startRunningEnvoy } from './running-envoy.ts';
+import { allow, type StubGate, startStubGate } from './stub-gate.ts';
+
+let sandbox: Recorder;
+let running: RunningEnvoy;
+let gate: StubGate;
+
+beforeAll(async () => {
+  running = await startRunningEnvoy();
+  gate = await startStubGate(running.gateSocket);
+  sandbox = await startRecorder();
+  await running.envoy.waitForGate(20_000);
+});
+
+beforeEach(() => {
+  gate.asked.length = 0;
+  sandbox.arrivals.length = 0;
+  gate.answer = () => allow({ destination: `127.0.0.1:${sandbox.port}` });
+});
+
+afterAll(async () => {
+  await running?.stop();
+  gate?.close();
+  await sandbox?.close();
+});
+
+const FORGED = {
+  'x-envoy-attempt-count': '7',
+  'x-envoy-upstream-rq-timeout-ms': '1',
+  'x-envoy-original-dst-host': '127.0.0.1:1',
+  'x-envoy-external-address': '1.2.3.4',
+  'x-sandgate-reason': 'forged',
+  'x-forwarded-for': '1.2.3.4',
+  'x-forwarded-host': 'forged',
+  'x-forwarded-proto': 'forged',
+  'x-forwarded-client-cert': 'forged',
+  forwarded: 'for=1.2.3.4',
+};
+
+describe('what the sandbox receives', () => {
+  it("none of a client's x-envoy-*, x-sandgate-*, x-forwarded-* and forwarded; Envoy's own address and protocol", async () => {
+    await running.get(FORGED);
+    const { headers } = sandbox.arrivals[0]!;
+    const spoken = Object.entries(headers).filter(([name]) =>
+      /^(x-(envoy|sandgate|forwarded)-|forwarded)/.test(name),
+    );
+    expect(Object.fromEntries(spoken)).toEqual({
+      // For a client on the same machine Envoy gives the machine's own address.
+      'x-forwarded-for': expect.stringMatching(/^(?!1\.2\.3\.4)[0-9a-f.:]+$/),
+      'x-forwarded-proto': 'http',
+    });
+  });
+
+  it("the client's own x-request-id, unchanged, and one of Envoy's where it has none", async () => {
+    const id = 'a50e90bf-ff1e-451c-9209-8f2ae48c3d96';
+    await running.get({ 'x-request-id': id });
+    await running.get({ 'x-request-id': 'mine' });
+    await running.get();
+    expect(sandbox.arrivals.map(({ headers }) => headers['x-request-id'])).toEqual([
+      id,
+      'mine',
+      expect.stringMatching(/^[0-9a-f-]{36}$/),
+    ]);
+  });
+
+  it('what the gate sets and not what it removes', async () => {
+    gate.answer = () =>
+      allow({
+        destination: `127.0.0.1:${sandbox.port}`,
+        headers: {
+          host: 'masked:8080',
+          'x-forwarded-host': '8080-abc.e2b.localhost',
+          'x-envoy-upstream-stream-duration-ms': '60000',
+        },
+        remove: ['e2b-traffic-access-token', 'e2b-sandbox-id', 'e2b-sandbox-port'],
+      });
+    await running.get({ 'e2b-traffic-access-token': 't', 'e2b-sandbox-id': 'i', 'e2b-sandbox-port': '1' });
+    const { headers, rawHeaders } = sandbox.arrivals[0]!;
+    expect(headers).toMatchObject({ host: 'masked:8080', 'x-forwarded-host': '8080-abc.e2b.localhost' });
+    expect(Object.keys(headers).filter((name) => /^(e2b|x-envoy)-/.test(name))).toEqual([]);
+    expect(rawHeaders.map(([name]) => name)).toContain('Host');
+  });
+});
+
+it('asks the gate with the headers that it needs, and no other', async () => {
+  const needed = {
+    'e2b-traffic-access-token': 't',
+    'e2b-sandbox-id': 'i',
+    'e2b-sandbox-port': '1',
+    'x-request-id': 'r',
+    accept: 'a',
+    'user-agent': 'u',
+    'sec-fetch-mode': 'm',
+    'x-requested-with': 'w',
+    origin: 'o',
+    'access-control-request-method': 'GET',
+    'access-control-request-headers': 'h',
+  };
+  await running.get({ ...needed, ...FORGED, cookie: 'secret', authorization: 'secret' });
+  const { headers } = gate.asked[0]!.attributes.request.http.header_map;
+  const got = headers.map(({ key, raw_value }) => [key, Buffer.from(raw_value).toString()]);
+  expect(Object.fromEntries(got)).toEqual(needed);
+});
+
+it("removes a sandbox's own x-sandgate-* and passes the rest of its answer", async () => {
+  sandbox.answer = (_request, response) => {
+    response.writeHead(418, {
+      'x-sandgate-reason': 'port_closed',
+      'X-Sandgate-Other': '1',
+      'x-mine': '2',
+      server: 'own',
+    });
+    response.end('tea');
+  };
+  const reply = await running.get();
+  expect(reply).toMatchObject({ status: 418, body: 'tea', headers: { 'x-mine': '2', server: 'own' } });
+  expect(Object.keys(reply.headers).filter((name) => /^x-(sandgate|envoy)-/.test(name))).toEqual([]);
+});
+
+it('uses a connection again for the same pool key, and never for another', async () => {
+  const as = (poolKey: string) => {
+    gate.answer = () => allow({ destination: `127.0.0.1:${sandbox.port}`, poolKey });
+    return running.get();
+  };
+  for (const poolKey of ['abc/first', 'abc/first', 'abc/second', 'abc/first', 'abc/second'])
+    await as(poolKey);
+  const [one, again, other, back, otherAgain] = sandbox.arrivals.map(({ connection }) => connection);
+  expect([again, back]).toEqual([one, one]);
+  expect(other).not.toBe(one);
+  expect(otherAgain).toBe(other);
+});
+
+it.each([0, 200_000])('waits for a server that listens late, with a body of %i bytes', async (size) => {
+  const late = createServer((request, response) => {
+    let length = 0;
+    request.on('data', (part: Buffer) => {
+      length += part.length;
+    });
+    request.on('end', () => response.end(`got ${length}`));
+  });
+  const place = await startRecorder();
+  await place.close();
+  // It listens once Envoy was refused: the answer is asked for by then, and the first connect follows at once.
+  gate.answer = () => allow({ destination: `127.0.0.1:${place.port}`, poolKey: `late/${size}` });
+  const reply = running.get({}, { method: 'POST', body: 'x'.repeat(size) });
+  await refusedConnects(1);
+  await new Promise<void>((resolve) => late.listen(place.port, '127.0.0.1', resolve));
+  try {
+    expect(await reply).toMatchObject({ status: 200, body: `got ${size}` });
+  } finally {
+    late.close();
+  }
+});
+
+it('logs neither path nor Host nor a header that the client chose, but what the gate made of them', async () => {
+  const before = running.accessLog().length;
+  await running.get({
+    host: 'user:secret@8080-abc.e2b.localhost',
+    'e2b-traffic-access-token': 'secret',
+    cookie: 'secret',
+  });
+  await expect.poll(() => running.accessLog().slice(before)).toContain('"method"');
+  const log = running.accessLog();
+  expect(log).not.toContain('secret');
+  expect(JSON.parse(log.trim().split('\n').at(-1)!)).toMatchObject({ code: 418, sandbox: 'abc', port: 8080 });
+});
+
+/** Waits until Envoy was refused a connect that many times since it was asked. */
+async function refusedConnects(count: number): Promise<void> {
+  const seen = () => running.stat('cluster.sandbox.upstream_cx_connect_fail');
+  const before = await seen();
+  await expect.poll(seen, { interval: 5, timeout: 10_000 }).toBeGreaterThanOrEqual(before + count);
+}

@@ -1,0 +1,96 @@
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { type IncomingHttpHeaders, type RequestOptions, request } from 'node:http';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { type BootstrapSettings, renderBootstrap } from '../../src/envoy/bootstrap.ts';
+import { loadBundledConfig } from '../../src/envoy/bundled-config.ts';
+import { type EnvoyProcess, startEnvoy } from '../../src/envoy/process.ts';
+import { envoyBinary } from '../envoy-binary.ts';
+
+export interface Reply {
+  status: number;
+  headers: IncomingHttpHeaders;
+  body: string;
+}
+
+/** A real Envoy with the bundled config, a plain listener on a free port, and a folder of its own. */
+export interface RunningEnvoy {
+  envoy: EnvoyProcess;
+  folder: string;
+  /** Where it looks for its gate. */
+  gateSocket: string;
+  port: number;
+  get(headers?: Record<string, string>, over?: { method?: string; body?: string }): Promise<Reply>;
+  accessLog(): string;
+  /** A counter or gauge of Envoy's. */
+  stat(name: string): Promise<number>;
+  stop(): Promise<void>;
+}
+
+/** `settings`: beside the plain listener. */
+export async function startRunningEnvoy(settings: Partial<BootstrapSettings> = {}): Promise<RunningEnvoy> {
+  const folder = mkdtempSync(join(tmpdir(), 'sandgate-envoy-'));
+  const inFolder = (name: string) => join(folder, name);
+  const gateSocket = inFolder('gate.sock');
+  const config = renderBootstrap(await loadBundledConfig(), {
+    http: [{ host: '127.0.0.1', port: 0 }],
+    https: [],
+    gates: [{ path: gateSocket }],
+    admin: { path: inFolder('admin.sock') },
+    ...settings,
+  });
+  writeFileSync(inFolder('envoy.yaml'), config);
+  const envoy = await startEnvoy({
+    binary: envoyBinary(),
+    configFile: inFolder('envoy.yaml'),
+    adminSocket: inFolder('admin.sock'),
+    log: inFolder('envoy.log'),
+    accessLog: inFolder('access.log'),
+    concurrency: 1,
+  });
+  const port = envoy.addresses.http[0]!.port;
+  return {
+    envoy,
+    folder,
+    gateSocket,
+    port,
+    get: (headers = {}, over = {}) => ask(port, headers, over),
+    stat: async (name) => {
+      const path = `/stats?filter=^${name}$`;
+      const { body } = await read({ socketPath: inFolder('admin.sock'), path });
+      return Number(body.split(': ')[1] ?? Number.NaN);
+    },
+    accessLog: () => readFileSync(inFolder('access.log'), 'utf8'),
+    async stop() {
+      await envoy.stop(2000);
+      rmSync(folder, { recursive: true, force: true });
+    },
+  };
+}
+
+function ask(
+  port: number,
+  headers: Record<string, string>,
+  { method = 'GET', body = '' }: { method?: string; body?: string },
+): Promise<Reply> {
+  const host = '8080-abc.e2b.localhost';
+  return read({ host: '127.0.0.1', port, path: '/x?secret=1', method, headers: { host, ...headers } }, body);
+}
+
+function read(options: RequestOptions, sent = ''): Promise<Reply> {
+  return new Promise((resolve, reject) => {
+    const asked = request({ ...options, agent: false }, (response) => {
+      let body = '';
+      response.setEncoding('utf8');
+      response.on('data', (part: string) => {
+        body += part;
+      });
+      response.on('error', reject);
+      response.on('end', () =>
+        resolve({ status: response.statusCode ?? 0, headers: response.headers, body }),
+      );
+    });
+    asked.on('error', reject);
+    asked.end(sent);
+  });
+}

@@ -1,0 +1,128 @@
+import { request as httpRequest, type IncomingHttpHeaders } from 'node:http';
+import { type ClientHttp2Session, connect as connectHttp2 } from 'node:http2';
+import { connect } from 'node:net';
+import { WebSocket } from 'ws';
+import type { Address } from '../../src/address.ts';
+
+export interface Asked {
+  host: string;
+  method?: string;
+  path?: string;
+  headers?: Record<string, string | string[]>;
+  body?: string;
+}
+
+export interface Answered {
+  status: number;
+  headers: IncomingHttpHeaders;
+  body: string;
+}
+
+/** One HTTP/1.1 request on a connection of its own. */
+export function ask(ingress: Address, asked: Asked): Promise<Answered> {
+  return new Promise((resolve, reject) => {
+    const request = httpRequest(
+      {
+        host: ingress.host,
+        port: ingress.port,
+        method: asked.method ?? 'GET',
+        path: asked.path ?? '/',
+        headers: { host: asked.host, ...asked.headers },
+        setHost: false,
+        agent: false,
+      },
+      (response) => {
+        const chunks: Buffer[] = [];
+        response.on('data', (chunk: Buffer) => chunks.push(chunk));
+        response.on('error', reject);
+        response.on('end', () =>
+          resolve({
+            status: response.statusCode ?? 0,
+            headers: response.headers,
+            body: Buffer.concat(chunks).toString(),
+          }),
+        );
+      },
+    );
+    request.on('error', reject);
+    request.end(asked.body);
+  });
+}
+
+/** One HTTP/2 request with prior knowledge; `host` becomes `:authority`. */
+export async function askHttp2(ingress: Address, asked: Asked): Promise<Answered> {
+  const session = await http2Session(ingress);
+  try {
+    return await new Promise<Answered>((resolve, reject) => {
+      const stream = session.request({
+        ':method': asked.method ?? 'GET',
+        ':path': asked.path ?? '/',
+        ':scheme': 'http',
+        ':authority': asked.host,
+        ...asked.headers,
+      });
+      const answered: Answered = { status: 0, headers: {}, body: '' };
+      stream.on('response', (headers) => {
+        answered.status = Number(headers[':status']);
+        answered.headers = headers as IncomingHttpHeaders;
+      });
+      stream.setEncoding('utf8');
+      stream.on('data', (text: string) => {
+        answered.body += text;
+      });
+      stream.on('error', reject);
+      stream.on('end', () => resolve(answered));
+      stream.end(asked.body);
+    });
+  } finally {
+    session.destroy();
+  }
+}
+
+/** Resolves once the server's settings are here: extended CONNECT must not be tried before. */
+export function http2Session(ingress: Address): Promise<ClientHttp2Session> {
+  return new Promise((resolve, reject) => {
+    const session = connectHttp2(`http://${ingress.host}:${ingress.port}`);
+    session.once('error', reject);
+    session.once('remoteSettings', () => resolve(session));
+  });
+}
+
+/** Sends bytes as they are and returns all that comes back until the server closes, as latin1. */
+export function askRaw(ingress: Address, bytes: string | Buffer): Promise<string> {
+  return new Promise((resolve, reject) => {
+    const socket = connect(ingress.port, ingress.host);
+    let text = '';
+    socket.setEncoding('latin1');
+    socket.on('data', (chunk: string) => {
+      text += chunk;
+    });
+    socket.on('error', (error: NodeJS.ErrnoException) =>
+      error.code === 'ECONNRESET' ? resolve(text) : reject(error),
+    );
+    socket.on('close', () => resolve(text));
+    socket.write(typeof bytes === 'string' ? Buffer.from(bytes, 'latin1') : bytes);
+  });
+}
+
+/** Opens a WebSocket; resolves with it, or with the status that refused it. */
+export function openWebSocket(
+  ingress: Address,
+  asked: { host: string; path?: string; headers?: Record<string, string> },
+): Promise<{ socket: WebSocket } | { status: number; body: string }> {
+  return new Promise((resolve, reject) => {
+    const socket = new WebSocket(`ws://${ingress.host}:${ingress.port}${asked.path ?? '/'}`, {
+      headers: { host: asked.host, ...asked.headers },
+    });
+    socket.once('open', () => resolve({ socket }));
+    socket.once('error', reject);
+    socket.once('unexpected-response', (_request, response) => {
+      let body = '';
+      response.setEncoding('utf8');
+      response.on('data', (text: string) => {
+        body += text;
+      });
+      response.on('end', () => resolve({ status: response.statusCode ?? 0, body }));
+    });
+  });
+}

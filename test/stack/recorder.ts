@@ -1,0 +1,98 @@
+import { createHash } from 'node:crypto';
+import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
+import type { AddressInfo, Socket } from 'node:net';
+
+/** One request as it reached the sandbox's server. */
+export interface Arrival {
+  method: string;
+  url: string;
+  /** Names as sent, in order, duplicates kept: `[name, value]`. */
+  rawHeaders: [string, string][];
+  headers: IncomingMessage['headers'];
+  body: string;
+  /** Tells connections apart. */
+  connection: number;
+}
+
+/** A sandbox's server that writes down what reached it. */
+export interface Recorder {
+  port: number;
+  arrivals: Arrival[];
+  /** Replaces the default answer (200, `hello`). */
+  answer: (request: IncomingMessage, response: ServerResponse) => void;
+  connections(): number;
+  close(): Promise<void>;
+}
+
+/** `host`: which loopback address stands for the sandbox. */
+export async function startRecorder(port = 0, host = '127.0.0.1'): Promise<Recorder> {
+  const connections = new Map<Socket, number>();
+  const open = new Set<Socket>();
+  const recorder: Recorder = {
+    port,
+    arrivals: [],
+    answer: (_request, response) => {
+      response.writeHead(200, { 'content-type': 'text/plain' });
+      response.end('hello');
+    },
+    connections: () => connections.size,
+    close: () =>
+      new Promise((resolve) => {
+        server.close(() => resolve());
+        for (const socket of open) socket.destroy();
+      }),
+  };
+  const note = (request: IncomingMessage, body: string) => {
+    const rawHeaders: [string, string][] = [];
+    for (let i = 0; i < request.rawHeaders.length; i += 2) {
+      rawHeaders.push([request.rawHeaders[i]!, request.rawHeaders[i + 1]!]);
+    }
+    recorder.arrivals.push({
+      method: request.method ?? '',
+      url: request.url ?? '',
+      rawHeaders,
+      headers: request.headers,
+      body,
+      connection: connections.get(request.socket) ?? -1,
+    });
+  };
+  const server = createServer((request, response) => {
+    const chunks: Buffer[] = [];
+    request.on('data', (chunk: Buffer) => chunks.push(chunk));
+    request.on('end', () => {
+      note(request, Buffer.concat(chunks).toString());
+      recorder.answer(request, response);
+    });
+  });
+  server.on('connection', (socket) => {
+    connections.set(socket, connections.size);
+    open.add(socket);
+    socket.on('close', () => open.delete(socket));
+    socket.on('error', () => {});
+  });
+  // An upgrade is accepted and echoed byte for byte after the handshake: enough to see a tunnel work and end.
+  server.on('upgrade', (request, socket) => {
+    note(request, '');
+    const accept = websocketAccept(String(request.headers['sec-websocket-key'] ?? ''));
+    socket.write(
+      `HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: ${accept}\r\n\r\n`,
+    );
+    socket.on('data', (chunk: Buffer) => socket.write(unmasked(chunk)));
+    socket.on('error', () => {});
+  });
+  await new Promise<void>((resolve) => server.listen(port, host, resolve));
+  recorder.port = (server.address() as AddressInfo).port;
+  return recorder;
+}
+
+function websocketAccept(key: string): string {
+  return createHash('sha1').update(`${key}258EAFA5-E914-47DA-95CA-C5AB0DC85B11`).digest('base64');
+}
+
+/** A short client frame (under 126 bytes) as the server frame with the same payload. */
+function unmasked(frame: Buffer): Buffer {
+  const length = frame[1]! & 0x7f;
+  const mask = frame.subarray(2, 6);
+  const payload = Buffer.from(frame.subarray(6, 6 + length).map((byte, index) => byte ^ mask[index % 4]!));
+  return Buffer.concat([Buffer.from([frame[0]!, length]), payload]);
+}

@@ -1,0 +1,18 @@
+import { expect } from 'vitest';
+import type { Answered } from './client.ts';
+
+/** The 503 of the contract, byte for byte, whoever makes it: the gate, or Envoy where the gate is away. */
+export function expectUnavailable(answered: Answered): void {
+  expect(answered.status).toBe(503);
+  expect(answered.body).toBe(
+    '{"message":"The access check is temporarily unavailable. Try again in a moment.","code":503}',
+  );
+  expect(answered.headers).toMatchObject({
+    'content-type': 'application/json; charset=utf-8',
+    'x-sandgate-reason': 'unavailable',
+    'retry-after': '1',
+    'access-control-allow-origin': '*',
+    'cache-control': 'no-store',
+    vary: 'accept, sec-fetch-mode, user-agent',
+  });
+}
