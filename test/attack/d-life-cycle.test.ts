@@ -77,7 +77,7 @@ describe('D3: an id and its address live again', () => {
       for (let round = 0; round < 3; round++) expect((await get('d3', TOKEN)).status).toBe(200);
       expect(new Set(up.arrivals.map(({ connection }) => connection)).size).toBe(1);
     });
-    const [{ connection: first }] = up.arrivals as [{ connection: number }];
+    const [{ connection: first }] = up.arrivals as unknown as [{ connection: number }];
     up.arrivals.length = 0;
 
     await stack.put(life('two', OTHER_TOKEN));
