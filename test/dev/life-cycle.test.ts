@@ -1,0 +1,96 @@
+import { type ChildProcess, spawn } from 'node:child_process';
+import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { identify, isAlive, type ProcessIdentity } from '../../src/server/process-identity.ts';
+import type { DevRun, Run } from '../../src/server/run-file.ts';
+import { cleanEnv, runProgram, SANDGATE, sandgate } from '../stack/command.ts';
+
+let stateDir: string;
+const started: ChildProcess[] = [];
+beforeEach(() => {
+  stateDir = mkdtempSync(join(tmpdir(), 'sandgate-dev-'));
+});
+afterEach(async () => {
+  const left = devRun()?.children ?? [];
+  for (const child of started.splice(0)) if (child.exitCode === null) child.kill('SIGKILL');
+  for (const child of left) if (isAlive(child)) process.kill(child.pid, 'SIGKILL');
+  rmSync(stateDir, { recursive: true, force: true, maxRetries: 20 });
+});
+
+const ANY_PORT = ['--http', '127.0.0.1:0', '--https', '127.0.0.1:0', '--ops', '127.0.0.1:0'];
+
+function devRun(): DevRun | undefined {
+  const names = readdirSync(stateDir).includes('run') ? readdirSync(join(stateDir, 'run')) : [];
+  return names
+    .map((name) => JSON.parse(readFileSync(join(stateDir, 'run', name), 'utf8')) as Run)
+    .find((run): run is DevRun => run.kind === 'dev');
+}
+
+async function startDev() {
+  const args = [SANDGATE, 'dev', '--state-dir', stateDir, ...ANY_PORT];
+  const child = spawn(process.execPath, args, { env: cleanEnv(), stdio: ['ignore', 'pipe', 'pipe'] });
+  started.push(child);
+  const exited = new Promise<number | null>((resolve) => child.once('exit', resolve));
+  let output = '';
+  child.stderr.on('data', (chunk) => {
+    output += chunk;
+  });
+  await new Promise<void>((resolve, reject) => {
+    child.stdout.on('data', (chunk) => {
+      output += chunk;
+      if (/^sandgate ready .*\n/m.test(output)) resolve();
+    });
+    child.once('exit', () => reject(new Error(output)));
+  });
+  return { child, exited, output: () => output };
+}
+
+const alive = (children: readonly ProcessIdentity[]) => children.filter(isAlive).length;
+
+describe('the local stack', () => {
+  it('prints three commands that really work, and SIGINT ends all of it', async () => {
+    const dev = await startDev();
+    const commands = dev
+      .output()
+      .match(/^ {4}(echo|curl) .*$/gm)!
+      .map((line) => line.trim());
+    expect(commands).toHaveLength(3);
+    const results = [];
+    for (const command of commands) results.push((await runProgram(['bash', '-c', command])).stdout);
+    expect(results[0]).toContain('in force at 2 gates');
+    expect(results[1]).toContain('HTTP/1.1 403');
+    expect(results[2]).toContain('HTTP/1.1 200');
+    expect(results[2]).not.toContain('e2b-traffic-access-token');
+
+    const { children } = devRun()!;
+    expect(alive(children)).toBe(3);
+    dev.child.kill('SIGINT');
+    expect(await dev.exited).toBe(0);
+    expect(alive(children)).toBe(0);
+    expect(readdirSync(join(stateDir, 'run'))).toEqual([]);
+  });
+
+  it('is refused twice in one state folder; after kill -9 the next start ends what was left and comes up', async () => {
+    const first = await startDev();
+    const second = await sandgate(['dev', '--state-dir', stateDir, ...ANY_PORT]);
+    expect(second.code).toBe(1);
+    expect(second.stderr).toContain(`pid ${first.child.pid}`);
+
+    const { children } = devRun()!;
+    first.child.kill('SIGKILL');
+    await first.exited;
+    expect(alive(children)).toBe(3);
+    const again = await startDev();
+    expect(alive(children)).toBe(0);
+    again.child.kill('SIGTERM');
+    expect(await again.exited).toBe(0);
+  });
+
+  it('knows a process by its start time as well as by its number', () => {
+    const self = identify(process.pid)!;
+    expect(isAlive(self)).toBe(true);
+    expect(isAlive({ ...self, started: '1' })).toBe(false);
+  });
+});
