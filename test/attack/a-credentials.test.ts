@@ -1,8 +1,8 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
-import { ask, askHttp2, askRaw, http2Session, openWebSocket } from '../stack/client.ts';
+import { ask, askHttp2, http2Session, openWebSocket } from '../stack/client.ts';
 import type { Arrival } from '../stack/recorder.ts';
 import { OTHER_TOKEN, TOKEN } from '../stack/test-stack.ts';
-import { get, statusOf } from './raw-http1.ts';
+import { askOnce, get, statusOf } from './raw-http1.ts';
 import { extendedConnect } from './raw-http2.ts';
 import { openScene, type Sandbox, type Scene } from './scene.ts';
 
@@ -80,7 +80,7 @@ describe.each(doors)('A1: the token, on its way to $what', ({ host, at }) => {
   it.each(['E2B-TRAFFIC-ACCESS-TOKEN', 'E2b-Traffic-Access-Token', 'e2B-tRAFFIC-aCCESS-tOKEN'])(
     'does not arrive as %s',
     async (name) => {
-      expect(statusOf(await askRaw(scene.stack.http, get(host(), [`${name}: ${TOKEN}`])))).toBe(200);
+      expect(statusOf(await askOnce(scene.stack.http, get(host(), [`${name}: ${TOKEN}`])))).toBe(200);
       expectNoCredential(at().arrivals[0]);
     },
   );
@@ -88,7 +88,7 @@ describe.each(doors)('A1: the token, on its way to $what', ({ host, at }) => {
   it('does not arrive with a space before the colon, nor as a header of its own from a folded line', async () => {
     const spaced = get(host(), [`${NAME} : ${TOKEN}`]);
     const folded = get(host(), ['X-Fold: a', ` ${NAME}: ${TOKEN}`]);
-    await Promise.all([spaced, folded].map((bytes) => askRaw(scene.stack.http, bytes)));
+    await Promise.all([spaced, folded].map((bytes) => askOnce(scene.stack.http, bytes)));
     for (const { rawHeaders } of at().arrivals) {
       expect(rawHeaders.filter(([name]) => /token/i.test(name))).toEqual([]);
     }
@@ -104,7 +104,7 @@ describe('A1: a token that comes more than once', () => {
 
   it('leaves no copy on a public sandbox', async () => {
     for (const lines of twice) {
-      expect(statusOf(await askRaw(scene.stack.http, get(open.host, lines)))).toBe(200);
+      expect(statusOf(await askOnce(scene.stack.http, get(open.host, lines)))).toBe(200);
     }
     for (const arrival of open.app.arrivals) expectNoCredential(arrival);
     expect(open.app.arrivals).toHaveLength(3);
@@ -112,7 +112,7 @@ describe('A1: a token that comes more than once', () => {
 
   it('leaves no copy on 49983, over HTTP/2 either', async () => {
     for (const lines of twice) {
-      expect(statusOf(await askRaw(scene.stack.http, get(locked.agentHost, lines)))).toBe(200);
+      expect(statusOf(await askOnce(scene.stack.http, get(locked.agentHost, lines)))).toBe(200);
     }
     const headers = { [NAME]: [TOKEN, OTHER_TOKEN] };
     expect((await askHttp2(scene.stack.http, { host: locked.agentHost, headers })).status).toBe(200);
@@ -122,7 +122,7 @@ describe('A1: a token that comes more than once', () => {
 
   it('opens no restricted sandbox', async () => {
     for (const lines of twice) {
-      expect(statusOf(await askRaw(scene.stack.http, get(locked.host, lines)))).toBe(403);
+      expect(statusOf(await askOnce(scene.stack.http, get(locked.host, lines)))).toBe(403);
     }
     expect(scene.arrived()).toBe(0);
   });
@@ -131,7 +131,7 @@ describe('A1: a token that comes more than once', () => {
 describe('A1: what is the app’s own', () => {
   it('arrives byte for byte, bytes above 127 and odd spacing included', async () => {
     const lines = ['Cookie: k=\xe9\xff; b="\x80"', 'Authorization: Basic \xa0\xfe:  x', `${NAME}: ${TOKEN}`];
-    expect(statusOf(await askRaw(scene.stack.http, get(locked.host, lines)))).toBe(200);
+    expect(statusOf(await askOnce(scene.stack.http, get(locked.host, lines)))).toBe(200);
     const { headers } = locked.app.arrivals[0]!;
     expect(headers.cookie).toBe('k=\xe9\xff; b="\x80"');
     expect(headers.authorization).toBe('Basic \xa0\xfe:  x');
@@ -162,7 +162,7 @@ describe('A3: code inside a sandbox', () => {
       expect((await ask(scene.stack.http, { host, headers })).status).toBe(403);
       const credentials = Object.values(headers).map((value) => `${NAME}: ${value}`);
       for (const line of credentials) {
-        expect(statusOf(await askRaw(scene.stack.http, get(host, [line])))).toBe(403);
+        expect(statusOf(await askOnce(scene.stack.http, get(host, [line])))).toBe(403);
       }
     }
     expect(scene.arrived()).toBe(0);

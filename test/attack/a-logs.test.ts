@@ -1,9 +1,9 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
-import { ask, askHttp2, askRaw, openWebSocket } from '../stack/client.ts';
+import { ask, askHttp2, openWebSocket } from '../stack/client.ts';
 import { digestOf, hostOf, OTHER_TOKEN, restricted, TOKEN } from '../stack/test-stack.ts';
-import { get } from './raw-http1.ts';
+import { askOnce, get } from './raw-http1.ts';
 import { openScene, type Sandbox, type Scene } from './scene.ts';
 import { editStored } from './stored-record.ts';
 
@@ -46,7 +46,7 @@ async function provoke(): Promise<void> {
   ];
   const all = await Promise.all([
     ...asked.flatMap((one) => [ask(http, one), askHttp2(http, one)]),
-    ...raw.map((bytes) => askRaw(http, bytes)),
+    ...raw.map((bytes) => askOnce(http, bytes)),
     openWebSocket(http, { host: locked.host, headers: { [NAME]: OTHER_TOKEN } }),
   ]);
   answered.push(...all.map((answer) => JSON.stringify(answer)));

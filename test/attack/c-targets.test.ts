@@ -8,7 +8,8 @@ let scene: Scene;
 let a: Sandbox;
 let b: Sandbox;
 beforeAll(async () => {
-  scene = await openScene();
+  // Any depth under the domain: the pattern that lets most through.
+  scene = await openScene({ domains: '*.e2b.localhost' });
   a = await scene.restricted('alpha', { runtime: { agent: 'self-authenticating' } });
   b = await scene.restricted('beta', { access: { tokens: [{ id: 'b', sha256: digestOf(OTHER_TOKEN) }] } });
 });
@@ -67,7 +68,6 @@ describe('C5: a host that two parsers could read as two', () => {
     ['another parent domain', () => ['GET / HTTP/1.1', `Host: ${a.app.port}-alpha.evil.example`]],
     ['a parent domain that ends alike', () => ['GET / HTTP/1.1', `Host: ${a.app.port}-alpha.not${DOMAIN}`]],
     ['a domain above', () => ['GET / HTTP/1.1', `Host: ${a.app.port}-alpha.localhost`]],
-    ['a level more', () => ['GET / HTTP/1.1', `Host: ${a.app.port}-alpha.x.${DOMAIN}`]],
     ['a label over 63', () => ['GET / HTTP/1.1', `Host: ${a.app.port}-${'a'.repeat(64)}.${DOMAIN}`]],
     ['two trailing dots', () => ['GET / HTTP/1.1', `Host: ${a.host}..`]],
     ['a leading dot', () => ['GET / HTTP/1.1', `Host: .${a.host}`]],

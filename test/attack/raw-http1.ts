@@ -36,6 +36,7 @@ export function askOnce(ingress: Address, bytes: string): Promise<string> {
 function isWhole(text: string): boolean {
   const end = text.indexOf('\r\n\r\n');
   if (end === -1) return false;
+  if (statusOf(text) === 204) return true;
   const length = /^content-length: (\d+)/im.exec(text.slice(0, end))?.[1];
   return length === undefined ? text.endsWith('\r\n0\r\n\r\n') : text.length >= end + 4 + Number(length);
 }
@@ -54,8 +55,8 @@ export function statusesOf(answers: string): number[] {
 export interface RawConnection {
   socket: Socket;
   send(bytes: string): void;
-  /** Resolves with all that came so far, once it holds `text`; rejects when the connection ends before. */
-  until(text: string): Promise<string>;
+  /** Resolves with all that came so far, once it holds that; rejects when the connection ends before. */
+  until(what: string | RegExp): Promise<string>;
 }
 
 export async function openRaw(ingress: Address): Promise<RawConnection> {
@@ -73,10 +74,10 @@ export async function openRaw(ingress: Address): Promise<RawConnection> {
   return {
     socket,
     send: (bytes) => void socket.write(bytes, 'latin1'),
-    until: (text) =>
+    until: (what) =>
       new Promise((resolve, reject) => {
         const look = () => {
-          if (received.includes(text)) resolve(received);
+          if (typeof what === 'string' ? received.includes(what) : what.test(received)) resolve(received);
           else if (ended) reject(new Error(`the connection ended after ${JSON.stringify(received)}`));
           else return;
           socket.off('data', look);

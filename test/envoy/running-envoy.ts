@@ -47,6 +47,9 @@ export async function startRunningEnvoy(settings: Partial<BootstrapSettings> = {
     log: inFolder('envoy.log'),
     accessLog: inFolder('access.log'),
     concurrency: 1,
+  }).catch((error) => {
+    rmSync(folder, { recursive: true, force: true });
+    throw error;
   });
   const port = envoy.addresses.http[0]!.port;
   return {

@@ -80,7 +80,10 @@ export async function startRecorder(port = 0, host = '127.0.0.1'): Promise<Recor
     socket.on('data', (chunk: Buffer) => socket.write(unmasked(chunk)));
     socket.on('error', () => {});
   });
-  await new Promise<void>((resolve) => server.listen(port, host, resolve));
+  await new Promise<void>((resolve, reject) => {
+    server.once('error', reject);
+    server.listen(port, host, resolve);
+  });
   recorder.port = (server.address() as AddressInfo).port;
   return recorder;
 }

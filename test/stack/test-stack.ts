@@ -42,7 +42,21 @@ export interface TestStack {
 
 /** `flags` are those of `sandgate serve`, such as `{ domains: '*' }`. */
 export async function startTestStack(flags: Record<string, string> = {}): Promise<TestStack> {
+  const undo: (() => Promise<void> | void)[] = [];
+  try {
+    return await compose(flags, undo);
+  } catch (error) {
+    for (const step of undo.reverse()) await step();
+    throw error;
+  }
+}
+
+async function compose(
+  flags: Record<string, string>,
+  undo: (() => Promise<void> | void)[],
+): Promise<TestStack> {
   const stateDir = mkdtempSync(join(tmpdir(), 'sandgate-test-'));
+  undo.push(() => rmSync(stateDir, { recursive: true, force: true }));
   const socket = join(stateDir, 'check', 'gate.sock');
   const certificates = await ensureCertificates(join(stateDir, 'tls'), [DOMAIN], Date.now, () => {});
   const configFile = join(stateDir, 'envoy.yaml');
@@ -66,6 +80,7 @@ export async function startTestStack(flags: Record<string, string> = {}): Promis
     accessLog,
     concurrency: 1,
   });
+  undo.push(() => envoy.stop(2000));
   const { http, https } = envoy.addresses;
   const settings = readSettings(
     'serve',
@@ -85,7 +100,9 @@ export async function startTestStack(flags: Record<string, string> = {}): Promis
   const lines: string[] = [];
   const log = pino({ level: 'debug' }, { write: (line: string) => void lines.push(line) });
   const gate = await startGate(settings, log);
+  undo.push(() => gate.close(AbortSignal.abort()));
   const store = await openStore(settings);
+  undo.push(() => store.close());
   await envoy.waitForGate(20_000);
 
   const inForce = async (sequence: number) => {
@@ -114,10 +131,7 @@ export async function startTestStack(flags: Record<string, string> = {}): Promis
       await inForce((await store.delete(sandboxId)).sequence);
     },
     async stop() {
-      await envoy.stop(2000);
-      await gate.close(AbortSignal.abort());
-      await store.close();
-      rmSync(stateDir, { recursive: true, force: true });
+      for (const step of undo.splice(0).reverse()) await step();
     },
   };
 }

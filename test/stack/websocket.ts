@@ -65,6 +65,7 @@ export async function askWebSocketHttp2(ingress: Address, asked: Asked): Promise
     const headers = await new Promise<Record<string, unknown>>((resolve, reject) => {
       stream.once('response', resolve);
       stream.once('error', reject);
+      stream.once('close', () => reject(new Error('the stream was closed before its answer')));
     });
     const status = Number(headers[':status']);
     const body = status === 200 ? await echo(stream) : await text(stream);

@@ -1,0 +1,189 @@
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { type Answered, type Asked, ask } from '../stack/client.ts';
+import { digestOf, TOKEN } from '../stack/test-stack.ts';
+import { closed, hostAt, ID, invalid, missing, OTHER, TITLED, UNAVAILABLE, WITH_TOKEN } from './cases.ts';
+import { type Fleet, startFleet } from './fleet.ts';
+import { BROWSER, expectPage } from './page.ts';
+import { headersOf, ownHeaders } from './wires.ts';
+
+let fleet: Fleet;
+
+beforeAll(async () => {
+  fleet = await startFleet();
+});
+
+beforeEach(() => {
+  fleet.takeArrivals();
+});
+
+afterAll(() => fleet?.stop());
+
+const get = (asked: Asked, headers: Record<string, string> = {}): Promise<Answered> =>
+  ask(fleet.stack.http, { ...asked, headers: { ...asked.headers, ...headers } });
+
+const HTML = {
+  'content-type': 'text/html; charset=utf-8',
+  'x-content-type-options': 'nosniff',
+  'content-security-policy': expect.any(String),
+};
+
+/** All of an answer but what differs from one time to the next. */
+const bytesOf = (answered: Answered) => ({
+  status: answered.status,
+  headers: ownHeaders(answered),
+  body: answered.body,
+});
+
+describe('the answer', () => {
+  it.each(TITLED.map(([title, one]) => [one.name, title, one] as const))(
+    '%s is JSON to a program and the page "%s" to a browser',
+    async (_, title, { asked, expected }) => {
+      if ('at' in expected) throw new Error('not an answer');
+      const [json, page] = await Promise.all([get(asked), get(asked, BROWSER)]);
+      expect(bytesOf(json)).toEqual({
+        status: expected.status,
+        headers: headersOf(expected, asked),
+        body: expected.body,
+      });
+      expect(page.status).toBe(expected.status);
+      expect(ownHeaders(page)).toEqual({ ...headersOf(expected, asked), ...HTML });
+      expectPage(page, title, asked.host.split(/[-.]/)[1]!);
+      expect(fleet.takeArrivals()).toEqual([]);
+    },
+  );
+
+  it('port closed names the port to a person too', async () => {
+    const { body } = await get({ host: hostAt(OTHER, 9) }, BROWSER);
+    expect(body).toContain('no service running on port 9');
+  });
+
+  it('is a text to a browser too where the target is at fault', async () => {
+    const { status, headers, body } = await get({ host: `abcd-${ID}.e2b.app` }, BROWSER);
+    expect({ status, body }).toEqual({ status: 400, body: 'Invalid sandbox port\n' });
+    expect(headers['content-type']).toBe('text/plain; charset=utf-8');
+  });
+});
+
+/** Contract §3: a page is for a person, whoever makes it. */
+const NEGOTIATIONS: readonly [who: string, page: boolean, headers: Record<string, string>][] = [
+  ['a browser that navigates', true, BROWSER],
+  ['a browser that says no more than its name', true, { 'user-agent': 'Opera/9.80' }],
+  ['a browser that takes both', true, { ...BROWSER, accept: 'application/json, text/html' }],
+  [
+    'a browser that navigates, with X-Requested-With',
+    true,
+    { ...BROWSER, 'x-requested-with': 'XMLHttpRequest' },
+  ],
+  ['curl', false, { 'user-agent': 'curl/8.0', accept: '*/*' }],
+  ['curl that takes HTML', false, { 'user-agent': 'curl/8.0', accept: 'text/html' }],
+  ['nobody in particular', false, {}],
+  ['a browser that wants JSON', false, { ...BROWSER, accept: 'application/json' }],
+  ...['cors', 'no-cors', 'same-origin', 'websocket'].map(
+    (mode): [string, boolean, Record<string, string>] => [
+      `a script in a browser (${mode})`,
+      false,
+      { ...BROWSER, 'sec-fetch-mode': mode },
+    ],
+  ),
+  [
+    'an old script in a browser',
+    false,
+    { 'user-agent': BROWSER['user-agent'], 'x-requested-with': 'XMLHttpRequest' },
+  ],
+];
+
+describe('who gets a page', () => {
+  it.each([
+    ['the gate', ID, 8080],
+    ['Envoy', OTHER, 9],
+  ])('is the same whoever answers: %s', async (_, sandboxId, port) => {
+    const asked = { host: hostAt(sandboxId, port) };
+    const answered = await Promise.all(NEGOTIATIONS.map(([, , headers]) => get(asked, headers)));
+    expect(answered.map(({ body }, n) => [NEGOTIATIONS[n]![0], body.startsWith('<html')])).toEqual(
+      NEGOTIATIONS.map(([who, page]) => [who, page]),
+    );
+  });
+});
+
+describe('an answer that both can make is the same bytes, as JSON and as a page', () => {
+  const both = async (asked: Asked) =>
+    (await Promise.all([get(asked), get(asked, BROWSER)])).map((answered) => bytesOf(answered));
+
+  it('a closed port', async () => {
+    const { http } = fleet.stack;
+    const put = (address: string) =>
+      fleet.stack.put({
+        sandboxId: 'both',
+        runtime: { route: { address } },
+        access: { allowPublicTraffic: true },
+      });
+    // The gate refuses to have its own listener dialled; elsewhere that port is closed, as Envoy finds out.
+    await put('127.0.0.1');
+    const byGate = await both({ host: hostAt('both', http.port) });
+    await put(fleet.addressOf('none'));
+    expect(await both({ host: hostAt('both', http.port) })).toEqual(byGate);
+    expect(byGate[0]).toMatchObject({ status: 502, body: closed('both', http.port).body });
+  });
+
+  it('a token that expires while its answer is awaited', async () => {
+    const recorder = fleet.recorderOf('none', 8080);
+    recorder.answer = () => {};
+    const expiresAt = new Date(Date.now() + 1500).toISOString();
+    await fleet.stack.put({
+      sandboxId: 'none',
+      runtime: { route: { address: fleet.addressOf('none') } },
+      access: { tokens: [{ id: 'brief', sha256: digestOf(TOKEN), expiresAt }] },
+    });
+    const asked = { host: hostAt('none'), headers: WITH_TOKEN };
+    const byEnvoy = await both(asked);
+    expect(fleet.takeArrivals()).toHaveLength(2);
+    const byGate = await both(asked);
+    expect(fleet.takeArrivals()).toEqual([]);
+    expect(byEnvoy).toEqual(byGate);
+    expect(byGate[0]).toMatchObject({ status: 403, body: invalid('none').body });
+  });
+});
+
+describe('a server that breaks off before it answers', () => {
+  it('is a closed port to the client, with a reason of its own', async () => {
+    const recorder = fleet.recorderOf(OTHER, 3000);
+    const { answer } = recorder;
+    recorder.answer = (request) => request.socket.destroy();
+    const json = await get({ host: hostAt(OTHER, 3000) });
+    const page = await get({ host: hostAt(OTHER, 3000) }, BROWSER);
+    recorder.answer = answer;
+    const failed = { ...closed(OTHER, 3000), reason: 'upstream_failed' as const };
+    expect(bytesOf(json)).toEqual({
+      status: 502,
+      headers: headersOf(failed, { host: '' }),
+      body: failed.body,
+    });
+    expect(ownHeaders(page)).toMatchObject({ ...HTML, 'x-sandgate-reason': 'upstream_failed' });
+    expectPage(page, 'Closed Port Error', OTHER);
+    expect(page.body).toContain('no service running on port 3000');
+  });
+});
+
+it('never answers HEAD with a body', async () => {
+  const { status, body, headers } = await ask(fleet.stack.http, { host: hostAt(ID), method: 'HEAD' });
+  expect({ status, body }).toEqual({ status: 403, body: '' });
+  expect(headers['content-length']).toBe(String(Buffer.byteLength(missing(ID).body)));
+});
+
+// Last: nobody answers after this.
+describe('where the gate is away', () => {
+  it('is the same 503 as when the gate cannot tell, as JSON to everybody', async () => {
+    const byGate = await get({ host: hostAt('broken') });
+    expect(bytesOf(byGate)).toEqual({
+      status: 503,
+      headers: headersOf(UNAVAILABLE, { host: '' }),
+      body: UNAVAILABLE.body,
+    });
+    await fleet.stack.gate.close(AbortSignal.abort());
+    for (const sandboxId of [ID, OTHER, 'nobody', 'agent']) {
+      expect(bytesOf(await get({ host: hostAt(sandboxId), headers: WITH_TOKEN }))).toEqual(bytesOf(byGate));
+      expect(bytesOf(await get({ host: hostAt(sandboxId) }, BROWSER))).toEqual(bytesOf(byGate));
+    }
+    expect(fleet.takeArrivals()).toEqual([]);
+  });
+});

@@ -1,0 +1,134 @@
+import { createHash, randomBytes } from 'node:crypto';
+import { once } from 'node:events';
+import { createServer, request as httpRequest, type RequestListener, type Server } from 'node:http';
+import type { Duplex, Readable, Writable } from 'node:stream';
+import { setTimeout as pause } from 'node:timers/promises';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { ask, http2Session } from '../stack/client.ts';
+import { startRecorder } from '../stack/recorder.ts';
+import { hostOf, publicSandbox, startTestStack, type TestStack } from '../stack/test-stack.ts';
+
+let stack: TestStack;
+let server: Server;
+let respond: RequestListener;
+
+beforeAll(async () => {
+  server = createServer((request, response) => respond(request, response));
+  server.listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  stack = await startTestStack();
+  await stack.put(publicSandbox('abc'));
+});
+
+afterAll(async () => {
+  await stack?.stop();
+  server?.closeAllConnections();
+  server?.close();
+});
+
+const portOf = (listening: Server) => (listening.address() as { port: number }).port;
+
+/** What the client writes to, what it reads from once there are response headers, and how it leaves. */
+interface Exchange {
+  up: Writable;
+  down: Promise<Readable>;
+  end(): void;
+}
+
+const WIRES: readonly [name: string, open: (headers?: Record<string, string>) => Promise<Exchange>][] = [
+  [
+    'HTTP/1.1',
+    async (headers = {}) => {
+      const { host, port } = stack.http;
+      const own = { host: hostOf(portOf(server), 'abc'), ...headers };
+      const up = httpRequest({ host, port, method: 'POST', headers: own, agent: false });
+      up.flushHeaders();
+      return { up, down: once(up, 'response').then(([response]) => response), end: () => up.destroy() };
+    },
+  ],
+  [
+    'HTTP/2',
+    async (headers = {}) => {
+      const session = await http2Session(stack.http);
+      const up: Duplex = session.request(
+        { ':method': 'POST', ':path': '/', ':authority': hostOf(portOf(server), 'abc'), ...headers },
+        { endStream: false },
+      );
+      return { up, down: once(up, 'response').then(() => up), end: () => session.destroy() };
+    },
+  ],
+];
+
+const sha256 = (bytes: Buffer) => createHash('sha256').update(bytes).digest('hex');
+
+describe.each(WIRES)('over %s', (_, open) => {
+  it('passes server-sent events one by one, as they come', async () => {
+    let send: (event: string) => void = () => {};
+    respond = (_request, response) => {
+      response.writeHead(200, { 'content-type': 'text/event-stream' });
+      response.flushHeaders();
+      send = (event) => void response.write(`data: ${event}\n\n`);
+    };
+    const { up, down, end } = await open();
+    up.end();
+    const events = (await down)[Symbol.asyncIterator]();
+    // Each is sent only once the one before it has come: a stream that is held back never ends.
+    for (const event of ['one', 'two', 'three']) {
+      send(event);
+      expect(String((await events.next()).value)).toBe(`data: ${event}\n\n`);
+    }
+    end();
+  });
+
+  it('passes both ways at once, as it comes', async () => {
+    respond = (request, response) => {
+      response.flushHeaders();
+      request.pipe(response);
+    };
+    const { up, down, end } = await open();
+    const echoes = (await down)[Symbol.asyncIterator]();
+    for (const word of ['one', 'two', 'three']) {
+      up.write(word);
+      expect(String((await echoes.next()).value)).toBe(word);
+    }
+    up.end();
+    expect((await echoes.next()).done).toBe(true);
+    end();
+  });
+
+  const large = randomBytes(12 * 1024 * 1024 + 1);
+
+  it.each([
+    ['of known length', { 'content-length': String(large.length) }],
+    ['of unknown length', {}],
+  ])('passes a large body %s up and down, byte for byte', async (_length, headers) => {
+    let arrived = '';
+    respond = async (request, response) => {
+      const body = Buffer.concat(await request.toArray());
+      arrived = sha256(body);
+      response.writeHead(200, headers);
+      response.end(body);
+    };
+    const { up, down, end } = await open(headers);
+    up.end(large);
+    const returned = Buffer.concat(await (await down).toArray());
+    expect(arrived).toBe(sha256(large));
+    expect(sha256(returned)).toBe(arrived);
+    end();
+  });
+});
+
+describe('a server that starts after the request for it', () => {
+  // A scenario, not a wait for something: the contract gives a late server at least one second.
+  it.each([500, 600])('is reached when it is %i ms late, and gets the body', async (late) => {
+    const place = await startRecorder();
+    await place.close();
+    const host = hostOf(place.port, 'abc');
+    const answered = ask(stack.http, { host, method: 'POST', body: 'kept' });
+    await pause(late);
+    const recorder = await startRecorder(place.port);
+    expect(await answered).toMatchObject({ status: 200, body: 'hello' });
+    expect(recorder.arrivals).toMatchObject([{ method: 'POST', body: 'kept' }]);
+    await recorder.close();
+  });
+});
