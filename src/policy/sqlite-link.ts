@@ -44,7 +44,12 @@ export class SqliteLink {
       this.#options.onReplaced();
     }
     const log = fileIdentity(`${path}-wal`);
-    if (identity === undefined) this.#lost = 'was removed; restore it, or restart to begin an empty one';
+    if (identity === this.#file.identity && log === this.#file.walIdentity) {
+      // The very file is back, and so is its log: the connection was never anything else's.
+      this.#lost = undefined;
+      this.#options.onReplaced();
+    } else if (identity === undefined)
+      this.#lost = 'was removed; restore it, or restart to begin an empty one';
     else if (log !== undefined && log === this.#file.walIdentity) {
       // SQLite would replay the old file's log into the new file.
       this.#lost = `was replaced, but ${path}-wal is of the old file: stop every gate and remove it`;

@@ -22,7 +22,10 @@ export async function connect(files: Certificates, host: string): Promise<number
       get({ ...to, port, ca: readFileSync(files.ca), agent: false }, (response) => {
         response.resume();
         resolve(response.statusCode ?? 0);
-      }).on('error', (error: NodeJS.ErrnoException) => resolve(error.code ?? error.message));
+      }).on('error', (error: NodeJS.ErrnoException) =>
+        // Node has no code for what OpenSSL says of name constraints.
+        resolve(error.code === undefined || error.code === 'UNSPECIFIED' ? error.message : error.code),
+      );
     });
   } finally {
     server.close();

@@ -1,4 +1,3 @@
-import { execFileSync } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import { chmod, mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -7,6 +6,7 @@ import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { systemClock } from '../../src/policy/clock.ts';
 import { openSqliteStore } from '../../src/policy/sqlite-store.ts';
 import type { PolicyStore } from '../../src/policy/store.ts';
+import { smallDisk } from '../stack/small-disk.ts';
 import { put } from './sample.ts';
 import { type Child, startChild } from './sqlite-child.ts';
 
@@ -26,7 +26,7 @@ afterEach(async () => {
   await rm(folder, { recursive: true });
 });
 
-async function child(...more: [wrap?: string[], uid?: number]): Promise<Child> {
+async function child(...more: [wrap?: readonly string[], uid?: number]): Promise<Child> {
   const started = await startChild(path, ...more);
   children.push(started);
   return started;
@@ -122,11 +122,8 @@ describe('a place that cannot be used', () => {
     expect(greeting).toMatchObject({ code: 'STATE_UNUSABLE', remedy: expect.any(String) });
   });
 
-  const tinyDisk = canUnshare();
-  it.skipIf(!tinyDisk)('is STORE_UNAVAILABLE while the disk is full, and keeps what it had', async () => {
-    // A file system of its own, 256 KiB, that only this process and its children see.
-    const mount = `mount -t tmpfs -o size=256k tmpfs "$0" && exec "$@"`;
-    const writer = await child(['unshare', '-Urnm', 'sh', '-c', mount, folder]);
+  it('is STORE_UNAVAILABLE while the disk is full, and keeps what it had', async () => {
+    const writer = await child(smallDisk(folder).wrap);
     expect(writer.greeting).toBe('ready');
     let last: unknown;
     let written = 0;
@@ -142,12 +139,3 @@ describe('a place that cannot be used', () => {
     expect(await writer.ask(`holds sbx${written}`)).toBe(false);
   });
 });
-
-function canUnshare(): boolean {
-  try {
-    execFileSync('unshare', ['-Urnm', 'true'], { stdio: 'ignore' });
-    return true;
-  } catch {
-    return false;
-  }
-}

@@ -1,12 +1,12 @@
 import { execFileSync } from 'node:child_process';
 
-/** A way to run a program whose `folder` lies on a disk of half a megabyte. */
+/** A way to run programs whose `folder` lies on a disk of half a megabyte. */
 export interface SmallDisk {
   kind: string;
-  /** Runs the program that comes after it. */
+  /** Runs the program that comes after it, which sees the disk. */
   wrap: readonly string[];
-  /** The folder as this process reaches it, once the program with that pid runs. */
-  reach(pid: number): string;
+  /** Runs another program that sees the disk of the first, whose pid this is. */
+  join(pid: number): readonly string[];
 }
 
 /**
@@ -17,12 +17,13 @@ export function smallDisk(folder: string): SmallDisk {
   try {
     execFileSync('unshare', ['-Urm', 'true'], { stdio: 'ignore' });
   } catch {
-    return { kind: 'ulimit -f', wrap: ['bash', '-c', 'ulimit -f 512; exec "$0" "$@"'], reach: () => folder };
+    const wrap = ['bash', '-c', 'ulimit -f 512; exec "$0" "$@"'];
+    return { kind: 'ulimit -f', wrap, join: () => wrap };
   }
   const mount = `mount -t tmpfs -o size=512k tmpfs '${folder}' && exec "$0" "$@"`;
   return {
     kind: 'tmpfs',
     wrap: ['unshare', '-Urm', 'sh', '-c', mount],
-    reach: (pid) => `/proc/${pid}/root${folder}`,
+    join: (pid) => ['nsenter', `--target=${pid}`, '--user', '--mount', '--preserve-credentials'],
   };
 }

@@ -1,0 +1,88 @@
+import { readFileSync } from 'node:fs';
+import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
+import { ask } from '../stack/client.ts';
+import { startRecorder } from '../stack/recorder.ts';
+import { hostOf, TOKEN } from '../stack/test-stack.ts';
+import { destinations } from './envoy-admin.ts';
+import { range, sweep } from './port-sweep.ts';
+import { openScene, type Sandbox, type Scene } from './scene.ts';
+
+let scene: Scene;
+let open: Sandbox;
+let agent: Sandbox;
+let locked: Sandbox;
+let other: Sandbox;
+beforeAll(async () => {
+  scene = await openScene();
+  open = await scene.public('open');
+  agent = await scene.public('agent', { runtime: { agent: 'self-authenticating' } });
+  locked = await scene.restricted('locked');
+  other = await scene.public('other');
+});
+afterAll(() => scene?.close());
+
+const EVERY_PORT = 65_535;
+const WITH_TOKEN = { 'e2b-traffic-access-token': TOKEN };
+
+const megabytes = (pid: number | string) =>
+  Math.round(Number(/VmRSS:\s+(\d+)/.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1]) / 1024);
+const memory = () => ({ envoy: megabytes(scene.stack.envoy.pid), gate: megabytes('self') });
+const dialled = async (sandbox: Sandbox) =>
+  (await destinations(scene.stack)).filter((address) => address.startsWith(`${sandbox.address}:`)).length;
+
+describe('C10: one client that asks for every port of one sandbox', () => {
+  it('reaches 256 of a public one, and memory does not grow with the rest', async () => {
+    const before = memory();
+    const statuses = await sweep(scene.stack.http, 'open', range(1, EVERY_PORT), 4);
+    const after = memory();
+    console.info(
+      `65,535 ports swept; resident MB before ${JSON.stringify(before)}, after ${JSON.stringify(after)}`,
+    );
+    expect([...statuses.values()].reduce((sum, count) => sum + count)).toBe(EVERY_PORT);
+    expect([...statuses.keys()].filter((status) => ![200, 502].includes(status))).toEqual([]);
+    expect(await dialled(open)).toBeLessThanOrEqual(256);
+    expect(await dialled(open)).toBeGreaterThan(100);
+    expect(after.envoy - before.envoy).toBeLessThan(200);
+    // Test and gate are one process: its clients count too.
+    expect(after.gate - before.gate).toBeLessThan(400);
+  }, 120_000);
+
+  it('leaves the ports in use open, and a server that starts late in another sandbox answers', async () => {
+    const late = await startRecorder(0, other.address);
+    await late.close();
+    const waiting = ask(scene.stack.http, { host: hostOf(late.port, 'other') });
+    const more = sweep(scene.stack.http, 'open', range(1, 2000), 4);
+    const address = `${other.address}:${late.port}`;
+    await vi.waitUntil(async () => (await destinations(scene.stack)).includes(address), { timeout: 5000 });
+    const started = await startRecorder(late.port, other.address);
+    expect(await waiting).toMatchObject({ status: 200, body: 'hello' });
+    await more;
+    await started.close();
+    expect(await dialled(open)).toBeLessThanOrEqual(256);
+    expect((await ask(scene.stack.http, { host: other.host })).status).toBe(200);
+  });
+
+  it('is told that the port is closed, by the gate, in the words of a port that is', async () => {
+    const refused = await ask(scene.stack.http, { host: hostOf(60_000, 'open') });
+    const closed = await ask(scene.stack.http, { host: hostOf(60_000, 'other') });
+    expect(refused.status).toBe(502);
+    expect(refused.headers['x-sandgate-reason']).toBe('port_closed');
+    expect(refused.body).toBe(closed.body.replace('"other"', '"open"'));
+  });
+
+  it('cannot cut an agent that checks its own off from its port', async () => {
+    await sweep(scene.stack.http, 'agent', range(1, 3000), 4);
+    expect(await dialled(agent)).toBeLessThanOrEqual(255);
+    expect((await ask(scene.stack.http, { host: agent.agentHost })).status).toBe(200);
+  });
+
+  it('reaches 2,048 of a restricted one with the token, and none without', async () => {
+    const without = await sweep(scene.stack.http, 'locked', range(1, 5000), 4);
+    expect([...without]).toEqual([[403, 5000]]);
+    expect(await dialled(locked)).toBe(0);
+    await sweep(scene.stack.http, 'locked', range(1, 5000), 25, WITH_TOKEN);
+    expect(await dialled(locked)).toBeLessThanOrEqual(2048);
+    expect(await dialled(locked)).toBeGreaterThan(256);
+    console.info(`resident MB after 2,048 destinations ${JSON.stringify(memory())}`);
+  });
+});
