@@ -27,8 +27,12 @@ const WITH_TOKEN = { 'e2b-traffic-access-token': TOKEN };
 const megabytes = (pid: number | string) =>
   Math.round(Number(/VmRSS:\s+(\d+)/.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1]) / 1024);
 const memory = () => ({ envoy: megabytes(scene.stack.envoy.pid), gate: megabytes('self') });
-const dialled = async (sandbox: Sandbox) =>
-  (await destinations(scene.stack)).filter((address) => address.startsWith(`${sandbox.address}:`)).length;
+/** Distinct ports that Envoy dialled, by its own log: it forgets a destination that is not asked for any more. */
+const dialled = (sandbox: Sandbox) =>
+  new Set(scene.stack.logs().match(new RegExp(`"upstream":"${sandbox.address}:\\d+"`, 'g'))).size;
+/** The log is written a little after the answer. */
+const dialledMoreThan = (sandbox: Sandbox, count: number) =>
+  vi.waitFor(() => expect(dialled(sandbox)).toBeGreaterThan(count), { timeout: 10_000 });
 
 describe('C10: one client that asks for every port of one sandbox', () => {
   it('reaches 256 of a public one, and memory does not grow with the rest', async () => {
@@ -39,9 +43,10 @@ describe('C10: one client that asks for every port of one sandbox', () => {
       `65,535 ports swept; resident MB before ${JSON.stringify(before)}, after ${JSON.stringify(after)}`,
     );
     expect([...statuses.values()].reduce((sum, count) => sum + count)).toBe(EVERY_PORT);
-    expect([...statuses.keys()].filter((status) => ![200, 502].includes(status))).toEqual([]);
-    expect(await dialled(open)).toBeLessThanOrEqual(256);
-    expect(await dialled(open)).toBeGreaterThan(100);
+    // On a machine with no time left some checks come too late, which is a 503.
+    expect([...statuses.keys()].filter((status) => ![200, 502, 503].includes(status))).toEqual([]);
+    await dialledMoreThan(open, 200);
+    expect(dialled(open)).toBeLessThanOrEqual(256);
     expect(after.envoy - before.envoy).toBeLessThan(200);
     // Test and gate are one process: its clients count too.
     expect(after.gate - before.gate).toBeLessThan(400);
@@ -58,7 +63,7 @@ describe('C10: one client that asks for every port of one sandbox', () => {
     expect(await waiting).toMatchObject({ status: 200, body: 'hello' });
     await more;
     await started.close();
-    expect(await dialled(open)).toBeLessThanOrEqual(256);
+    expect(dialled(open)).toBeLessThanOrEqual(256);
     expect((await ask(scene.stack.http, { host: other.host })).status).toBe(200);
   });
 
@@ -72,17 +77,17 @@ describe('C10: one client that asks for every port of one sandbox', () => {
 
   it('cannot cut an agent that checks its own off from its port', async () => {
     await sweep(scene.stack.http, 'agent', range(1, 3000), 4);
-    expect(await dialled(agent)).toBeLessThanOrEqual(255);
+    expect(dialled(agent)).toBeLessThanOrEqual(255);
     expect((await ask(scene.stack.http, { host: agent.agentHost })).status).toBe(200);
   });
 
   it('reaches 2,048 of a restricted one with the token, and none without', async () => {
     const without = await sweep(scene.stack.http, 'locked', range(1, 5000), 4);
     expect([...without]).toEqual([[403, 5000]]);
-    expect(await dialled(locked)).toBe(0);
+    expect(dialled(locked)).toBe(0);
     await sweep(scene.stack.http, 'locked', range(1, 5000), 25, WITH_TOKEN);
-    expect(await dialled(locked)).toBeLessThanOrEqual(2048);
-    expect(await dialled(locked)).toBeGreaterThan(256);
+    await dialledMoreThan(locked, 256);
+    expect(dialled(locked)).toBeLessThanOrEqual(2048);
     console.info(`resident MB after 2,048 destinations ${JSON.stringify(memory())}`);
   });
 });
