@@ -1,8 +1,9 @@
 import 'reflect-metadata';
-import { existsSync, mkdirSync } from 'node:fs';
+import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import * as x509 from '@peculiar/x509';
 import { SandgateError } from '../errors.ts';
+import { makeFolder } from '../folder.ts';
 import { makeCa, makeLeaf } from './certificate-issuer.ts';
 import { type Pair, readPair, writePair } from './certificate-pair.ts';
 import { NAME_CONSTRAINTS, permits } from './name-constraints.ts';
@@ -39,7 +40,7 @@ export async function ensureCertificates(
   const permitted = [...new Set([...bases, 'localhost'])];
   const dns = [...new Set([...bases.flatMap((base) => [base, `*.${base}`]), 'localhost'])];
   try {
-    mkdirSync(dir, { recursive: true, mode: 0o700 });
+    makeFolder(dir, 0o700);
     const hadCa = existsSync(paths.ca);
     let ca = await readPair(paths.ca, caKey);
     if (!ca || !isCurrent(ca.certificate, now()) || !coversAll(ca.certificate, permitted)) {

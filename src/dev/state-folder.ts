@@ -1,13 +1,13 @@
-import { accessSync, constants, mkdirSync } from 'node:fs';
+import { accessSync, constants } from 'node:fs';
 import { join } from 'node:path';
 import { SandgateError } from '../errors.ts';
+import { makeFolder } from '../folder.ts';
 
 /** Makes the state folder, the folders that `dev` writes to, and those it was asked to read. Throws STATE_UNUSABLE. */
 export function makeStateFolder(stateDir: string, read: readonly string[]): void {
   try {
-    for (const name of ['', 'envoy', 'logs', 'run'])
-      mkdirSync(join(stateDir, name), { recursive: true, mode: 0o700 });
-    for (const folder of read) mkdirSync(folder, { recursive: true });
+    for (const name of ['', 'envoy', 'logs', 'run']) makeFolder(join(stateDir, name), 0o700);
+    for (const folder of read) makeFolder(folder);
     accessSync(stateDir, constants.W_OK);
   } catch (error) {
     throw new SandgateError(

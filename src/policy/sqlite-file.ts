@@ -1,7 +1,8 @@
-import { chmodSync, closeSync, mkdirSync, openSync, statSync } from 'node:fs';
+import { chmodSync, closeSync, openSync, statSync } from 'node:fs';
 import { dirname } from 'node:path';
 import Database from 'libsql';
 import { SandgateError } from '../errors.ts';
+import { makeFolder } from '../folder.ts';
 import { policyUnreadable } from './compile.ts';
 import { storeCorrupt } from './sqlite-error.ts';
 import type { StoredRecord, StorePosition } from './store.ts';
@@ -170,7 +171,7 @@ export function fileIdentity(path: string): string | undefined {
 
 /** SQLite gives its log and shared memory the mode of the file, so it is set here once. */
 function makeFile(path: string): void {
-  mkdirSync(dirname(path), { recursive: true, mode: 0o700 });
+  makeFolder(dirname(path), 0o700);
   try {
     // Never opens one that exists: closing it again would drop the locks that this process holds on it.
     closeSync(openSync(path, 'wx', 0o600));

@@ -1,7 +1,8 @@
-import { mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Address } from '../address.ts';
 import { SandgateError } from '../errors.ts';
+import { makeFolder } from '../folder.ts';
 import { isAlive, type ProcessIdentity } from './process-identity.ts';
 
 /** What a running gate tells the commands beside it: `<state>/run/<pid>.json`. Holds no secret. */
@@ -35,7 +36,7 @@ const file = (stateDir: string, pid: number) => join(folder(stateDir), `${pid}.j
 /** Whole or not at all; throws STATE_UNUSABLE. */
 export function writeRun(stateDir: string, run: Run): void {
   try {
-    mkdirSync(folder(stateDir), { recursive: true, mode: 0o700 });
+    makeFolder(folder(stateDir), 0o700);
     const draft = `${file(stateDir, run.pid)}.new`;
     writeFileSync(draft, `${JSON.stringify(run, null, 2)}\n`, { mode: 0o600 });
     renameSync(draft, file(stateDir, run.pid));

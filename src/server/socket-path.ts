@@ -1,8 +1,9 @@
 import { createHash } from 'node:crypto';
-import { chmod, lstat, mkdir, unlink } from 'node:fs/promises';
+import { chmod, lstat, unlink } from 'node:fs/promises';
 import { connect } from 'node:net';
 import { basename, dirname, join } from 'node:path';
 import { SandgateError } from '../errors.ts';
+import { makeFolder } from '../folder.ts';
 
 /** Node cuts a longer path silently at about 107 bytes and listens elsewhere. */
 const LONGEST = 100;
@@ -21,7 +22,7 @@ export function socketPath(path: string, temporary: string): string {
 export async function prepareSocket(path: string, access: 'group' | 'private'): Promise<void> {
   const folder = dirname(path);
   try {
-    const made = await mkdir(folder, { recursive: true, mode: 0o700 });
+    makeFolder(folder, 0o700);
     const found = await lstat(folder);
     if (!found.isDirectory() || (process.getuid && found.uid !== process.getuid())) {
       throw new SandgateError(
@@ -33,7 +34,7 @@ export async function prepareSocket(path: string, access: 'group' | 'private'): 
       );
     }
     const mode = access === 'group' ? 0o2750 : 0o700;
-    if (made !== undefined || (found.mode & 0o7777) !== mode) await chmod(folder, mode);
+    if ((found.mode & 0o7777) !== mode) await chmod(folder, mode);
   } catch (error) {
     if (error instanceof SandgateError) throw error;
     throw new SandgateError('STATE_UNUSABLE', `cannot make ${folder}: ${(error as Error).message}`, {
