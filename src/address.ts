@@ -1,7 +1,7 @@
-import { isIP, isIPv6 } from 'node:net';
+import { isIPv4, isIPv6, SocketAddress } from 'node:net';
 import { networkInterfaces } from 'node:os';
 
-/** An IP address without brackets, and a TCP port (0: any free one). */
+/** An IP address in its one spelling, without brackets, and a TCP port (0: any free one). */
 export interface Address {
   readonly host: string;
   readonly port: number;
@@ -12,11 +12,21 @@ export function parseAddress(text: string): Address {
   const match = /^(?:\[([^\]]+)\]|([^:[\]]+)):(\d{1,5})$/.exec(text);
   if (!match) throw new Error('must be host:port');
   const named = match[1] ?? match[2]!;
-  const host = named === 'localhost' ? '127.0.0.1' : named;
-  if (isIP(host) === 0 || host.includes('%')) throw new Error(`"${named}" is not an IP address`);
+  const host = canonicalAddress(named === 'localhost' ? '127.0.0.1' : named);
+  if (host === undefined) throw new Error(`"${named}" is not an IP address`);
   const port = Number(match[3]);
   if (port > 65535) throw new Error('the port is above 65535');
   return { host, port };
+}
+
+/**
+ * The one spelling of an IP literal (IPv4 dotted decimal, IPv6 as RFC 5952), or undefined for anything else:
+ * host names, zones, and spellings that some resolvers read otherwise (`127.1`, `0x7f.1`, `010.0.0.1`).
+ */
+export function canonicalAddress(text: string): string | undefined {
+  if (isIPv4(text)) return text;
+  if (!isIPv6(text) || text.includes('%')) return undefined;
+  return new SocketAddress({ address: text, family: 'ipv6' }).address;
 }
 
 export function formatAddress({ host, port }: Address): string {

@@ -18,7 +18,7 @@ import { startOpsListener } from './server/ops-listener.ts';
 import { identify } from './server/process-identity.ts';
 import { type Readiness, readiness } from './server/readiness.ts';
 import { removeRun, writeRun } from './server/run-file.ts';
-import { socketPath } from './server/socket-path.ts';
+import { socketPlace } from './server/socket-path.ts';
 import type { Settings } from './settings.ts';
 import { defaultDomain, parseDomains } from './target/domains.ts';
 
@@ -105,7 +105,9 @@ async function compose(settings: Settings, log: Logger, undo: (() => Promise<voi
     },
   });
   const listen =
-    'path' in settings.listen ? { path: socketPath(settings.listen.path, tmpdir()) } : settings.listen;
+    'path' in settings.listen
+      ? socketPlace({ path: settings.listen.path, access: 'group' }, tmpdir())
+      : settings.listen;
   server = await startCheckServer(listen, handler);
   const { address } = server;
   undo.push(() => server?.close(0));

@@ -1,7 +1,7 @@
 import { SandgateError } from './errors.ts';
 import { parseNetworks } from './policy/network.ts';
 import { type Command, fallbackOf, flagKey, SETTINGS, type Settings, type Surroundings } from './settings.ts';
-import { parseDomains } from './target/domains.ts';
+import { domainFaults } from './target/domains.ts';
 
 /** Flags as commander names them (`--state-dir` is `stateDir`); an absent one falls back to the environment. */
 export type Flags = Readonly<Record<string, string | undefined>>;
@@ -39,13 +39,17 @@ export function readSettings(
 
 /** What the table cannot judge one by one; a setting that could not be read is undefined here. */
 function* relations(command: Command, settings: Partial<Settings>): Iterable<string> {
-  const { domains = [], sandboxCidrs = [], routing, freshMs = 0, hardMs = freshMs, http, https } = settings;
-  yield* refusal('SANDGATE_DOMAINS (--domains)', () => parseDomains(domains));
+  const { domains = [], sandboxCidrs = [], routing, freshMs = 0, hardMs = freshMs } = settings;
+  const { http, https, ops, gates = 1 } = settings;
+  for (const fault of domainFaults(domains)) yield `SANDGATE_DOMAINS (--domains): ${fault}`;
   yield* refusal('SANDGATE_SANDBOX_CIDRS (--sandbox-cidrs)', () => parseNetworks(sandboxCidrs));
   if (command === 'serve' && routing === 'gate' && sandboxCidrs.length === 0) {
     yield 'SANDGATE_SANDBOX_CIDRS (--sandbox-cidrs): name the networks that your sandboxes live in, such as 10.0.0.0/16';
   }
   if (hardMs < freshMs) yield 'SANDGATE_CACHE_HARD (--cache-hard): must not be below SANDGATE_CACHE_FRESH';
+  if (command === 'dev' && ops && ops.port > 0 && ops.port + gates - 1 > 65535) {
+    yield `SANDGATE_OPS (--ops): each of the ${gates} gates takes the next port, and ports end at 65535`;
+  }
   if (command === 'dev' && http?.length === 0 && https?.length === 0) {
     yield 'SANDGATE_HTTP and SANDGATE_HTTPS: both are off, the stack would have no door';
   }

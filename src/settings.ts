@@ -242,7 +242,20 @@ function list(text: string): string[] {
 }
 
 function addresses(text: string): Address[] {
-  return text === 'off' ? [] : list(text).map((item) => parseAddress(item));
+  if (text === 'off' || text === '') return [];
+  const items = list(text);
+  if (items.length === 0) throw new Error('names no address; `off` is none');
+  const faults: string[] = [];
+  const read = items.flatMap((item) => {
+    try {
+      return [parseAddress(item)];
+    } catch (error) {
+      faults.push(`${item} ${(error as Error).message}`);
+      return [];
+    }
+  });
+  if (faults.length > 0) throw new Error(faults.join('; '));
+  return read;
 }
 
 function parseListen(text: string, around: Surroundings, stateDir: string): { path: string } | Address {

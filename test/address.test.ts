@@ -28,6 +28,13 @@ describe('own listeners', () => {
     expect(isOwn('127.0.0.2', 3002)).toBe(false);
   });
 
+  it('are known however they were spelled', () => {
+    const isOwn = ownListenerTest(['[0:0:0:0:0:0:0:1]:3002', '[0::0]:3003'].map(parseAddress));
+    expect(isOwn('::1', 3002)).toBe(true);
+    expect(isOwn('::1', 3003)).toBe(true);
+    expect(isOwn('127.0.0.1', 3003)).toBe(true);
+  });
+
   it('on a wildcard are every local address, all of 127.0.0.0/8 among them', () => {
     const isOwn = ownListenerTest([{ host: '0.0.0.0', port: 3002 }]);
     expect(isOwn('127.0.0.1', 3002)).toBe(true);

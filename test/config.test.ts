@@ -91,6 +91,18 @@ describe('settings', () => {
     expect(read('dev', { https: 'off' }).https).toEqual([]);
   });
 
+  it('name every address and domain that cannot be used, and no list is none', () => {
+    const faults = faultsOf(() =>
+      read('dev', { http: 'a:1,127.0.0.1:2,b:3', https: ',', domains: 'a_b,c_d' }),
+    );
+    for (const wrong of ['a:1', 'b:3', 'names no address', '"a_b"', '"c_d"']) expect(faults).toContain(wrong);
+  });
+
+  it('refuse ops ports past the last one', () => {
+    expect(faultsOf(() => read('dev', { ops: '127.0.0.1:65535', gates: '2' }))).toContain('SANDGATE_OPS');
+    expect(read('dev', { ops: '127.0.0.1:65535', gates: '1' }).gates).toBe(1);
+  });
+
   it('are no concern of a command that does not use them', () => {
     expect(() => read('policy', {}, { SANDGATE_GATES: 'many', SANDGATE_HTTP: 'x' })).not.toThrow();
   });

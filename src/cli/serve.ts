@@ -2,8 +2,8 @@ import { formatAddress } from '../address.ts';
 import { startGate } from '../app.ts';
 import { type Flags, readSettings } from '../config.ts';
 import { createLogger } from '../observe/logger.ts';
+import { listenForStop } from '../stop-signal.ts';
 import { type Io, print } from './io.ts';
-import { listenForStop } from './stop-signal.ts';
 import { surroundings } from './surroundings.ts';
 
 /** `serve`: the gate alone, until SIGTERM or SIGINT. Logs go to stderr. */

@@ -2,6 +2,7 @@ import { createHash, randomBytes } from 'node:crypto';
 import { relative } from 'node:path';
 import { formatAddress } from '../address.ts';
 import { PACKAGE_ROOT } from '../package-root.ts';
+import { addressFault, parseNetworks } from '../policy/network.ts';
 import type { Settings } from '../settings.ts';
 import { defaultDomain } from '../target/domains.ts';
 import type { Stack } from './stack.ts';
@@ -38,6 +39,8 @@ function putCommand(settings: Settings, token: string): string {
     runtime: { route: { address: '127.0.0.1' } },
     access: { tokens: [{ id: 'default', sha256: createHash('sha256').update(token).digest('hex') }] },
   };
+  if (addressFault('127.0.0.1', parseNetworks(settings.sandboxCidrs)) !== undefined)
+    return '(SANDGATE_SANDBOX_CIDRS leaves 127.0.0.1 out, so put one for a server of yours: npx sandgate policy put --help)';
   if (settings.store === 'files')
     return `echo '${JSON.stringify(record)}' > '${settings.policyDir}/demo.json'`;
   const isDefault = relative(PACKAGE_ROOT, settings.stateDir) === '.sandgate';
@@ -50,7 +53,8 @@ function curlCommand(settings: Settings, stack: Stack): string {
   const plain = stack.http[0];
   const at = plain ?? stack.https[0]!;
   const domain = defaultDomain(settings.domains);
-  const toIngress = domain.endsWith('localhost') ? '' : ` --connect-to ::${formatAddress(at)}`;
+  const isLoopback = ['127.0.0.1', '::1', '0.0.0.0', '::'].includes(at.host);
+  const toIngress = domain.endsWith('localhost') && isLoopback ? '' : ` --connect-to ::${formatAddress(at)}`;
   const trust = plain ? '' : ` --cacert '${stack.ca}'`;
   return `curl -i${toIngress}${trust} ${plain ? 'http' : 'https'}://${stack.demoPort}-demo.${domain}:${at.port}/`;
 }

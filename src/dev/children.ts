@@ -1,12 +1,12 @@
-import type { Address } from '../address.ts';
 import { SandgateError } from '../errors.ts';
-import { identify, isAlive, type ProcessIdentity } from '../server/process-identity.ts';
+import { identify, isAlive, kill, type ProcessIdentity } from '../server/process-identity.ts';
 import { removeRun, writeRun } from '../server/run-file.ts';
 
 /** The record of what `dev` started, kept on disk so that the next start can end it if this one is killed. */
 export interface Children {
   add(pid: number): void;
-  ingress(http: readonly Address[], https: readonly Address[]): void;
+  /** Without grace; returns at once. */
+  killAll(): void;
   forget(): void;
 }
 
@@ -14,8 +14,7 @@ export function recordChildren(stateDir: string): Children {
   const self = identify(process.pid);
   if (self === undefined) throw new SandgateError('INTERNAL', 'cannot tell when this process started');
   let children: ProcessIdentity[] = [];
-  let addresses: { http: readonly Address[]; https: readonly Address[] } = { http: [], https: [] };
-  const write = () => writeRun(stateDir, { kind: 'dev', ...self, children, ...addresses });
+  const write = () => writeRun(stateDir, { kind: 'dev', ...self, children });
   write();
   return {
     add(pid) {
@@ -24,10 +23,7 @@ export function recordChildren(stateDir: string): Children {
       children = [...children.filter(isAlive), child];
       write();
     },
-    ingress(http, https) {
-      addresses = { http, https };
-      write();
-    },
+    killAll: () => children.forEach(kill),
     forget: () => removeRun(stateDir, self.pid),
   };
 }

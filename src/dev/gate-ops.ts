@@ -1,6 +1,7 @@
 import type { AddressInfo } from 'node:net';
 import { createServer } from 'node:net';
 import type { Address } from '../address.ts';
+import { SandgateError } from '../errors.ts';
 
 /**
  * One ops address a gate: the given port and those after it. For port 0 free ports are picked here, not by the gates,
@@ -14,7 +15,16 @@ export async function gateOpsAddresses(first: Address, gates: number): Promise<A
       const server = createServer();
       await new Promise<void>((resolve, reject) =>
         server.once('error', reject).listen(0, first.host, resolve),
-      );
+      ).catch((cause: Error) => {
+        throw new SandgateError(
+          'ADDRESS_IN_USE',
+          `cannot listen on ${first.host} for /readyz: ${cause.message}`,
+          {
+            remedy: 'name an address of this machine (SANDGATE_OPS)',
+            cause,
+          },
+        );
+      });
       return server;
     }),
   );

@@ -1,6 +1,6 @@
 import { setTimeout as pause } from 'node:timers/promises';
 import { SandgateError } from '../errors.ts';
-import { isAlive, type ProcessIdentity } from '../server/process-identity.ts';
+import { isAlive, kill, type ProcessIdentity } from '../server/process-identity.ts';
 import { readRuns, removeRun } from '../server/run-file.ts';
 
 /**
@@ -23,8 +23,8 @@ export async function endLeftovers(stateDir: string, notice: (line: string) => v
   }
 }
 
-/** No grace: nobody drains for a stack that is already gone. SIGKILL reaches a stopped process too. */
+/** No grace: nobody drains for a stack that is already gone. */
 async function end(process_: ProcessIdentity): Promise<void> {
-  process.kill(process_.pid, 'SIGKILL');
+  kill(process_);
   while (isAlive(process_)) await pause(5);
 }

@@ -40,7 +40,7 @@ export function createLocalEnvoy(
     http,
     https,
     async run() {
-      await prepareSocket(options.adminSocket, 'private');
+      await prepareSocket({ path: options.adminSocket, access: 'private' });
       const config = renderBootstrap(await loadBundledConfig(), {
         http: envoy.http,
         https: envoy.https,
@@ -56,8 +56,8 @@ export function createLocalEnvoy(
         log: join(options.stateDir, 'logs', 'envoy.log'),
         accessLog: join(options.stateDir, 'logs', 'access.log'),
         concurrency: WORKERS,
+        onStart: options.onStart,
       });
-      options.onStart(started.pid);
       current = started;
       envoy.http = started.addresses.http;
       envoy.https = started.addresses.https;

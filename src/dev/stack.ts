@@ -3,10 +3,11 @@ import { join } from 'node:path';
 import type { Address } from '../address.ts';
 import { findEnvoy } from '../envoy/binary.ts';
 import { PACKAGE_ROOT } from '../package-root.ts';
-import { socketPath } from '../server/socket-path.ts';
+import { socketPlace } from '../server/socket-path.ts';
 import type { Settings } from '../settings.ts';
+import type { StopSignal } from '../stop-signal.ts';
 import { ensureCertificates } from './certificates.ts';
-import { recordChildren } from './children.ts';
+import { type Children, recordChildren } from './children.ts';
 import { startDemoSandbox } from './demo-sandbox.ts';
 import { gateOpsAddresses } from './gate-ops.ts';
 import { startGateProcess } from './gate-process.ts';
@@ -35,15 +36,25 @@ const READY_WITHIN_MS = 30_000;
  */
 export async function startStack(
   settings: Settings,
-  stop: AbortSignal,
+  { stop, force }: Pick<StopSignal, 'stop' | 'force'>,
   notice: (line: string) => void,
 ): Promise<Stack | 'stopped'> {
-  const undo: (() => Promise<void> | void)[] = [];
+  makeStateFolder(settings.stateDir, settings.store === 'files' ? [settings.policyDir] : []);
+  await endLeftovers(settings.stateDir, notice);
+  const children = recordChildren(settings.stateDir);
+  const undo: (() => Promise<void> | void)[] = [() => children.forget()];
   const stopAll = async () => {
     for (const step of undo.splice(0).reverse()) await step();
   };
+  // However this process ends, unless by SIGKILL: nothing it started outlives it.
+  process.once('exit', children.killAll);
+  undo.push(() => void process.off('exit', children.killAll));
+  force.addEventListener('abort', children.killAll, { once: true });
+  // What is starting has nothing to drain: its end makes the start below fail at once.
+  stop.addEventListener('abort', children.killAll, { once: true });
   try {
-    const stack = await start(settings, notice, undo);
+    const stack = await start(settings, children, stop, notice, undo);
+    stop.removeEventListener('abort', children.killAll);
     if (!stop.aborted) return { ...stack, stop: stopAll };
     await stopAll();
     return 'stopped';
@@ -56,15 +67,12 @@ export async function startStack(
 
 async function start(
   settings: Settings,
+  children: Children,
+  stop: AbortSignal,
   notice: (line: string) => void,
   undo: (() => Promise<void> | void)[],
 ): Promise<Omit<Stack, 'stop'>> {
   const { stateDir } = settings;
-  makeStateFolder(stateDir, settings.store === 'files' ? [settings.policyDir] : []);
-  await endLeftovers(stateDir, notice);
-  const children = recordChildren(stateDir);
-  undo.push(() => children.forget());
-
   const binary = await findEnvoy({
     named: settings.envoy,
     searchPath: settings.searchPath,
@@ -72,6 +80,7 @@ async function start(
     platform: process.platform,
     arch: process.arch,
     onProgress: notice,
+    stop,
   });
   const certificates = await ensureCertificates(
     join(stateDir, 'certificates'),
@@ -82,7 +91,8 @@ async function start(
   const demo = await startDemoSandbox();
   undo.push(() => demo.close());
 
-  const inState = (...names: string[]) => socketPath(join(stateDir, ...names), tmpdir());
+  const inState = (...names: string[]) =>
+    socketPlace({ path: join(stateDir, ...names), access: 'private' }, tmpdir()).path;
   const gateSockets = Array.from({ length: settings.gates }, (_, n) => inState('check', `gate-${n}.sock`));
   const envoy = createLocalEnvoy(settings.http, settings.https, {
     stateDir,
@@ -92,10 +102,14 @@ async function start(
     certificates,
     onStart: (pid) => children.add(pid),
   });
-  const envoyKeeper = await supervise('Envoy', () => envoy.run(), notice);
-  children.ingress(envoy.http, envoy.https);
-
   const ops = await gateOpsAddresses(settings.ops, settings.gates);
+  const envoyKeeper = await supervise('Envoy', () => envoy.run(), notice);
+  const gates: { stop(): Promise<void> }[] = [];
+  undo.push(async () => {
+    // The door closes before those who answer for it.
+    await envoyKeeper.stop();
+    await Promise.all(gates.map((gate) => gate.stop()));
+  });
   const gateOptions = (n: number) => ({
     settings,
     socket: gateSockets[n]!,
@@ -104,17 +118,11 @@ async function start(
     logFile: join(stateDir, 'logs', `gate-${n}.log`),
     onStart: (pid: number) => children.add(pid),
   });
-  const starting = gateSockets.map((_, n) =>
-    supervise(`gate ${n}`, () => startGateProcess(gateOptions(n)), notice),
-  );
-  undo.push(async () => {
-    // The door closes before those who answer for it.
-    await envoyKeeper.stop();
-    for (const gate of await Promise.allSettled(starting)) {
-      if (gate.status === 'fulfilled') await gate.value.stop();
-    }
+  const starting = gateSockets.map(async (_, n) => {
+    gates.push(await supervise(`gate ${n}`, () => startGateProcess(gateOptions(n)), notice));
   });
-  await Promise.all(starting);
+  const failed = (await Promise.allSettled(starting)).find((one) => one.status === 'rejected');
+  if (failed !== undefined) throw failed.reason;
   await envoy.waitForGate(READY_WITHIN_MS);
   return {
     http: envoy.http,

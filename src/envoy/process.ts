@@ -16,6 +16,8 @@ export interface EnvoyOptions {
   accessLog: string;
   /** Worker threads. */
   concurrency: number;
+  /** Called as soon as there is a process, before it listens. */
+  onStart?: ((pid: number) => void) | undefined;
 }
 
 export interface EnvoyExit {
@@ -42,6 +44,7 @@ const POLL_MS = 20;
 export async function startEnvoy(options: EnvoyOptions): Promise<EnvoyProcess> {
   const ownLinesFrom = logSize(options.log);
   const child = launch(options);
+  if (child.pid !== undefined) options.onStart?.(child.pid);
   let ended = false;
   const exited = new Promise<EnvoyExit>((resolve) => {
     child.once('error', () => resolve({ code: 127, signal: null }));

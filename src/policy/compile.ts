@@ -1,6 +1,7 @@
+import { canonicalAddress } from '../address.ts';
 import { SandgateError } from '../errors.ts';
 import { explainIssue, type FieldFault, firstFault } from './explain.ts';
-import { addressFault, canonicalAddress } from './network.ts';
+import { addressFault } from './network.ts';
 import type { Policy, PolicyToken } from './policy.ts';
 import { storedSchema, storedTokenSchema } from './record.ts';
 import type { PolicyRules } from './rules.ts';

@@ -1,4 +1,5 @@
-import { BlockList, isIPv4, isIPv6, SocketAddress } from 'node:net';
+import { BlockList, isIPv4, isIPv6 } from 'node:net';
+import { canonicalAddress } from '../address.ts';
 import { SandgateError } from '../errors.ts';
 
 /** The networks that a route may point into. */
@@ -53,16 +54,6 @@ export function parseNetworks(cidrs: readonly string[]): Networks {
   }
   const of = (family: (address: string) => boolean) => cidrs.filter((cidr) => family(cidr.split('/')[0]!));
   return { cidrs: [...cidrs], ipv4: blockList(of(isIPv4)), ipv6: blockList(of(isIPv6)) };
-}
-
-/**
- * The one spelling of an IP literal (IPv4 dotted decimal, IPv6 as RFC 5952), or undefined for anything else:
- * host names, zones, and spellings that some resolvers read otherwise (`127.1`, `0x7f.1`, `010.0.0.1`).
- */
-export function canonicalAddress(text: string): string | undefined {
-  if (isIPv4(text)) return text;
-  if (!isIPv6(text) || text.includes('%')) return undefined;
-  return new SocketAddress({ address: text, family: 'ipv6' }).address;
 }
 
 /** Why a route may not point there, as the end of a sentence without the address; undefined when it may. */

@@ -1,6 +1,7 @@
+import { canonicalAddress } from '../address.ts';
 import { SandgateError } from '../errors.ts';
 import { explainIssue, firstFault } from './explain.ts';
-import { addressFault, canonicalAddress } from './network.ts';
+import { addressFault } from './network.ts';
 import { putSchema, type RuntimePut } from './record.ts';
 import type { PolicyRules } from './rules.ts';
 import type { PolicyPut } from './store.ts';

@@ -10,7 +10,12 @@ const CLOSE_WITHIN_MS = 5000;
 export async function drain(server: CheckServer, waitMs: number, forced: AbortSignal): Promise<void> {
   server.health.setServing(false);
   await pause(waitMs, forced);
-  await server.close(forced.aborted ? 0 : CLOSE_WITHIN_MS);
+  const closed = server.close(CLOSE_WITHIN_MS);
+  const cut = () => server.cut();
+  forced.addEventListener('abort', cut, { once: true });
+  if (forced.aborted) cut();
+  await closed;
+  forced.removeEventListener('abort', cut);
 }
 
 function pause(ms: number, cut: AbortSignal): Promise<void> {

@@ -5,7 +5,7 @@ import type { CheckHandler } from '../check/transport.ts';
 import { SandgateError } from '../errors.ts';
 import { CHECK_SERVICE, checkDefinition, checkImplementation } from './check-service.ts';
 import { createHealth, type Health } from './health.ts';
-import { prepareSocket } from './socket-path.ts';
+import { prepareSocket, type SocketPlace } from './socket-path.ts';
 
 /** Envoy caps request headers at 60 KiB and ours sends a few of them; the rest of this is room for an ingress that sends all. */
 const LARGEST_REQUEST = 1024 * 1024;
@@ -16,11 +16,13 @@ export interface CheckServer {
   readonly health: Health;
   /** Resolves when open calls are answered, at the latest after `withinMs`; then the rest is cut. */
   close(withinMs: number): Promise<void>;
+  /** Cuts what is open at once. */
+  cut(): void;
 }
 
 /** Starts Check and health on a unix socket or a TCP address. Throws ADDRESS_IN_USE or STATE_UNUSABLE. */
 export async function startCheckServer(
-  listen: { path: string } | Address,
+  listen: SocketPlace | Address,
   handler: CheckHandler,
 ): Promise<CheckServer> {
   const health = createHealth([CHECK_SERVICE]);
@@ -46,12 +48,13 @@ export async function startCheckServer(
       clearTimeout(timer);
       server.forceShutdown();
     },
+    cut: () => server.forceShutdown(),
   };
 }
 
-async function bind(server: Server, listen: { path: string } | Address): Promise<string> {
+async function bind(server: Server, listen: SocketPlace | Address): Promise<string> {
   const onSocket = 'path' in listen;
-  if (onSocket) await prepareSocket(listen.path, 'group');
+  if (onSocket) await prepareSocket(listen);
   const wanted = onSocket ? `unix:${listen.path}` : formatAddress(listen);
   // The mode holds from the first instant: the socket is the gate's authority.
   const umask = onSocket ? process.umask(0o117) : undefined;

@@ -23,7 +23,9 @@ export function createHealth(services: readonly string[]): Health {
   });
   const known = new Set(['', ...services]);
   const watches = new Set<WatchCall>();
+  const strangers = new Set<WatchCall>();
   let serving = false;
+  let ended = false;
   const answer = (): Answer => ({ status: serving ? 'SERVING' : 'NOT_SERVING' });
 
   return {
@@ -34,15 +36,18 @@ export function createHealth(services: readonly string[]): Health {
         else callback({ code: status.NOT_FOUND, details: 'unknown service' });
       },
       watch(call: WatchCall) {
-        if (!known.has(call.request.service)) {
-          call.write({ status: 'SERVICE_UNKNOWN' });
+        if (ended) {
+          call.end();
           return;
         }
-        watches.add(call);
-        const forget = () => watches.delete(call);
+        // That of an unknown service stays open too: the protocol has it wait for the service to come.
+        const isKnown = known.has(call.request.service);
+        if (!isKnown) call.write({ status: 'SERVICE_UNKNOWN' });
+        (isKnown ? watches : strangers).add(call);
+        const forget = () => watches.delete(call) || strangers.delete(call);
         call.on('cancelled', forget);
         call.on('error', forget);
-        call.write(answer());
+        if (isKnown) call.write(answer());
       },
     },
     setServing(value) {
@@ -51,8 +56,10 @@ export function createHealth(services: readonly string[]): Health {
       for (const call of watches) call.write(answer());
     },
     endWatches() {
-      for (const call of watches) call.end();
+      ended = true;
+      for (const call of [...watches, ...strangers]) call.end();
       watches.clear();
+      strangers.clear();
     },
   };
 }

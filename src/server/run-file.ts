@@ -24,8 +24,6 @@ export interface GateRun extends ProcessIdentity {
 export interface DevRun extends ProcessIdentity {
   kind: 'dev';
   children: readonly ProcessIdentity[];
-  http: readonly Address[];
-  https: readonly Address[];
 }
 
 export type Run = GateRun | DevRun;

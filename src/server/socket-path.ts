@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto';
+import { existsSync } from 'node:fs';
 import { chmod, lstat, unlink } from 'node:fs/promises';
 import { connect } from 'node:net';
 import { basename, dirname, join } from 'node:path';
@@ -8,20 +9,29 @@ import { makeFolder } from '../folder.ts';
 /** Node cuts a longer path silently at about 107 bytes and listens elsewhere. */
 const LONGEST = 100;
 
-/** Where a socket wanted at `path` really goes: the same place, or a private folder under `temporary` when the path is too long. */
-export function socketPath(path: string, temporary: string): string {
-  if (Buffer.byteLength(path) <= LONGEST) return path;
-  const place = createHash('sha256').update(dirname(path)).digest('hex').slice(0, 16);
-  return join(temporary, `sandgate-${process.getuid?.() ?? 0}-${place}`, basename(path));
+/** `group`: the group of a folder that is made for it may enter (2750); `private`: nobody else (0700). */
+export interface SocketPlace {
+  path: string;
+  access: 'group' | 'private';
+}
+
+/** Where a socket wanted there really goes: the same place, or a private folder under `temporary` when the path is too long. */
+export function socketPlace(wanted: SocketPlace, temporary: string): SocketPlace {
+  const { path } = wanted;
+  if (Buffer.byteLength(path) <= LONGEST) return wanted;
+  const hash = (text: string) => createHash('sha256').update(text).digest('hex').slice(0, 16);
+  const name = basename(path).length > 32 ? `${hash(basename(path))}.sock` : basename(path);
+  const folder = join(temporary, `sandgate-${process.getuid?.() ?? 0}-${hash(dirname(path))}`);
+  return { path: join(folder, name), access: 'private' };
 }
 
 /**
- * Makes the folder of a socket and clears a dead one from its place. `group`: Envoy's group may enter (2750); else 0700.
- * The folder must be ours: whoever can replace the Check socket can allow anything.
+ * Makes the folder of a socket and clears a dead one from its place. The folder must be ours: whoever can replace the Check socket can allow anything.
  */
-export async function prepareSocket(path: string, access: 'group' | 'private'): Promise<void> {
+export async function prepareSocket({ path, access }: SocketPlace): Promise<void> {
   const folder = dirname(path);
   try {
+    const isNew = !existsSync(folder);
     makeFolder(folder, 0o700);
     const found = await lstat(folder);
     if (!found.isDirectory() || (process.getuid && found.uid !== process.getuid())) {
@@ -33,13 +43,27 @@ export async function prepareSocket(path: string, access: 'group' | 'private'): 
         },
       );
     }
-    const mode = access === 'group' ? 0o2750 : 0o700;
-    if ((found.mode & 0o7777) !== mode) await chmod(folder, mode);
+    if (isNew && access === 'group') await chmod(folder, 0o2750);
+    // One that was there may be a home or /tmp: it is judged, never changed.
+    if ((found.mode & 0o022) !== 0) {
+      throw new SandgateError(
+        'STATE_UNUSABLE',
+        `${folder} can be written by others, who could replace the socket`,
+        {
+          remedy: 'give the socket a folder of its own, or take the right to write from group and others',
+        },
+      );
+    }
   } catch (error) {
     if (error instanceof SandgateError) throw error;
     throw new SandgateError('STATE_UNUSABLE', `cannot make ${folder}: ${(error as Error).message}`, {
       remedy: 'make it writable, or choose another state folder (SANDGATE_STATE_DIR)',
       cause: error,
+    });
+  }
+  if (existsSync(path) && !(await lstat(path)).isSocket()) {
+    throw new SandgateError('STATE_UNUSABLE', `${path} is there and is no socket`, {
+      remedy: 'choose another path; it was left as it is',
     });
   }
   if (await isListening(path)) {

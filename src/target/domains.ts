@@ -1,5 +1,3 @@
-import { SandgateError } from '../errors.ts';
-
 /** The parent domains under which sandbox URLs are served. */
 export interface Domains {
   /** `domain` in lower case, without a trailing dot. */
@@ -10,31 +8,36 @@ const LABEL = /^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$/;
 
 /**
  * `e2b.app` is that domain alone, `*.e2b.app` is `e2b.app` and any depth under it, `*` is any domain.
- * Throws SETTINGS_INVALID, naming the first pattern that is none of these.
+ * Patterns that are none of these match nothing; `domainFaults` names them.
  */
 export function parseDomains(patterns: readonly string[]): Domains {
-  if (patterns.length === 0) {
-    throw new SandgateError('SETTINGS_INVALID', 'No domain is configured.', { field: 'domains' });
-  }
   const exact = new Set<string>();
   const suffixes: string[] = [];
   let any = false;
   for (const pattern of patterns) {
+    if (!isPattern(pattern)) continue;
     const name = baseOf(pattern);
     if (pattern === '*') any = true;
-    else if (!name.split('.').every((label) => LABEL.test(label)) || name.length > 253) {
-      throw new SandgateError('SETTINGS_INVALID', `${JSON.stringify(pattern)} is not a domain pattern.`, {
-        field: 'domains',
-        remedy: 'Write a domain such as e2b.app, *.e2b.app for it and all under it, or * for any.',
-      });
-    } else {
-      exact.add(name);
-      if (pattern.startsWith('*.')) suffixes.push(`.${name}`);
-    }
+    else exact.add(name);
+    if (pattern.startsWith('*.')) suffixes.push(`.${name}`);
   }
   return {
     matches: (domain) => any || exact.has(domain) || suffixes.some((suffix) => domain.endsWith(suffix)),
   };
+}
+
+/** Why these cannot be used, one sentence each; empty when they can. */
+export function domainFaults(patterns: readonly string[]): string[] {
+  if (patterns.length === 0) return ['no domain is configured'];
+  const wrong = patterns.filter((pattern) => !isPattern(pattern));
+  return wrong.map(
+    (pattern) => `${JSON.stringify(pattern)} is not a domain pattern: write e2b.app, *.e2b.app, or * for any`,
+  );
+}
+
+function isPattern(pattern: string): boolean {
+  const name = baseOf(pattern);
+  return pattern === '*' || (name.length <= 253 && name.split('.').every((label) => LABEL.test(label)));
 }
 
 /** Names upstream hosts where the client's host carried no domain: the first pattern that is one, else `localhost`. */

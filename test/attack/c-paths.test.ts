@@ -120,6 +120,13 @@ describe('C4: the control plane’s paths on 49983', () => {
     expect(scene.arrived()).toBe(0);
   });
 
+  it('are named in the answer however long, and written out as < is', async () => {
+    const path = `/init;${'<'.repeat(20_000)}`;
+    const answer = await send(get(a.agentHost, [], path.replaceAll('<', '%3C')));
+    expect(statusOf(answer)).toBe(404);
+    expect(answer).toContain(path.replaceAll('<', '\\u003c'));
+  });
+
   it('say nothing about which sandboxes exist', async () => {
     const known = await ask(scene.stack.http, { host: a.agentHost, path: '/init' });
     const unknown = await ask(scene.stack.http, { host: `49983-nobody.${DOMAIN}`, path: '/init' });

@@ -51,7 +51,7 @@ export async function startFaultyStoreGate(
     monotonic: systemClock.monotonic,
     log: { fault: (_code, error) => console.error(error) },
   });
-  const server = await startCheckServer({ path: stack.socketOf(0) }, handler);
+  const server = await startCheckServer({ path: stack.socketOf(0), access: 'group' }, handler);
   const gate: FaultyStoreGate = {
     reads: [],
     mode: 'well',

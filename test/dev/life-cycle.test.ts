@@ -1,8 +1,8 @@
 import { type ChildProcess, spawn } from 'node:child_process';
-import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { identify, isAlive, type ProcessIdentity } from '../../src/server/process-identity.ts';
 import type { DevRun, Run } from '../../src/server/run-file.ts';
 import { cleanEnv, runProgram, SANDGATE, sandgate } from '../stack/command.ts';
@@ -86,6 +86,51 @@ describe('the local stack', () => {
     expect(alive(children)).toBe(0);
     again.child.kill('SIGTERM');
     expect(await again.exited).toBe(0);
+  });
+
+  it.each(['SIGTERM', 'SIGKILL'] as const)(
+    'leaves nothing when %s comes before Envoy listens',
+    async (signal) => {
+      const slow = join(stateDir, 'slow-envoy');
+      const script =
+        '#!/bin/sh\n[ "$1" = --version ] && echo "slow version: x/1.40.0/Clean" && exit\nexec sleep 60\n';
+      writeFileSync(slow, script, { mode: 0o755 });
+      const args = [SANDGATE, 'dev', '--state-dir', stateDir, '--envoy', slow, ...ANY_PORT];
+      const dev = spawn(process.execPath, args, { env: cleanEnv(), stdio: 'ignore' });
+      started.push(dev);
+      const exited = new Promise<number | null>((resolve) => dev.once('exit', resolve));
+      const children = await vi.waitFor(() => {
+        const run = devRun();
+        expect(run?.children).toHaveLength(1);
+        return run!.children;
+      }, 20_000);
+      dev.kill(signal);
+      expect(await exited).toBe(signal === 'SIGTERM' ? 0 : null);
+      if (signal === 'SIGKILL') await (await startDev()).child.kill('SIGTERM');
+      expect(alive(children)).toBe(0);
+    },
+  );
+
+  it('ends what it started when the reader of its output goes away', async () => {
+    const command = `"$0" "$@" | true; exit "\${PIPESTATUS[0]}"`;
+    const args = ['dev', '--state-dir', stateDir, ...ANY_PORT];
+    const ran = await runProgram(['bash', '-c', command, process.execPath, SANDGATE, ...args]);
+    expect(ran.code).toBe(0);
+    expect(alive(devRun()?.children ?? [])).toBe(0);
+  });
+
+  it('says what to do where it cannot listen for /readyz, and leaves nothing', async () => {
+    const ran = await sandgate([
+      'dev',
+      '--state-dir',
+      stateDir,
+      ...ANY_PORT.slice(0, 4),
+      '--ops',
+      '203.0.113.1:0',
+    ]);
+    expect(ran.code).toBe(1);
+    expect(ran.stderr).toContain('[ADDRESS_IN_USE]; remedy:');
+    expect(devRun()).toBeUndefined();
   });
 
   it('knows a process by its start time as well as by its number', () => {

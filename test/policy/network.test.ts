@@ -1,7 +1,8 @@
 import { isIPv6, SocketAddress } from 'node:net';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { addressFault, canonicalAddress, parseNetworks } from '../../src/policy/network.ts';
+import { canonicalAddress } from '../../src/address.ts';
+import { addressFault, parseNetworks } from '../../src/policy/network.ts';
 
 const everything = parseNetworks(['0.0.0.0/1', '128.0.0.0/1', '::/1', '8000::/1']);
 const local = parseNetworks(['127.0.0.0/8', '::1/128', '10.1.2.3/16']);
