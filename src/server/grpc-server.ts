@@ -22,13 +22,14 @@ export interface CheckServer {
 export async function startCheckServer(
   listen: { path: string } | Address,
   handler: CheckHandler,
+  credentials: ServerCredentials = ServerCredentials.createInsecure(),
 ): Promise<CheckServer> {
   const health = createHealth([CHECK_SERVICE]);
   const server = new Server({ 'grpc.max_receive_message_length': LARGEST_REQUEST });
   server.addService(checkDefinition, checkImplementation(handler));
   server.addService(health.definition, health.implementation);
 
-  const address = await bind(server, listen);
+  const address = await bind(server, listen, credentials);
   health.setServing(true);
   return {
     address,
@@ -49,7 +50,11 @@ export async function startCheckServer(
   };
 }
 
-async function bind(server: Server, listen: { path: string } | Address): Promise<string> {
+async function bind(
+  server: Server,
+  listen: { path: string } | Address,
+  credentials: ServerCredentials,
+): Promise<string> {
   const onSocket = 'path' in listen;
   if (onSocket) await prepareSocket(listen.path, 'group');
   const wanted = onSocket ? `unix:${listen.path}` : formatAddress(listen);
@@ -57,7 +62,7 @@ async function bind(server: Server, listen: { path: string } | Address): Promise
   const umask = onSocket ? process.umask(0o117) : undefined;
   try {
     const port = await new Promise<number>((resolve, reject) => {
-      server.bindAsync(wanted, ServerCredentials.createInsecure(), (error, bound) => {
+      server.bindAsync(wanted, credentials, (error, bound) => {
         if (error) reject(error);
         else resolve(bound);
       });
