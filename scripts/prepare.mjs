@@ -18,13 +18,18 @@ export async function prepare() {
   await build();
 }
 
-async function installPackages() {
-  const stamp = hash(
+/** What `node_modules` was installed for; it stands in `.sandgate-stamp` there. */
+export function packagesStamp() {
+  return hash(
     readFileSync(join(root, 'package-lock.json')),
     process.versions.modules,
     process.platform,
     process.arch,
   );
+}
+
+async function installPackages() {
+  const stamp = packagesStamp();
   if (existsSync(stampFile) && readFileSync(stampFile, 'utf8') === stamp) return;
   say('installing packages (npm ci) …');
   // Development packages too: the compiler is one of them.

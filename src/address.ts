@@ -33,6 +33,11 @@ export function formatAddress({ host, port }: Address): string {
   return isIPv6(host) ? `[${host}]:${port}` : `${host}:${port}`;
 }
 
+/** An address that no other machine reaches. A form that is not known for one does not count. */
+export function isLoopback({ host }: Address): boolean {
+  return host.startsWith('127.') || host === '::1';
+}
+
 export function hasIpv6Loopback(): boolean {
   return localAddresses().has('::1');
 }

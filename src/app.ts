@@ -12,6 +12,7 @@ import { parseNetworks } from './policy/network.ts';
 import type { PolicyRules } from './policy/rules.ts';
 import { openSqliteStore } from './policy/sqlite-store.ts';
 import type { PolicyStore } from './policy/store.ts';
+import { CheckTls } from './server/check-tls.ts';
 import { drain } from './server/drain.ts';
 import { type CheckServer, startCheckServer } from './server/grpc-server.ts';
 import { startOpsListener } from './server/ops-listener.ts';
@@ -73,10 +74,24 @@ export async function startGate(settings: Settings, log: Logger): Promise<Gate> 
   }
 }
 
+/** TLS of the Check listener where the settings name files for it. Throws TLS_UNUSABLE. */
+function checkTls(settings: Settings, log: Logger): CheckTls | undefined {
+  const { checkTlsCertificate: certificate, checkTlsKey: key, checkTlsClientCa: clientCa } = settings;
+  if (certificate === undefined || key === undefined) return undefined;
+  return new CheckTls({
+    files: { certificate, key, clientCa },
+    now: systemClock.now,
+    onReload: () => log.info('check_tls_reloaded'),
+    onFault: (reason) => log.error({ reason }, 'check_tls_reload_failed'),
+  });
+}
+
 async function compose(settings: Settings, log: Logger, undo: (() => Promise<void> | void)[]): Promise<Gate> {
   runSelfTest();
   let draining = false;
   let server: CheckServer | undefined;
+  const tls = checkTls(settings, log);
+  undo.push(() => tls?.close());
 
   const store = await openStore(settings, log);
   undo.push(() => store.close());
@@ -108,18 +123,20 @@ async function compose(settings: Settings, log: Logger, undo: (() => Promise<voi
     'path' in settings.listen
       ? socketPlace({ path: settings.listen.path, access: 'group' }, tmpdir())
       : settings.listen;
-  server = await startCheckServer(listen, handler);
+  server = await startCheckServer(listen, handler, tls?.credentials);
   const { address } = server;
   undo.push(() => server?.close(0));
 
   function ready(): Readiness {
     const { epoch, sequence } = cache.appliedPosition();
     const fault = store.fault();
+    const concern = draining ? 'draining' : tls?.concern();
     return readiness({
       check: {
         ok: server !== undefined && !draining,
-        ...(draining && { reason: 'draining' }),
+        ...(concern !== undefined && { reason: concern }),
         routing: settings.routing,
+        tls: tls?.mode ?? 'none',
       },
       store: { ok: fault === undefined, kind: store.kind, ...(fault !== undefined && { reason: fault }) },
       policies: { ok: true, epoch, sequence, stalenessBoundSeconds: cache.stalenessBoundMs() / 1000 },
@@ -151,6 +168,7 @@ async function compose(settings: Settings, log: Logger, undo: (() => Promise<voi
       draining = true;
       log.info('gate_draining');
       await drain(server, settings.drainMs, force);
+      tls?.close();
       removeRun(settings.stateDir, self.pid);
       await ops.close();
       cache.close();

@@ -1,3 +1,4 @@
+import { formatAddress, isLoopback } from './address.ts';
 import { SandgateError } from './errors.ts';
 import { parseNetworks } from './policy/network.ts';
 import { type Command, fallbackOf, flagKey, SETTINGS, type Settings, type Surroundings } from './settings.ts';
@@ -46,12 +47,40 @@ function* relations(command: Command, settings: Partial<Settings>): Iterable<str
   if (command === 'serve' && routing === 'gate' && sandboxCidrs.length === 0) {
     yield 'SANDGATE_SANDBOX_CIDRS (--sandbox-cidrs): name the networks that your sandboxes live in, such as 10.0.0.0/16';
   }
+  if (command === 'serve') yield* checkListener(settings);
   if (hardMs < freshMs) yield 'SANDGATE_CACHE_HARD (--cache-hard): must not be below SANDGATE_CACHE_FRESH';
   if (command === 'dev' && ops && ops.port > 0 && ops.port + gates - 1 > 65535) {
     yield `SANDGATE_OPS (--ops): each of the ${gates} gates takes the next port, and ports end at 65535`;
   }
   if (command === 'dev' && http?.length === 0 && https?.length === 0) {
     yield 'SANDGATE_HTTP and SANDGATE_HTTPS: both are off, the stack would have no door';
+  }
+}
+
+const TLS_FILES = {
+  checkTlsCertificate: 'SANDGATE_CHECK_TLS_CERTIFICATE (--check-tls-certificate)',
+  checkTlsKey: 'SANDGATE_CHECK_TLS_KEY (--check-tls-key)',
+  checkTlsClientCa: 'SANDGATE_CHECK_TLS_CLIENT_CA (--check-tls-client-ca)',
+} as const;
+
+/** Whoever reaches Check can learn which tokens match, so off this machine it asks who that is. */
+function* checkListener(settings: Partial<Settings>): Iterable<string> {
+  const { listen } = settings;
+  const names = Object.keys(TLS_FILES) as (keyof typeof TLS_FILES)[];
+  const given = names.filter((name) => settings[name] !== undefined);
+  const missing = names.filter((name) => !given.includes(name)).map((name) => TLS_FILES[name]);
+  if (listen === undefined) return;
+  if ('path' in listen) {
+    for (const name of given) {
+      yield `${TLS_FILES[name]}: a unix socket needs no TLS, its folder says who may ask; leave it out, or set SANDGATE_LISTEN to host:port`;
+    }
+  } else if (!isLoopback(listen)) {
+    if (missing.length > 0) {
+      yield `SANDGATE_LISTEN (--listen): ${formatAddress(listen)} can be reached from other machines, which needs mutual TLS: set ${missing.join(' and ')}, or listen on a unix socket or a loopback address`;
+    }
+  } else if (given.length > 0 && !(settings.checkTlsCertificate && settings.checkTlsKey)) {
+    const needed = missing.filter((name) => name !== TLS_FILES.checkTlsClientCa);
+    yield `${given.map((name) => TLS_FILES[name]).join(' and ')}: set ${needed.join(' and ')} as well`;
   }
 }
 

@@ -6,6 +6,8 @@ export const ERROR_CODES = {
   SETTINGS_INVALID: 'A setting is missing or wrong; every fault is listed.',
   ADDRESS_IN_USE: 'A port or socket that Sandgate must listen on is taken.',
   STATE_UNUSABLE: 'The state folder, or a file in it, cannot be made, read or written.',
+  TLS_UNUSABLE:
+    'A certificate, key or CA file of the Check listener cannot be read, does not fit, or has expired.',
   ENVOY_MISSING: 'No usable Envoy was found and none could be fetched.',
   ENVOY_FAILED: 'Envoy refused its config or ended before it was ready.',
   GATE_FAILED: 'A gate process ended before it was ready.',

@@ -1,5 +1,5 @@
 import { resolve } from 'node:path';
-import { type Address, formatAddress, parseAddress } from './address.ts';
+import { type Address, parseAddress } from './address.ts';
 
 /**
  * Every setting, in one table: environment variable, flag, default, meaning. `config.ts` reads it.
@@ -11,8 +11,13 @@ export interface Settings {
   readonly routing: 'gate' | 'ingress';
   readonly sandboxCidrs: readonly string[];
   readonly ownListeners: readonly Address[];
-  /** Where Check listens: an absolute socket path, or loopback TCP. */
+  /** Where Check listens: an absolute socket path, or TCP; off this machine only with all three files of `checkTls…`. */
   readonly listen: { readonly path: string } | Address;
+  /** Absolute paths of PEM files; all undefined: no TLS. */
+  readonly checkTlsCertificate: string | undefined;
+  readonly checkTlsKey: string | undefined;
+  /** With it, whoever asks must show a certificate of this CA. */
+  readonly checkTlsClientCa: string | undefined;
   readonly ops: Address;
   readonly store: 'embedded' | 'files';
   /** Absolute path of the folder that `store: files` reads. */
@@ -106,9 +111,36 @@ export const SETTINGS: readonly Setting[] = [
     env: 'SANDGATE_LISTEN',
     flag: '--listen <unix:path|host:port>',
     fallback: 'unix:<state>/check/gate.sock',
-    meaning: 'where Envoy asks (gRPC): a unix socket, or TCP on a loopback address',
+    meaning: 'where Envoy asks (gRPC): a unix socket, or TCP; other than loopback only with mutual TLS',
     commands: ['serve'],
     parse: parseListen,
+  },
+  {
+    name: 'checkTlsCertificate',
+    env: 'SANDGATE_CHECK_TLS_CERTIFICATE',
+    flag: '--check-tls-certificate <file>',
+    fallback: '',
+    meaning: "TLS on the Check address: the gate's certificate chain, PEM; read again when it changes",
+    commands: ['serve'],
+    parse: file,
+  },
+  {
+    name: 'checkTlsKey',
+    env: 'SANDGATE_CHECK_TLS_KEY',
+    flag: '--check-tls-key <file>',
+    fallback: '',
+    meaning: 'the key of that certificate, PEM, not encrypted',
+    commands: ['serve'],
+    parse: file,
+  },
+  {
+    name: 'checkTlsClientCa',
+    env: 'SANDGATE_CHECK_TLS_CLIENT_CA',
+    flag: '--check-tls-client-ca <file>',
+    fallback: '',
+    meaning: 'mutual TLS: only certificates of this CA may ask, so let it sign nothing but your Envoys',
+    commands: ['serve'],
+    parse: file,
   },
   {
     name: 'ops',
@@ -262,14 +294,11 @@ function parseListen(text: string, around: Surroundings, stateDir: string): { pa
   if (text.startsWith('unix:')) {
     return { path: resolve(around.baseDir, text.slice('unix:'.length).replace('<state>', stateDir)) };
   }
-  const address = parseAddress(text);
-  // Whoever reaches Check can learn which tokens match; off this machine that needs mTLS.
-  if (!/^(127\.|::1$)/.test(address.host)) {
-    throw new Error(
-      `Check without mTLS listens on a unix socket or a loopback address only, not on ${formatAddress(address)}`,
-    );
-  }
-  return address;
+  return parseAddress(text);
+}
+
+function file(text: string, around: Surroundings): string | undefined {
+  return text === '' ? undefined : resolve(around.baseDir, text);
 }
 
 function seconds(least: number, most: number): (text: string) => number {

@@ -7,6 +7,9 @@ const around = { baseDir: '/srv', ipv6Loopback: true };
 const read = (command: Command, flags: Record<string, string>, env: Record<string, string> = {}) =>
   readSettings(command, flags, around, env);
 
+const SERVE = { sandboxCidrs: '10.0.0.0/8' };
+const TLS = { checkTlsCertificate: 'gate.pem', checkTlsKey: 'gate.key' };
+
 function faultsOf(work: () => unknown): string {
   try {
     work();
@@ -68,22 +71,47 @@ describe('settings', () => {
     expect(faults).toContain('SANDGATE_SANDBOX_CIDRS');
   });
 
+  it('take an empty flag for none, whatever the environment says', () => {
+    const env = { SANDGATE_CHECK_TLS_KEY: 'gate.key' };
+    expect(() => read('serve', SERVE, env)).toThrow('needs no TLS');
+    expect(read('serve', { ...SERVE, checkTlsKey: '' }, env).checkTlsKey).toBeUndefined();
+  });
+
   it('refuse networks that hold everything', () => {
     for (const cidr of ['0.0.0.0/0', '::/0']) {
       expect(faultsOf(() => read('serve', { sandboxCidrs: cidr }))).toContain(cidr);
     }
   });
 
-  it('refuse a Check address off this machine, since it would need mTLS', () => {
-    for (const listen of ['10.0.0.1:9000', '0.0.0.0:9000', '[::]:9000']) {
-      expect(faultsOf(() => read('serve', { listen, sandboxCidrs: '10.0.0.0/8' }))).toContain(
-        'SANDGATE_LISTEN',
-      );
+  it('refuse a Check address off this machine without mutual TLS, in one line that says what to set', () => {
+    for (const listen of ['10.0.0.1:9000', '0.0.0.0:9000', '[::]:9000', '[::ffff:127.0.0.1]:9000']) {
+      for (const half of [{}, TLS, { checkTlsClientCa: 'ca.pem' }]) {
+        const faults = faultsOf(() => read('serve', { ...SERVE, listen, ...half }));
+        expect(faults).toMatch(/^SANDGATE_LISTEN \(--listen\): .* needs mutual TLS: set SANDGATE_CHECK_TLS_/);
+        expect(faults).not.toContain('\n');
+      }
     }
-    expect(read('serve', { listen: '[::1]:0', sandboxCidrs: '10.0.0.0/8' }).listen).toEqual({
-      host: '::1',
-      port: 0,
+    expect(read('serve', { ...SERVE, listen: '[::1]:0' }).listen).toEqual({ host: '::1', port: 0 });
+    const settings = read('serve', { ...SERVE, ...TLS, listen: '0.0.0.0:9000', checkTlsClientCa: 'ca.pem' });
+    expect(settings).toMatchObject({
+      listen: { host: '0.0.0.0', port: 9000 },
+      checkTlsCertificate: '/srv/gate.pem',
+      checkTlsKey: '/srv/gate.key',
+      checkTlsClientCa: '/srv/ca.pem',
     });
+  });
+
+  it('refuse one half of a TLS pair, and TLS on a unix socket', () => {
+    const listen = '127.0.0.1:0';
+    expect(faultsOf(() => read('serve', { ...SERVE, listen, checkTlsCertificate: 'gate.pem' }))).toMatch(
+      /^SANDGATE_CHECK_TLS_CERTIFICATE .*: set SANDGATE_CHECK_TLS_KEY /,
+    );
+    expect(faultsOf(() => read('serve', { ...SERVE, listen, checkTlsClientCa: 'ca.pem' }))).toMatch(
+      /^SANDGATE_CHECK_TLS_CLIENT_CA .*: set SANDGATE_CHECK_TLS_CERTIFICATE .* and SANDGATE_CHECK_TLS_KEY /,
+    );
+    expect(read('serve', { ...SERVE, ...TLS, listen }).checkTlsClientCa).toBeUndefined();
+    const faults = faultsOf(() => read('serve', { ...SERVE, ...TLS }));
+    expect(faults.match(/a unix socket needs no TLS/g)).toHaveLength(2);
   });
 
   it('refuse a stack without a door', () => {

@@ -3,6 +3,7 @@ import type { Flags } from '../config.ts';
 import { type GateAddress, renderBootstrap } from '../envoy/bootstrap.ts';
 import { loadBundledConfig } from '../envoy/bundled-config.ts';
 import { SandgateError } from '../errors.ts';
+import { gateTls } from './gate-tls.ts';
 import type { Io } from './io.ts';
 
 /** `envoy config`: the bundled config with these addresses in it, on stdout. */
@@ -12,11 +13,14 @@ export async function envoyConfig(io: Io, flags: Flags): Promise<void> {
   if (https.length > 0 && !(tlsCertificate && tlsKey)) {
     throw new SandgateError('SETTINGS_INVALID', '--https needs --tls-certificate and --tls-key');
   }
+  const gates = flags.gate!.split(',').map(gateAddress);
+  const tlsToGates = gateTls(flags, gates);
   const rendered = renderBootstrap(await loadBundledConfig(), {
     http: addresses('--http', flags.http!),
     https,
     ...(tlsCertificate && tlsKey ? { tls: { certificate: tlsCertificate, key: tlsKey } } : {}),
-    gates: flags.gate!.split(',').map(gateAddress),
+    gates,
+    ...(tlsToGates && { gateTls: tlsToGates }),
     admin: { path: flags.admin! },
   });
   io.stdout.write(rendered);

@@ -62,6 +62,13 @@ export function createProgram(io: Io): Command {
       'where gates listen: unix:<path> or host:port, comma-separated',
       'unix:/run/sandgate/gate.sock',
     )
+    .option(
+      '--gate-tls-ca <file>',
+      "TLS to gates on TCP: the CA of the gates' certificates; needs --gate-tls-name",
+    )
+    .option('--gate-tls-name <name>', "the host name or IP address that the gates' certificates carry")
+    .option('--gate-tls-certificate <file>', 'PEM chain that Envoy shows the gates; needs --gate-tls-key')
+    .option('--gate-tls-key <file>', 'PEM key of that certificate')
     .option('--admin <path>', "unix socket of Envoy's admin interface", '/run/envoy/admin.sock')
     .action((flags: Flags) => envoyConfig(io, flags));
 

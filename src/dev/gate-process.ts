@@ -69,6 +69,10 @@ function flags({ settings, socket, ops, ownListeners }: GateProcessOptions): str
     'cache-absent': String(settings.absentMs / 1000),
     drain: String(settings.drainMs / 1000),
     'log-level': settings.logLevel,
+    // A variable that is meant for a `serve` of the user's own must not reach a gate on a socket.
+    'check-tls-certificate': '',
+    'check-tls-key': '',
+    'check-tls-client-ca': '',
   };
   return Object.entries(values).map(([name, value]) => `--${name}=${value}`);
 }

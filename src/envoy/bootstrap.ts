@@ -1,5 +1,6 @@
 import { type Document, parseDocument, type YAMLMap, type YAMLSeq } from 'yaml';
 import type { Address } from '../address.ts';
+import { type GateTls, gateTransportSocket } from './gate-tls.ts';
 
 /** Where a gate listens: a unix socket or TCP. */
 export type GateAddress = { path: string } | Address;
@@ -14,6 +15,8 @@ export interface BootstrapSettings {
   tls?: { certificate: string; key: string };
   /** Each gate process is an endpoint of its own. */
   gates: readonly GateAddress[];
+  /** TLS to gates on TCP addresses; absent: none. */
+  gateTls?: GateTls;
   admin: { path: string };
 }
 
@@ -52,6 +55,9 @@ export function renderBootstrap(source: string, settings: BootstrapSettings): st
   const gate = cluster(document, 'gate');
   const endpoints = settings.gates.map((at) => ({ endpoint: { address: socket(at) } }));
   gate.setIn(['load_assignment', 'endpoints', 0, 'lb_endpoints'], document.createNode(endpoints));
+  if (settings.gateTls) {
+    gate.set('transport_socket', document.createNode(gateTransportSocket(settings.gateTls)));
+  }
   return document.toString({ lineWidth: 0, indentSeq: false });
 }
 

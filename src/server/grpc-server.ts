@@ -24,13 +24,14 @@ export interface CheckServer {
 export async function startCheckServer(
   listen: SocketPlace | Address,
   handler: CheckHandler,
+  credentials: ServerCredentials = ServerCredentials.createInsecure(),
 ): Promise<CheckServer> {
   const health = createHealth([CHECK_SERVICE]);
   const server = new Server({ 'grpc.max_receive_message_length': LARGEST_REQUEST });
   server.addService(checkDefinition, checkImplementation(handler));
   server.addService(health.definition, health.implementation);
 
-  const address = await bind(server, listen);
+  const address = await bind(server, listen, credentials);
   health.setServing(true);
   return {
     address,
@@ -52,7 +53,11 @@ export async function startCheckServer(
   };
 }
 
-async function bind(server: Server, listen: SocketPlace | Address): Promise<string> {
+async function bind(
+  server: Server,
+  listen: SocketPlace | Address,
+  credentials: ServerCredentials,
+): Promise<string> {
   const onSocket = 'path' in listen;
   if (onSocket) await prepareSocket(listen);
   const wanted = onSocket ? `unix:${listen.path}` : formatAddress(listen);
@@ -60,7 +65,7 @@ async function bind(server: Server, listen: SocketPlace | Address): Promise<stri
   const umask = onSocket ? process.umask(0o117) : undefined;
   try {
     const port = await new Promise<number>((resolve, reject) => {
-      server.bindAsync(wanted, ServerCredentials.createInsecure(), (error, bound) => {
+      server.bindAsync(wanted, credentials, (error, bound) => {
         if (error) reject(error);
         else resolve(bound);
       });

@@ -22,6 +22,8 @@ export interface RunOptions {
   env?: Record<string, string> | undefined;
   /** A command that runs it, such as `setpriv`. */
   wrap?: readonly string[] | undefined;
+  /** Absent: the checkout. */
+  cwd?: string | undefined;
   onStart?: ((child: ChildProcess) => void) | undefined;
 }
 
@@ -33,7 +35,7 @@ export function sandgate(args: readonly string[], options: RunOptions = {}): Pro
 export function runProgram(command: readonly string[], options: RunOptions = {}): Promise<Ran> {
   return new Promise((resolve, reject) => {
     const child = spawn(command[0]!, command.slice(1), {
-      cwd: PACKAGE_ROOT,
+      cwd: options.cwd ?? PACKAGE_ROOT,
       env: cleanEnv(options.env),
       stdio: ['pipe', 'pipe', 'pipe'],
     });

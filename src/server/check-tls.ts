@@ -1,0 +1,74 @@
+import { toSandgateError } from '../errors.ts';
+import { CheckCredentials } from './check-credentials.ts';
+import { readTls, type TlsFiles, type TlsMaterial } from './tls-files.ts';
+
+/** Read again, not watched: a mounted secret is replaced through symbolic links, which file watches miss. */
+const RELOAD_MS = 10_000;
+/** How long before its end a certificate is worth a word in `/readyz`. */
+const SOON_MS = 7 * 86_400_000;
+
+export interface CheckTlsOptions {
+  files: TlsFiles;
+  /** Milliseconds since 1970. */
+  now(): number;
+  onReload(): void;
+  /** New files cannot be used; the old ones stay in force. */
+  onFault(message: string): void;
+}
+
+/** The certificates of the Check listener, followed through their renewal. The constructor throws TLS_UNUSABLE. */
+export class CheckTls {
+  readonly credentials: CheckCredentials;
+  readonly mode: 'server' | 'mutual';
+  readonly #options: CheckTlsOptions;
+  readonly #timer: NodeJS.Timeout;
+  #material: TlsMaterial;
+  #fault: string | undefined;
+
+  constructor(options: CheckTlsOptions) {
+    this.#options = options;
+    this.#material = readTls(options.files, options.now());
+    this.credentials = new CheckCredentials(this.#material);
+    this.mode = this.#material.clientCa === undefined ? 'server' : 'mutual';
+    this.#timer = setInterval(() => this.reload(), RELOAD_MS).unref();
+  }
+
+  /** Takes up files that changed. Connections that are open stay as they are. */
+  reload(): void {
+    let found: TlsMaterial;
+    try {
+      found = readTls(this.#options.files, this.#options.now());
+    } catch (error) {
+      const { message } = toSandgateError(error);
+      if (message !== this.#fault) this.#options.onFault(message);
+      this.#fault = message;
+      return;
+    }
+    this.#fault = undefined;
+    if (same(found, this.#material)) return;
+    this.#material = found;
+    this.credentials.renew(found);
+    this.#options.onReload();
+  }
+
+  /** What an operator should look at; undefined where there is nothing. */
+  concern(): string | undefined {
+    if (this.#fault !== undefined) return `${this.#fault}; what was read before stays in force`;
+    const { expiresAt } = this.#material;
+    if (this.#options.now() < expiresAt - SOON_MS) return undefined;
+    return `the TLS certificate ends at ${new Date(expiresAt).toISOString()}`;
+  }
+
+  close(): void {
+    clearInterval(this.#timer);
+  }
+}
+
+function same(a: TlsMaterial, b: TlsMaterial): boolean {
+  const bytes = ({ certificate, key, clientCa }: TlsMaterial) => [
+    certificate,
+    key,
+    clientCa ?? Buffer.alloc(0),
+  ];
+  return bytes(a).every((one, index) => one.equals(bytes(b)[index]!));
+}

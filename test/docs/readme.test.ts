@@ -1,0 +1,135 @@
+import { type ChildProcess, spawn } from 'node:child_process';
+import {
+  cpSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, expect, it } from 'vitest';
+import { packagesStamp } from '../../scripts/prepare.mjs';
+import { PACKAGE_ROOT } from '../../src/package-root.ts';
+import { envoyBinary } from '../envoy-binary.ts';
+import { cleanEnv } from '../stack/command.ts';
+
+const README = readFileSync(`${PACKAGE_ROOT}README.md`, 'utf8');
+const FENCED = [...README.matchAll(/^```(\w*)\n([\s\S]*?)^```$/gm)];
+const fenced = (language: string) =>
+  FENCED.flatMap(([, found, text = '']) => (found === language ? [text] : []));
+const [START = '', SERVER = '', PUT_AND_ASK = '', ...MORE] = fenced('sh');
+
+/** The README's ports are free ones here: 0 where something begins to listen, and then what it got. */
+const ANY_PORT = { SANDGATE_HTTP: '127.0.0.1:0', SANDGATE_HTTPS: '127.0.0.1:0', SANDGATE_OPS: '127.0.0.1:0' };
+const onAnyPort = (server: string) => server.replace('http.server 8000', 'http.server 0');
+const onPorts = (text: string, server: string, ingress: string) =>
+  text.replaceAll('http://8000-', `http://${server}-`).replaceAll(':3002', `:${ingress}`);
+
+let clone: string;
+const terminals: Terminal[] = [];
+
+beforeAll(() => {
+  clone = mkdtempSync(join(tmpdir(), 'sandgate-readme-'));
+  makeClone();
+});
+
+afterAll(async () => {
+  for (const terminal of terminals) await terminal.interrupt();
+  rmSync(clone, { recursive: true, force: true, maxRetries: 20 });
+});
+
+/** A checkout of this very state with its packages installed; it has no `dist/` and no state folder. */
+function makeClone(): void {
+  for (const name of [
+    'package.json',
+    'package-lock.json',
+    'tsconfig.json',
+    'tsconfig.build.json',
+    'bin',
+    'docs',
+    'envoy',
+    'proto',
+    'scripts',
+    'src',
+  ])
+    cpSync(join(PACKAGE_ROOT, name), join(clone, name), { recursive: true });
+  const packages = join(clone, 'node_modules');
+  mkdirSync(packages);
+  for (const name of readdirSync(join(PACKAGE_ROOT, 'node_modules')).filter((one) => !one.startsWith('.')))
+    symlinkSync(join(PACKAGE_ROOT, 'node_modules', name), join(packages, name));
+  writeFileSync(join(packages, '.sandgate-stamp'), packagesStamp());
+}
+
+/** A terminal in the clone, as a reader would have it: one shell, and Ctrl-C for all that runs in it. */
+class Terminal {
+  output = '';
+  readonly #child: ChildProcess;
+  readonly #ended: Promise<number | NodeJS.Signals>;
+
+  constructor(commands: string) {
+    const env = cleanEnv({ ...ANY_PORT, SANDGATE_ENVOY: envoyBinary(), PYTHONUNBUFFERED: '1' });
+    this.#child = spawn('bash', ['-c', commands], {
+      cwd: clone,
+      env,
+      detached: true,
+      stdio: ['ignore', 'pipe', 'pipe'],
+    });
+    const note = (chunk: Buffer) => {
+      this.output += chunk;
+    };
+    this.#child.stdout!.on('data', note);
+    this.#child.stderr!.on('data', note);
+    this.#ended = new Promise((resolve) =>
+      this.#child.once('close', (code, signal) => resolve(signal ?? code ?? 0)),
+    );
+    terminals.push(this);
+  }
+
+  async shows(expected: RegExp): Promise<RegExpExecArray> {
+    await expect.poll(() => this.output, { timeout: 90_000 }).toMatch(expected);
+    return expected.exec(this.output)!;
+  }
+
+  ended(): Promise<number | NodeJS.Signals> {
+    return this.#ended;
+  }
+
+  interrupt(): Promise<number | NodeJS.Signals> {
+    if (this.#child.exitCode === null && this.#child.signalCode === null)
+      process.kill(-this.#child.pid!, 'SIGINT');
+    return this.#ended;
+  }
+}
+
+it('every command of the README does what it says, typed as it stands there', {
+  timeout: 180_000,
+}, async () => {
+  expect(MORE).toEqual([]);
+
+  const stack = new Terminal(START);
+  const [, ingress] = await stack.shows(/^sandgate ready http:\/\/127\.0\.0\.1:(\d+) /m);
+  const [banner = ''] = fenced('');
+  for (const label of banner.match(/^ {2}[a-z]+ {2,}/gm)!) expect(stack.output).toContain(label);
+  expect(stack.output).toMatch(/^ {2}domains {3}e2b\.localhost$/m);
+  expect(stack.output).toMatch(/^ {2}envoy {5}1\.\d+\.\d+, asking 2 gates$/m);
+
+  const server = new Terminal(onAnyPort(SERVER));
+  const [, port] = await server.shows(/ port (\d+) /);
+
+  const asking = new Terminal(onPorts(PUT_AND_ASK, port!, ingress!));
+  expect(await asking.ended()).toBe(0);
+  const [denied = '', allowed = ''] = asking.output.split('HTTP/1.1 200');
+  const [denial = ''] = fenced('json');
+  expect(denied).toContain('HTTP/1.1 403 Forbidden');
+  expect(denied).toContain(denial.trim());
+  expect(allowed).toContain('Directory listing for /');
+  expect(allowed).toContain('policies.md');
+  expect(server.output.match(/"GET \/ /g)).toHaveLength(1);
+
+  expect(await stack.interrupt()).toBe(0);
+  expect(readdirSync(join(clone, '.sandgate', 'run'))).toEqual([]);
+});

@@ -1,0 +1,83 @@
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { parse } from 'yaml';
+import { validateBootstrap } from '../../src/envoy/process.ts';
+import { envoyBinary } from '../envoy-binary.ts';
+import { type Authority, createAuthority, type Issued } from '../stack/authority.ts';
+import { sandgate } from '../stack/command.ts';
+
+let folder: string;
+let authority: Authority;
+let own: Issued;
+beforeAll(async () => {
+  folder = mkdtempSync(join(tmpdir(), 'sandgate-gate-tls-'));
+  authority = await createAuthority(folder, 'ca');
+  own = await authority.issue('envoy', ['envoy.example']);
+});
+afterAll(() => rmSync(folder, { recursive: true, force: true }));
+
+const config = (gate: string, ...more: string[]) => sandgate(['envoy', 'config', '--gate', gate, ...more]);
+const trust = (name = 'gate.example') => ['--gate-tls-ca', authority.ca, '--gate-tls-name', name];
+const client = () => ['--gate-tls-certificate', own.certificate, '--gate-tls-key', own.key];
+
+function tlsOf(text: string) {
+  return parse(text).static_resources.clusters[1].transport_socket?.typed_config;
+}
+
+describe('`envoy config` for gates on other machines', () => {
+  it('prints one that Envoy accepts, with the gate’s name checked beside its CA', async () => {
+    const { code, stdout } = await config('10.0.0.5:9000,10.0.0.6:9000', ...trust(), ...client());
+    expect(code).toBe(0);
+    const file = join(folder, 'envoy.yaml');
+    writeFileSync(file, stdout);
+    validateBootstrap(envoyBinary(), file);
+    const { sni, common_tls_context } = tlsOf(stdout);
+    expect(sni).toBe('gate.example');
+    expect(common_tls_context).toMatchObject({
+      alpn_protocols: ['h2'],
+      tls_certificates: [
+        { certificate_chain: { filename: own.certificate }, private_key: { filename: own.key } },
+      ],
+      validation_context: {
+        trusted_ca: { filename: authority.ca },
+        match_typed_subject_alt_names: [{ san_type: 'DNS', matcher: { exact: 'gate.example' } }],
+      },
+    });
+  });
+
+  it('takes an IP address for a name, and then sends none', async () => {
+    const tls = tlsOf((await config('10.0.0.5:9000', ...trust('10.0.0.5'), ...client())).stdout);
+    expect(tls).not.toHaveProperty('sni');
+    expect(tls.common_tls_context.validation_context.match_typed_subject_alt_names).toEqual([
+      { san_type: 'IP_ADDRESS', matcher: { exact: '10.0.0.5' } },
+    ]);
+  });
+
+  it('changes nothing where no gate is asked over TLS', async () => {
+    expect(tlsOf((await config('unix:/run/gate.sock,127.0.0.1:9000')).stdout)).toBeUndefined();
+  });
+
+  it.each<[string, string, () => string[], string]>([
+    ['a gate elsewhere without TLS', '10.0.0.5:9000', () => [], 'is not on this machine: it needs'],
+    [
+      'one without a certificate of its own',
+      '10.0.0.5:9000',
+      () => trust(),
+      'is not on this machine: it needs',
+    ],
+    ['a CA without a name', '127.0.0.1:9000', () => ['--gate-tls-ca', authority.ca], 'belong together'],
+    [
+      'a certificate without its key',
+      '127.0.0.1:9000',
+      () => [...trust(), '--gate-tls-certificate', own.certificate],
+      'belong together',
+    ],
+    ['a unix socket', 'unix:/run/gate.sock', () => [...trust(), ...client()], 'speaks no TLS'],
+  ])('refuses %s', async (_, gate, flags, why) => {
+    const ran = await config(gate, ...flags());
+    expect(ran).toMatchObject({ code: 2, stdout: '' });
+    expect(ran.stderr).toContain(why);
+  });
+});
