@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type Address, ownListenerTest } from './address.ts';
-import { createCheckHandler } from './check/handler.ts';
+import { type CheckHandlerOptions, createCheckHandler } from './check/handler.ts';
 import { runSelfTest } from './check/self-test.ts';
 import type { Logger } from './observe/logger.ts';
 import { CACHE_TIMES, PolicyCache } from './policy/cache.ts';
@@ -37,6 +37,18 @@ export function rulesOf(settings: Pick<Settings, 'routing' | 'sandboxCidrs' | 'o
     routing: settings.routing,
     networks: parseNetworks(settings.sandboxCidrs),
     isOwnListener: ownListenerTest(settings.ownListeners),
+  };
+}
+
+/** What a gate of these settings knows of its own place; `explain` asks from the same one. */
+export function placeOf(
+  settings: Pick<Settings, 'domains' | 'routing'>,
+  { isOwnListener }: PolicyRules,
+): Pick<CheckHandlerOptions, 'domains' | 'site'> {
+  const { domains, routing } = settings;
+  return {
+    domains: parseDomains(domains),
+    site: { routing, defaultDomain: defaultDomain(domains), isOwnListener },
   };
 }
 
@@ -92,12 +104,7 @@ async function compose(settings: Settings, log: Logger, undo: (() => Promise<voi
 
   const handler = createCheckHandler({
     lookup: (sandboxId) => cache.lookup(sandboxId),
-    domains: parseDomains(settings.domains),
-    site: {
-      routing: settings.routing,
-      defaultDomain: defaultDomain(settings.domains),
-      isOwnListener: rules.isOwnListener,
-    },
+    ...placeOf(settings, rules),
     now: systemClock.now,
     monotonic: systemClock.monotonic,
     log: {
