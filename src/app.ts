@@ -1,4 +1,5 @@
 import { randomBytes } from 'node:crypto';
+import { existsSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type Address, ownListenerTest } from './address.ts';
@@ -53,14 +54,15 @@ export function placeOf(
 }
 
 /** Opens the store that the settings name. Throws STATE_UNUSABLE, STORE_CORRUPT or STORE_UNAVAILABLE. */
-export async function openStore(settings: Settings, log?: Logger): Promise<PolicyStore> {
+export async function openStore(settings: Settings, log?: Logger, create = true): Promise<PolicyStore> {
   const common = { clock: systemClock, random: randomBytes };
   switch (settings.store) {
     case 'embedded':
       return openSqliteStore({
         ...common,
-        path: join(settings.stateDir, 'policies.db'),
+        path: databaseOf(settings),
         routing: settings.routing,
+        create,
       });
     case 'files':
       return openFilesStore({
@@ -72,6 +74,16 @@ export async function openStore(settings: Settings, log?: Logger): Promise<Polic
     default:
       return settings.store satisfies never;
   }
+}
+
+/** The store as it is, for one look; undefined where there is none yet: it is not made. Throws as `openStore`. */
+export async function findStore(settings: Settings): Promise<PolicyStore | undefined> {
+  if (settings.store === 'embedded' && !existsSync(databaseOf(settings))) return undefined;
+  return openStore(settings, undefined, false);
+}
+
+function databaseOf({ stateDir }: Settings): string {
+  return join(stateDir, 'policies.db');
 }
 
 /** Starts a gate. Throws a SandgateError and leaves nothing open when a part of it cannot start. */

@@ -3,7 +3,9 @@ import { Command, CommanderError, Option } from 'commander';
 import type { Flags } from '../config.ts';
 import { PACKAGE_ROOT } from '../package-root.ts';
 import { type Command as CommandName, fallbackOf, SETTINGS } from '../settings.ts';
+import { checkConfig } from './check-config.ts';
 import { dev } from './dev.ts';
+import { doctor } from './doctor.ts';
 import { envoyConfig } from './envoy-config.ts';
 import { type ExplainFlags, explainCommand } from './explain.ts';
 import { type Io, report } from './io.ts';
@@ -109,6 +111,23 @@ function addQuestions(program: Command, io: Io): void {
     .addOption(new Option('--token [value]').hideHelp())
     .option('--json', 'print the explanation as JSON')
     .action((url: string, flags: ExplainFlags) => explainCommand(io, url, flags));
+
+  const check = program
+    .command('check-config')
+    .description('check settings, what they name, the store and the Envoy config; starts and makes nothing');
+  for (const name of ['serve', 'dev'] as const) {
+    withSettings(check.command(name, { isDefault: name === 'serve' }), name)
+      .description(`check what \`sandgate ${name}\` would start with, and show where each setting is from`)
+      .option('--json', 'print settings, faults and findings as JSON')
+      .action((flags: Flags & { json?: true }) => checkConfig(io, name, flags, flags.json === true));
+  }
+
+  withSettings(program.command('doctor'), 'dev')
+    .description(
+      'look at all that the local stack needs of this machine, and say what to do; changes nothing',
+    )
+    .option('--json', 'print the findings as JSON')
+    .action((flags: Flags & { json?: true }) => doctor(io, flags, flags.json === true));
 }
 
 /** Adds the settings of a command as options. The environment and the defaults are read later, in one place. */
