@@ -41,5 +41,7 @@ export function encodeCheckRequest({ scheme, method, host, path, headers }: Clie
 }
 
 function line([name, value]: readonly [string, string]): WireBytes {
-  return bytesField(HEADER_MAP_HEADERS, bytesField(HEADER_KEY, name) + bytesField(HEADER_RAW_VALUE, value));
+  // As proto3 has it, an empty value is left out.
+  const raw = value === '' ? '' : bytesField(HEADER_RAW_VALUE, value);
+  return bytesField(HEADER_MAP_HEADERS, bytesField(HEADER_KEY, name) + raw);
 }
