@@ -1,8 +1,9 @@
 import { randomBytes } from 'node:crypto';
+import { existsSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type Address, ownListenerTest } from './address.ts';
-import { createCheckHandler } from './check/handler.ts';
+import { type CheckHandlerOptions, createCheckHandler } from './check/handler.ts';
 import { runSelfTest } from './check/self-test.ts';
 import type { Logger } from './observe/logger.ts';
 import { CACHE_TIMES, PolicyCache } from './policy/cache.ts';
@@ -41,15 +42,28 @@ export function rulesOf(settings: Pick<Settings, 'routing' | 'sandboxCidrs' | 'o
   };
 }
 
+/** What a gate of these settings knows of its own place; `explain` asks from the same one. */
+export function placeOf(
+  settings: Pick<Settings, 'domains' | 'routing'>,
+  { isOwnListener }: PolicyRules,
+): Pick<CheckHandlerOptions, 'domains' | 'site'> {
+  const { domains, routing } = settings;
+  return {
+    domains: parseDomains(domains),
+    site: { routing, defaultDomain: defaultDomain(domains), isOwnListener },
+  };
+}
+
 /** Opens the store that the settings name. Throws STATE_UNUSABLE, STORE_CORRUPT or STORE_UNAVAILABLE. */
-export async function openStore(settings: Settings, log?: Logger): Promise<PolicyStore> {
+export async function openStore(settings: Settings, log?: Logger, create = true): Promise<PolicyStore> {
   const common = { clock: systemClock, random: randomBytes };
   switch (settings.store) {
     case 'embedded':
       return openSqliteStore({
         ...common,
-        path: join(settings.stateDir, 'policies.db'),
+        path: databaseOf(settings),
         routing: settings.routing,
+        create,
       });
     case 'files':
       return openFilesStore({
@@ -61,6 +75,16 @@ export async function openStore(settings: Settings, log?: Logger): Promise<Polic
     default:
       return settings.store satisfies never;
   }
+}
+
+/** The store as it is, for one look; undefined where there is none yet: it is not made. Throws as `openStore`. */
+export async function findStore(settings: Settings): Promise<PolicyStore | undefined> {
+  if (settings.store === 'embedded' && !existsSync(databaseOf(settings))) return undefined;
+  return openStore(settings, undefined, false);
+}
+
+function databaseOf({ stateDir }: Settings): string {
+  return join(stateDir, 'policies.db');
 }
 
 /** Starts a gate. Throws a SandgateError and leaves nothing open when a part of it cannot start. */
@@ -107,12 +131,7 @@ async function compose(settings: Settings, log: Logger, undo: (() => Promise<voi
 
   const handler = createCheckHandler({
     lookup: (sandboxId) => cache.lookup(sandboxId),
-    domains: parseDomains(settings.domains),
-    site: {
-      routing: settings.routing,
-      defaultDomain: defaultDomain(settings.domains),
-      isOwnListener: rules.isOwnListener,
-    },
+    ...placeOf(settings, rules),
     now: systemClock.now,
     monotonic: systemClock.monotonic,
     log: {

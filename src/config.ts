@@ -1,11 +1,34 @@
 import { formatAddress, isLoopback } from './address.ts';
 import { SandgateError } from './errors.ts';
 import { parseNetworks } from './policy/network.ts';
-import { type Command, fallbackOf, flagKey, SETTINGS, type Settings, type Surroundings } from './settings.ts';
+import {
+  type Command,
+  fallbackOf,
+  flagKey,
+  SETTINGS,
+  type Setting,
+  type Settings,
+  type Surroundings,
+} from './settings.ts';
 import { domainFaults } from './target/domains.ts';
 
 /** Flags as commander names them (`--state-dir` is `stateDir`); an absent one falls back to the environment. */
 export type Flags = Readonly<Record<string, string | undefined>>;
+
+/** One setting as it was found. */
+export interface SettingFound {
+  setting: Setting;
+  /** As written, before it was parsed. */
+  text: string;
+  from: 'flag' | 'environment' | 'default';
+}
+
+/** Every setting of a command and every fault; `settings` where there is none. */
+export interface SettingsFound {
+  found: readonly SettingFound[];
+  faults: readonly string[];
+  settings: Settings | undefined;
+}
 
 /** The only reader of the environment. Throws SETTINGS_INVALID with one line per fault; the result is frozen. */
 export function readSettings(
@@ -14,28 +37,62 @@ export function readSettings(
   around: Surroundings,
   env: NodeJS.ProcessEnv = process.env,
 ): Settings {
+  const { faults, settings } = findSettings(command, flags, around, env);
+  if (settings !== undefined) return settings;
+  throw new SandgateError('SETTINGS_INVALID', faults.join('\n'), {
+    remedy: `see \`sandgate ${command} --help\``,
+  });
+}
+
+/** As `readSettings`, but what is wrong is told, not thrown, and so is where each one came from. */
+export function findSettings(
+  command: Command,
+  flags: Flags,
+  around: Surroundings,
+  env: NodeJS.ProcessEnv = process.env,
+): SettingsFound {
   const faults: string[] = [];
+  const found: SettingFound[] = [];
   const values: Record<string, unknown> = { searchPath: env.PATH ?? '' };
   for (const setting of SETTINGS) {
+    const one = findSetting(setting, command, flags, around, env);
+    const { text } = one;
     // A variable that is meant for another command is no fault of this one.
-    const asked = setting.commands.includes(command);
-    const given = asked ? (flags[flagKey(setting)] ?? (env[setting.env] || undefined)) : undefined;
-    const text = given ?? fallbackOf(setting, command, around);
+    if (setting.commands.includes(command)) found.push(one);
     try {
       values[setting.name] = setting.parse(text, around, String(values.stateDir));
     } catch (error) {
-      faults.push(
-        `${setting.env} (${setting.flag.split(' ')[0]}): ${(error as Error).message}, got "${text}"`,
-      );
+      const got = setting.secret ? '' : `, got "${text}"`;
+      faults.push(`${setting.env} (${setting.flag.split(' ')[0]}): ${(error as Error).message}${got}`);
     }
   }
   faults.push(...relations(command, values));
-  if (faults.length > 0) {
-    throw new SandgateError('SETTINGS_INVALID', faults.join('\n'), {
-      remedy: `see \`sandgate ${command} --help\``,
-    });
-  }
-  return Object.freeze(values as unknown as Settings);
+  const settings = faults.length > 0 ? undefined : Object.freeze(values as unknown as Settings);
+  return { found, faults, settings };
+}
+
+function findSetting(
+  setting: Setting,
+  command: Command,
+  flags: Flags,
+  around: Surroundings,
+  env: NodeJS.ProcessEnv,
+): SettingFound {
+  const asked = setting.commands.includes(command);
+  const flag = asked ? flags[flagKey(setting)] : undefined;
+  if (flag !== undefined) return { setting, text: flag, from: 'flag' };
+  const variable = asked ? env[setting.env] : undefined;
+  if (variable) return { setting, text: variable, from: 'environment' };
+  return { setting, text: fallbackOf(setting, command, around), from: 'default' };
+}
+
+/** Files that programs on this machine take their trusted CAs from, where their variables name one. */
+export function trustFiles(
+  env: NodeJS.ProcessEnv = process.env,
+): readonly { variable: string; file: string }[] {
+  return ['NODE_EXTRA_CA_CERTS', 'SSL_CERT_FILE'].flatMap((variable) =>
+    env[variable] ? [{ variable, file: env[variable] }] : [],
+  );
 }
 
 /** What the table cannot judge one by one; a setting that could not be read is undefined here. */

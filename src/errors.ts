@@ -23,6 +23,7 @@ export const ERROR_CODES = {
     'A stored policy is incomplete, from another version, or breaks a rule; it is never guessed.',
   CHECK_MALFORMED: 'A CheckRequest could not be decoded.',
   ANSWER_INVALID: 'A CheckResponse could not be built without risk of being read as an allow.',
+  CHECKS_FAILED: 'A check of `check-config` or `doctor` failed; each one is listed.',
   INTERNAL: 'A fault that Sandgate did not foresee.',
 } as const;
 

@@ -53,6 +53,8 @@ export interface Setting {
   /** Shown in the help; a function where it depends on the command or the machine. */
   fallback: string | ((command: Command, around: Surroundings) => string);
   meaning: string;
+  /** Never shown, not even where it is wrong. */
+  secret?: true;
   commands: readonly Command[];
   parse(text: string, around: Surroundings, stateDir: string): unknown;
 }

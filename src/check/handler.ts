@@ -38,6 +38,11 @@ export function createCheckHandler(options: CheckHandlerOptions): CheckHandler {
   return (bytes, deadline) => gate.check(bytes, deadline);
 }
 
+/** How the handler of these options reads a target. */
+export function targetRulesOf({ domains, site }: Pick<CheckHandlerOptions, 'domains' | 'site'>): TargetRules {
+  return { domains, headerRouting: site.routing === 'gate' };
+}
+
 class Gate {
   readonly #options: CheckHandlerOptions;
   readonly #targetRules: TargetRules;
@@ -48,7 +53,7 @@ class Gate {
 
   constructor(options: CheckHandlerOptions) {
     this.#options = options;
-    this.#targetRules = { domains: options.domains, headerRouting: options.site.routing === 'gate' };
+    this.#targetRules = targetRulesOf(options);
   }
 
   check(bytes: Buffer, deadline: number): Buffer | Promise<Buffer> {

@@ -1,8 +1,8 @@
 import type { GateRequest } from '../decision/decision.ts';
 import type { HeaderValue } from '../target/target.ts';
 
-/** The request headers that the gate reads. */
-const NAMES = [
+/** The request headers that the gate reads; Envoy's `allowed_headers` are the same. */
+export const NEEDED_HEADERS = [
   'e2b-traffic-access-token',
   'e2b-sandbox-id',
   'e2b-sandbox-port',
@@ -16,13 +16,16 @@ const NAMES = [
   'x-request-id',
 ] as const;
 
-type Name = (typeof NAMES)[number];
+type Name = (typeof NEEDED_HEADERS)[number];
 
 /** By length: most headers are told apart by that alone, before a byte is compared and without making a string. */
 const NAMES_BY_LENGTH: readonly (readonly { name: Name; bytes: Uint8Array }[])[] = Array.from(
   { length: 31 },
   (_, length) =>
-    NAMES.filter((name) => name.length === length).map((name) => ({ name, bytes: Buffer.from(name) })),
+    NEEDED_HEADERS.filter((name) => name.length === length).map((name) => ({
+      name,
+      bytes: Buffer.from(name),
+    })),
 );
 
 const ABSENT = { kind: 'absent' } as const;

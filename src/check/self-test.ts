@@ -1,33 +1,18 @@
 import { isDeepStrictEqual } from 'node:util';
-import { loadSync, type ServiceDefinition } from '@grpc/proto-loader';
 import { answerFor } from '../decision/answer.ts';
 import type { Allow, Answer, Deny, Preflight } from '../decision/decision.ts';
 import { REFUSALS } from '../decision/refusals.ts';
 import { SandgateError } from '../errors.ts';
-import { PACKAGE_ROOT } from '../package-root.ts';
+import { checkResponseDecoder, type Decoded, type HeaderOption } from './check-response.ts';
 import { encodeAllow, encodeAnswer } from './encode.ts';
 import { NOBODY } from './last-resort.ts';
-
-/** A CheckResponse as protobuf.js reads it; what is not there is left out. */
-interface Decoded {
-  status?: { code?: number };
-  denied_response?: { status?: { code?: number }; headers?: HeaderOption[]; body?: string };
-  ok_response?: { headers?: HeaderOption[]; headers_to_remove?: string[] };
-  error_response?: unknown;
-  dynamic_metadata?: { fields?: Record<string, unknown> };
-}
-
-interface HeaderOption {
-  header: { key?: string; value?: string };
-  append: { value?: boolean };
-}
 
 /**
  * Builds one of each kind of answer and reads it back with a decoder that shares no code with the builder: a
  * CheckResponse that was built wrong can read as an allow. Throws ANSWER_INVALID.
  */
 export function runSelfTest(): void {
-  const decode = independentDecoder();
+  const decode = checkResponseDecoder();
   for (const allow of ALLOWS) {
     const decoded = decode(encodeAllow(allow, { ...NOBODY, host: CLIENT_HOST }, true, 'gate'));
     expectSame(allowOf(decoded), expectedAllow(allow), 'an allow');
@@ -82,17 +67,6 @@ function refusals(): (Deny | Preflight)[] {
   const reasons = Object.keys(REFUSALS) as Deny['reason'][];
   const denials = reasons.map((reason): Deny => ({ kind: 'deny', reason, sandboxId: SANDBOX, port: 8080 }));
   return [...denials, { kind: 'preflight' }];
-}
-
-function independentDecoder(): (bytes: Buffer) => Decoded {
-  const files = loadSync('envoy/service/auth/v3/external_auth.proto', {
-    includeDirs: [`${PACKAGE_ROOT}proto`],
-    keepCase: true,
-  });
-  const service = files['envoy.service.auth.v3.Authorization'] as ServiceDefinition;
-  const decode = service.Check?.responseDeserialize;
-  if (decode === undefined) throw new SandgateError('ANSWER_INVALID', 'proto/ has no Authorization service.');
-  return (bytes) => decode(bytes) as Decoded;
 }
 
 function expectedAllow({ destination, upstreamHost, streamMs, port, policy }: Allow) {

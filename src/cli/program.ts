@@ -3,8 +3,11 @@ import { Command, CommanderError, Option } from 'commander';
 import type { Flags } from '../config.ts';
 import { PACKAGE_ROOT } from '../package-root.ts';
 import { type Command as CommandName, fallbackOf, SETTINGS } from '../settings.ts';
+import { checkConfig } from './check-config.ts';
 import { dev } from './dev.ts';
+import { doctor } from './doctor.ts';
 import { envoyConfig } from './envoy-config.ts';
+import { type ExplainFlags, explainCommand } from './explain.ts';
 import { type Io, report } from './io.ts';
 import { policyPut } from './policy-put.ts';
 import { policyDelete, policyGet, policyList } from './policy-read.ts';
@@ -72,6 +75,7 @@ export function createProgram(io: Io): Command {
     .option('--admin <path>', "unix socket of Envoy's admin interface", '/run/envoy/admin.sock')
     .action((flags: Flags) => envoyConfig(io, flags));
 
+  addQuestions(program, io);
   return program;
 }
 
@@ -100,6 +104,37 @@ function addPolicyCommands(program: Command, io: Io): void {
     .action((sandboxId: string, flags: Flags & { json?: true }) =>
       policyDelete(io, sandboxId, flags, flags.json === true),
     );
+}
+
+/** Commands that look and change nothing. */
+function addQuestions(program: Command, io: Io): void {
+  const lines = (line: string, before: readonly string[] = []) => [...before, line];
+  withSettings(program.command('explain'), 'policy')
+    .argument('<url>', 'as a client would ask for it, such as http://8080-demo.e2b.localhost:3002/')
+    .description('show what the gate decides for a request and why, step by step; sends nothing')
+    .option('-H, --header <line>', "a header, 'name: value'; may be given more than once", lines)
+    .option('-X, --method <method>', 'the method', 'GET')
+    .option('--token-stdin', 'read the traffic access token from standard input')
+    .addOption(new Option('--token [value]').hideHelp())
+    .option('--json', 'print the explanation as JSON')
+    .action((url: string, flags: ExplainFlags) => explainCommand(io, url, flags));
+
+  const check = program
+    .command('check-config')
+    .description('check settings, what they name, the store and the Envoy config; starts and makes nothing');
+  for (const name of ['serve', 'dev'] as const) {
+    withSettings(check.command(name, { isDefault: name === 'serve' }), name)
+      .description(`check what \`sandgate ${name}\` would start with, and show where each setting is from`)
+      .option('--json', 'print settings, faults and findings as JSON')
+      .action((flags: Flags & { json?: true }) => checkConfig(io, name, flags, flags.json === true));
+  }
+
+  withSettings(program.command('doctor'), 'dev')
+    .description(
+      'look at all that the local stack needs of this machine, and say what to do; changes nothing',
+    )
+    .option('--json', 'print the findings as JSON')
+    .action((flags: Flags & { json?: true }) => doctor(io, flags, flags.json === true));
 }
 
 /** Adds the settings of a command as options. The environment and the defaults are read later, in one place. */

@@ -78,6 +78,8 @@ export interface Deny {
 /** A CORS preflight answered by the gate (contract §2, step 0). */
 export interface Preflight {
   kind: 'preflight';
+  /** What the request itself would be told. Never in the answer: it is the same for every sandbox. */
+  refused?: Deny;
 }
 
 export type Decision = Allow | Deny | Preflight;

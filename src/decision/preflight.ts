@@ -6,7 +6,7 @@ import type { Deny, GateRequest, Preflight } from './decision.ts';
  * sandbox, known or not. `unavailable` stays: whether the port is public, and the preflight the sandbox's own, is unknown.
  */
 export function refuse(request: GateRequest, deny: Deny): Deny | Preflight {
-  return isPreflight(request) && deny.reason !== 'unavailable' ? { kind: 'preflight' } : deny;
+  return isPreflight(request) && deny.reason !== 'unavailable' ? { kind: 'preflight', refused: deny } : deny;
 }
 
 function isPreflight(request: GateRequest): boolean {

@@ -6,7 +6,8 @@ import type { Deny } from './decision.ts';
 export type TokenVerdict =
   | { kind: 'match'; token: PolicyToken }
   | { kind: 'missing' }
-  | { kind: 'invalid'; detail: Deny['detail'] };
+  /** `token`: the one that has this digest, and may not be used. */
+  | { kind: 'invalid'; detail: Deny['detail']; token?: PolicyToken | undefined };
 
 const COMMA = 0x2c;
 
@@ -27,14 +28,20 @@ export function judgeToken(
 
   const presented = hash('sha256', header.value, 'buffer');
   let match: PolicyToken | undefined;
+  let unfit: PolicyToken | undefined;
   let fault: Deny['detail'];
   for (const token of policy.tokens) {
     if (token.digest.length !== presented.length || !timingSafeEqual(token.digest, presented)) continue;
     const found = faultOf(token, policy, port, now);
     if (found === undefined) match ??= token;
-    else fault ??= found;
+    else if (fault === undefined) {
+      fault = found;
+      unfit = token;
+    }
   }
-  return match === undefined ? { kind: 'invalid', detail: fault } : { kind: 'match', token: match };
+  return match === undefined
+    ? { kind: 'invalid', detail: fault, token: unfit }
+    : { kind: 'match', token: match };
 }
 
 function faultOf(token: PolicyToken, policy: Policy, port: number, now: number): Deny['detail'] {

@@ -1,3 +1,4 @@
+import type { Address } from '../address.ts';
 import { SandgateError } from '../errors.ts';
 import { identify, isAlive, kill, type ProcessIdentity } from '../server/process-identity.ts';
 import { removeRun, writeRun } from '../server/run-file.ts';
@@ -5,6 +6,7 @@ import { removeRun, writeRun } from '../server/run-file.ts';
 /** The record of what `dev` started, kept on disk so that the next start can end it if this one is killed. */
 export interface Children {
   add(pid: number): void;
+  ingress(http: readonly Address[], https: readonly Address[]): void;
   /** Without grace; returns at once. */
   killAll(): void;
   forget(): void;
@@ -14,13 +16,18 @@ export function recordChildren(stateDir: string): Children {
   const self = identify(process.pid);
   if (self === undefined) throw new SandgateError('INTERNAL', 'cannot tell when this process started');
   let children: ProcessIdentity[] = [];
-  const write = () => writeRun(stateDir, { kind: 'dev', ...self, children });
+  let addresses: { http: readonly Address[]; https: readonly Address[] } = { http: [], https: [] };
+  const write = () => writeRun(stateDir, { kind: 'dev', ...self, children, ...addresses });
   write();
   return {
     add(pid) {
       const child = identify(pid);
       if (child === undefined) return;
       children = [...children.filter(isAlive), child];
+      write();
+    },
+    ingress(http, https) {
+      addresses = { http, https };
       write();
     },
     killAll: () => children.forEach(kill),

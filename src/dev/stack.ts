@@ -110,6 +110,7 @@ async function start(
     await envoyKeeper.stop();
     await Promise.all(gates.map((gate) => gate.stop()));
   });
+  children.ingress(envoy.http, envoy.https);
   const gateOptions = (n: number) => ({
     settings,
     socket: gateSockets[n]!,

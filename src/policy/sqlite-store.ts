@@ -21,6 +21,8 @@ export interface SqliteStoreOptions {
   /** The database file; made, folder included, where there is none. Its `-wal` and `-shm` belong to it. */
   path: string;
   routing: PolicyRules['routing'];
+  /** False: an absent or empty file is a fault, not a new store. Default true. */
+  create?: boolean;
   clock: Clock;
   /** `randomBytes` of `node:crypto`. */
   random(bytes: number): Buffer;
@@ -45,7 +47,9 @@ const POLL_MS = 50;
  * Throws STATE_UNUSABLE, STORE_CORRUPT or STORE_UNAVAILABLE.
  */
 export async function openSqliteStore(options: SqliteStoreOptions): Promise<PolicyStore> {
-  const file = await whileBusy(() => new SqliteFile(options.path, options.random, true)).catch((error) => {
+  const file = await whileBusy(
+    () => new SqliteFile(options.path, options.random, options.create ?? true),
+  ).catch((error) => {
     throw translateOpening(error, options.path);
   });
   return new SqliteStore(options, file);

@@ -24,6 +24,9 @@ export interface GateRun extends ProcessIdentity {
 export interface DevRun extends ProcessIdentity {
   kind: 'dev';
   children: readonly ProcessIdentity[];
+  /** Where its Envoy listens; empty until it does. */
+  http: readonly Address[];
+  https: readonly Address[];
 }
 
 export type Run = GateRun | DevRun;

@@ -1,7 +1,7 @@
 import type { Domains } from './domains.ts';
 import { parseHost } from './host.ts';
 import { parsePort } from './port.ts';
-import type { HeaderValue, TargetError, TargetResult } from './target.ts';
+import type { HeaderValue, TargetError, TargetResult, TargetSource } from './target.ts';
 
 export interface TargetRules {
   domains: Domains;
@@ -39,7 +39,7 @@ function fromHeaders(id: HeaderValue, port: HeaderValue, domain: string | undefi
   if (isAmbiguous(id) || isAmbiguous(port)) return failed('invalid_host');
   if (id.kind !== 'one' || id.value === '') return failed('missing_header');
   if (port.kind !== 'one' || port.value === '') return failed('missing_header');
-  return target(port.value, id.value, domain);
+  return target(port.value, id.value, domain, 'headers');
 }
 
 function fromHost(name: string, domains: Domains): TargetResult {
@@ -47,14 +47,19 @@ function fromHost(name: string, domains: Domains): TargetResult {
   const [port, id] = name.slice(0, Math.max(dot, 0)).split('-', 2);
   if (port === undefined || id === undefined) return failed('invalid_host');
   const domain = name.slice(dot + 1);
-  return domains.matches(domain) ? target(port, id, domain) : failed('invalid_host');
+  return domains.matches(domain) ? target(port, id, domain, 'host') : failed('invalid_host');
 }
 
-function target(portText: string, sandboxId: string, domain: string | undefined): TargetResult {
+function target(
+  portText: string,
+  sandboxId: string,
+  domain: string | undefined,
+  from: TargetSource,
+): TargetResult {
   const port = parsePort(portText);
   if (port === undefined) return failed('invalid_sandbox_port');
   if (!SANDBOX_ID.test(sandboxId)) return failed('invalid_sandbox_id');
-  return { kind: 'target', target: { sandboxId, port, domain } };
+  return { kind: 'target', target: { sandboxId, port, domain }, from };
 }
 
 /** Present and not empty: an empty routing header is an absent one. */

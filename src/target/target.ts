@@ -10,7 +10,12 @@ export interface Target {
 
 export type TargetError = 'invalid_host' | 'missing_header' | 'invalid_sandbox_id' | 'invalid_sandbox_port';
 
-export type TargetResult = { kind: 'target'; target: Target } | { kind: 'error'; error: TargetError };
+/** What named the target: the host, or the two routing headers. */
+export type TargetSource = 'host' | 'headers';
+
+export type TargetResult =
+  | { kind: 'target'; target: Target; from: TargetSource }
+  | { kind: 'error'; error: TargetError };
 
 /** A header as it arrived. Several values, or a comma-joined one, are one kind: nobody may choose among them. */
 export type HeaderValue<T = string> = { kind: 'absent' } | { kind: 'one'; value: T } | { kind: 'several' };

@@ -39,7 +39,10 @@ test('beyond that the port is closed, undialled', () => {
     detail: 'port_sweep',
     port: 9999,
   });
-  expect(judge(guard, 9999, PUBLIC, preflightOf())).toEqual({ kind: 'preflight' });
+  expect(judge(guard, 9999, PUBLIC, preflightOf())).toMatchObject({
+    kind: 'preflight',
+    refused: { detail: 'port_sweep' },
+  });
 });
 
 test('a sweep leaves the agent its port, within the 256', () => {

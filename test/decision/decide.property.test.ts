@@ -55,7 +55,8 @@ const targets: fc.Arbitrary<TargetResult> = fc.oneof(
   {
     weight: 8,
     arbitrary: ports.map(
-      (port) => ({ kind: 'target', target: { sandboxId: ID, port, domain: 'e2b.app' } }) as const,
+      (port) =>
+        ({ kind: 'target', target: { sandboxId: ID, port, domain: 'e2b.app' }, from: 'host' }) as const,
     ),
   },
   fc

@@ -140,7 +140,11 @@ test('the destination is the port asked for, or the node proxy', () => {
   const policy = { route: { address: '10.0.0.2', port: 5007 }, maskRequestHost: `localhost:\${PORT}` };
   const proxied = decided({ request: WITH_TOKEN, policy });
   expect(proxied).toMatchObject({ destination: policy.route, upstreamHost: `8080-${ID}.e2b.app` });
-  const local: TargetResult = { kind: 'target', target: { sandboxId: ID, port: 8080, domain: undefined } };
+  const local: TargetResult = {
+    kind: 'target',
+    target: { sandboxId: ID, port: 8080, domain: undefined },
+    from: 'headers',
+  };
   expect(decided({ request: WITH_TOKEN, policy, target: local })).toMatchObject({
     upstreamHost: `8080-${ID}.default.app`,
   });

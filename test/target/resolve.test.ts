@@ -25,10 +25,11 @@ function resolve(
   return resolveTarget(host, header(id), header(port), { domains: parseDomains(patterns), headerRouting });
 }
 
-function result(expected: Expected): TargetResult {
+function result(expected: Expected, host = ''): TargetResult {
   if (typeof expected === 'string') return { kind: 'error', error: expected } as TargetResult;
   const [sandboxId, port, domain] = expected;
-  return { kind: 'target', target: { sandboxId, port, domain } };
+  const from = domain === undefined || /^sandbox\./i.test(host) ? 'headers' : 'host';
+  return { kind: 'target', target: { sandboxId, port, domain }, from };
 }
 
 /** The table of contract §1. */
@@ -58,7 +59,7 @@ const CONTRACT: [host: string, id: Header, port: Header, expected: Expected][] =
 ];
 
 test.each(CONTRACT)('contract: %s with id %s and port %s is %j', (host, id, port, expected) => {
-  expect(resolve(host, id, port)).toEqual(result(expected));
+  expect(resolve(host, id, port)).toEqual(result(expected, host));
 });
 
 /** The lines of §1 marked "ours", and attacks C2, C3, C5. */
@@ -133,7 +134,7 @@ const OURS: [host: string, id: Header, port: Header, expected: Expected][] = [
 ];
 
 test.each(OURS)('ours: %j with id %j and port %j is %j', (host, id, port, expected) => {
-  expect(resolve(host, id, port)).toEqual(result(expected));
+  expect(resolve(host, id, port)).toEqual(result(expected, host));
 });
 
 test('an unknown parent domain is an invalid host, judged before the port', () => {
@@ -142,7 +143,7 @@ test('an unknown parent domain is an invalid host, judged before the port', () =
   expect(resolve('80-abc.x.e2b.app', undefined, undefined, only)).toEqual(result('invalid_host'));
   expect(resolve('sandbox.evil.app', ID, 'abcd', only)).toEqual(result('invalid_host'));
   expect(resolve('sandbox.evil.app', undefined, '80', only)).toEqual(result('invalid_host'));
-  expect(resolve('sandbox.e2b.app', ID, '80', only)).toEqual(result([ID, 80, 'e2b.app']));
+  expect(resolve('sandbox.e2b.app', ID, '80', only)).toEqual(result([ID, 80, 'e2b.app'], 'sandbox.e2b.app'));
   expect(resolve('localhost', ID, '80', only)).toEqual(result([ID, 80]));
 });
 

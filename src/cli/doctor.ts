@@ -1,0 +1,83 @@
+import { lookup } from 'node:dns/promises';
+import { readFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { formatAddress } from '../address.ts';
+import { findStore, rulesOf } from '../app.ts';
+import { type Flags, readSettings, trustFiles } from '../config.ts';
+import { checkCertificates } from '../doctor/certificate-trust.ts';
+import { checkClock } from '../doctor/clock-sanity.ts';
+import { checkEnvoy } from '../doctor/envoy-found.ts';
+import type { Finding } from '../doctor/finding.ts';
+import { checkLeftovers } from '../doctor/leftovers.ts';
+import { checkNames } from '../doctor/name-resolution.ts';
+import { checkNode } from '../doctor/node-version.ts';
+import { checkPorts, type WantedAddress } from '../doctor/ports.ts';
+import { checkPython } from '../doctor/python-found.ts';
+import { checkGates } from '../doctor/running-gates.ts';
+import { checkStateFolder } from '../doctor/state-folder.ts';
+import { checkStore } from '../doctor/store-health.ts';
+import { findPython } from '../envoy/pip.ts';
+import { PACKAGE_ROOT } from '../package-root.ts';
+import { systemClock } from '../policy/clock.ts';
+import type { Readiness } from '../server/readiness.ts';
+import { type GateRun, liveGates, readRuns } from '../server/run-file.ts';
+import type { Settings } from '../settings.ts';
+import { envoyOf } from './envoy-look.ts';
+import { printFindings, refuseFailures } from './findings.ts';
+import { type Io, printJson } from './io.ts';
+import { surroundings } from './surroundings.ts';
+
+const READY_WITHIN_MS = 2000;
+
+/** `doctor`: looks at everything that the local stack needs of this machine, and says what to do. Changes nothing. */
+export async function doctor(io: Io, flags: Flags, json: boolean): Promise<void> {
+  const settings = readSettings('dev', flags, surroundings());
+  const findings = await findingsOf(settings);
+  if (json) printJson(io, { findings });
+  else printFindings(io, findings);
+  refuseFailures(findings);
+}
+
+async function findingsOf(settings: Settings): Promise<Finding[]> {
+  const before = { wall: systemClock.now(), monotonic: systemClock.monotonic() };
+  const { stateDir, domains, searchPath } = settings;
+  const runs = readRuns(stateDir);
+  const envoy = await checkEnvoy(() => envoyOf(settings));
+  return [
+    checkNode(process.versions.node, engines()),
+    envoy.finding,
+    await checkPython(() => findPython(searchPath), envoy.binary === undefined),
+    ...checkStateFolder(stateDir, process.getuid?.()),
+    await checkStore(() => findStore(settings), rulesOf(settings)),
+    checkLeftovers(runs),
+    ...(await checkGates(liveGates(stateDir), askReady)),
+    ...(await checkPorts(wantedBy(settings), runs)),
+    ...(await checkNames(domains, resolve)),
+    ...checkCertificates(join(stateDir, 'certificates'), systemClock.now(), trustFiles()),
+    checkClock(systemClock, before, tmpdir()),
+  ];
+}
+
+function wantedBy({ http, https, ops, gates }: Settings): WantedAddress[] {
+  const opsOf = (n: number) => ({ ...ops, port: ops.port === 0 ? 0 : ops.port + n });
+  return [
+    ...http.map((address) => ({ address, setting: 'SANDGATE_HTTP' })),
+    ...https.map((address) => ({ address, setting: 'SANDGATE_HTTPS' })),
+    ...Array.from({ length: gates }, (_, n) => ({ address: opsOf(n), setting: 'SANDGATE_OPS' })),
+  ];
+}
+
+async function resolve(name: string): Promise<string[]> {
+  return (await lookup(name, { all: true })).map(({ address }) => address);
+}
+
+async function askReady({ ops }: GateRun): Promise<Readiness> {
+  const signal = AbortSignal.timeout(READY_WITHIN_MS);
+  return (await (await fetch(`http://${formatAddress(ops)}/readyz`, { signal })).json()) as Readiness;
+}
+
+function engines(): string {
+  const file = readFileSync(`${PACKAGE_ROOT}package.json`, 'utf8');
+  return (JSON.parse(file) as { engines: { node: string } }).engines.node;
+}

@@ -1,0 +1,50 @@
+import { placeOf, rulesOf } from '../app.ts';
+import type { Flags } from '../config.ts';
+import { SandgateError } from '../errors.ts';
+import { readAsked, withToken } from '../explain/asked.ts';
+import { explain } from '../explain/explain.ts';
+import { explanationText } from '../explain/explanation-text.ts';
+import { systemClock } from '../policy/clock.ts';
+import { liveGates } from '../server/run-file.ts';
+import { type Io, print, printJson, readAll } from './io.ts';
+import { withPolicies } from './policies.ts';
+
+const LARGEST_TOKEN = 64 * 1024;
+
+export interface ExplainFlags {
+  header?: readonly string[];
+  method: string;
+  tokenStdin?: true;
+  token?: string | true;
+  json?: true;
+}
+
+/** `explain <url>`: what the gate would decide, step by step. Sends nothing to the sandbox. */
+export async function explainCommand(io: Io, url: string, flags: ExplainFlags & object): Promise<void> {
+  const { header = [], method, tokenStdin, token, json, ...settings } = flags;
+  if (token !== undefined) {
+    throw new SandgateError(
+      'SETTINGS_INVALID',
+      'a token is no argument: others on this machine would see it',
+      {
+        remedy: 'give it on standard input with --token-stdin',
+      },
+    );
+  }
+  const read = readAsked(url, header, method);
+  const asked = tokenStdin ? withToken(read, await readAll(io.stdin, LARGEST_TOKEN)) : read;
+  await withPolicies(settings as Flags, async (store, found) => {
+    const rules = rulesOf(found);
+    const explanation = await explain(asked, {
+      store,
+      rules,
+      place: placeOf(found, rules),
+      clock: systemClock,
+    });
+    const gates = liveGates(found.stateDir).length;
+    if (json) return printJson(io, { ...explanation, gates });
+    print(io, explanationText(explanation));
+    if (gates === 0)
+      print(io, '\nNo gate runs on this state folder: judged with the settings of this command.');
+  });
+}

@@ -1,0 +1,72 @@
+import { X509Certificate } from 'node:crypto';
+import { existsSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { type Finding, fail, ok, warn } from './finding.ts';
+
+const SOON_MS = 30 * 86_400_000;
+const REMADE = '`sandgate dev` makes them again at its next start';
+
+/** A file that programs of this shell take trusted CAs from. */
+export interface TrustFile {
+  variable: string;
+  file: string;
+}
+
+/** The local stack's certificates, and whether `trusting`, where given, holds its CA. `now`: since 1970. */
+export function checkCertificates(folder: string, now: number, trusting?: readonly TrustFile[]): Finding[] {
+  const caFile = join(folder, 'ca.pem');
+  if (!existsSync(caFile)) return [ok('certificates', 'none yet; `sandgate dev` makes them')];
+  const ca = read(caFile);
+  const leaf = read(join(folder, 'server.pem'));
+  if (ca === undefined || leaf === undefined) {
+    return [fail('certificates', `a certificate in ${folder} cannot be read`, REMADE)];
+  }
+  return [validity('CA', ca, now), leafOf(leaf, ca, now), ...(trusting ? trustOf(ca, caFile, trusting) : [])];
+}
+
+function validity(check: string, certificate: X509Certificate, now: number): Finding {
+  const [from, to] = [Date.parse(certificate.validFrom), Date.parse(certificate.validTo)];
+  const until = new Date(to).toISOString().slice(0, 10);
+  if (now < from)
+    return fail(check, `not valid before ${certificate.validFrom}`, "check this machine's clock");
+  if (now >= to) return fail(check, `expired on ${until}`, REMADE);
+  return to - now < SOON_MS ? warn(check, `expires on ${until}`, REMADE) : ok(check, `valid until ${until}`);
+}
+
+function leafOf(leaf: X509Certificate, ca: X509Certificate, now: number): Finding {
+  if (!leaf.verify(ca.publicKey)) return fail('server certificate', 'is not by the CA beside it', REMADE);
+  return validity('server certificate', leaf, now);
+}
+
+function trustOf(ca: X509Certificate, caFile: string, trusting: readonly TrustFile[]): Finding[] {
+  const remedy = `export NODE_EXTRA_CA_CERTS='${caFile}' (Node.js), SSL_CERT_FILE (OpenSSL, Python); curl: --cacert`;
+  if (trusting.length === 0) {
+    return [
+      warn('trust', 'neither NODE_EXTRA_CA_CERTS nor SSL_CERT_FILE is set: HTTPS is not trusted', remedy),
+    ];
+  }
+  return trusting.map(({ variable, file }) =>
+    holds(file, ca)
+      ? ok(`trust ${variable}`, 'holds our CA')
+      : warn(`trust ${variable}`, `${file} does not hold our CA`, remedy),
+  );
+}
+
+function holds(file: string, ca: X509Certificate): boolean {
+  try {
+    const blocks = readFileSync(file, 'utf8').match(
+      /-----BEGIN CERTIFICATE-----[^-]+-----END CERTIFICATE-----/g,
+    );
+    return (blocks ?? []).some((pem) => new X509Certificate(pem).fingerprint256 === ca.fingerprint256);
+  } catch {
+    return false;
+  }
+}
+
+function read(file: string): X509Certificate | undefined {
+  try {
+    return new X509Certificate(readFileSync(file));
+  } catch {
+    return undefined;
+  }
+}

@@ -1,0 +1,58 @@
+import { compilePolicy } from '../policy/compile.ts';
+import type { PolicyRules } from '../policy/rules.ts';
+import type { PolicyStore } from '../policy/store.ts';
+import { type Finding, failedBy, ok, warn } from './finding.ts';
+
+const PAGE = 500;
+/** More are counted as `more`: a look takes a second, not a minute. */
+const MOST = 10_000;
+const NAMED = 3;
+
+/** Opens the store as it is and reads its policies; `open` gives undefined where there is none yet. */
+export async function checkStore(
+  open: () => Promise<PolicyStore | undefined>,
+  rules: PolicyRules,
+): Promise<Finding> {
+  let store: PolicyStore | undefined;
+  try {
+    store = await open();
+    if (store === undefined) return ok('store', 'none yet; it is made at the first start');
+    return await lookInto(store, rules);
+  } catch (error) {
+    return failedBy('store', error);
+  } finally {
+    await store?.close();
+  }
+}
+
+async function lookInto(store: PolicyStore, rules: PolicyRules): Promise<Finding> {
+  let count = 0;
+  let after: string | undefined;
+  const unreadable: string[] = [];
+  while (count < MOST) {
+    const page = await store.list({ ...(after !== undefined && { after }), limit: PAGE });
+    for (const record of page) {
+      after = String(record.sandboxId);
+      if (!isReadable(after, record, rules)) unreadable.push(after);
+    }
+    count += page.length;
+    if (page.length < PAGE) break;
+  }
+  const policies = `${store.kind}, ${count >= MOST ? `${MOST} or more` : count} ${count === 1 ? 'policy' : 'policies'}`;
+  const fault = store.fault();
+  if (fault !== undefined)
+    return warn('store', `${policies}; ${fault}`, 'put the files right; see docs/policies.md');
+  if (unreadable.length === 0) return ok('store', policies);
+  const some = unreadable.slice(0, NAMED).join(', ');
+  const remedy = '`sandgate explain` says which rule they break; put them again';
+  return warn('store', `${policies}, ${unreadable.length} of which cannot be read: ${some}`, remedy);
+}
+
+function isReadable(sandboxId: string, record: unknown, rules: PolicyRules): boolean {
+  try {
+    compilePolicy(sandboxId, record, rules);
+    return true;
+  } catch {
+    return false;
+  }
+}

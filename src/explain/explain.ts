@@ -1,0 +1,123 @@
+import { type ClientRequest, encodeCheckRequest } from '../check/check-request.ts';
+import { checkResponseDecoder, type Decoded } from '../check/check-response.ts';
+import { type CheckHandlerOptions, createCheckHandler, targetRulesOf } from '../check/handler.ts';
+import type { Answer, Decision, GateRequest } from '../decision/decision.ts';
+import { SandgateError } from '../errors.ts';
+import { CACHE_TIMES, type CachedStore, PolicyCache } from '../policy/cache.ts';
+import type { Clock } from '../policy/clock.ts';
+import type { PolicyLookup } from '../policy/policy.ts';
+import type { PolicyRules } from '../policy/rules.ts';
+import type { StoredRecord } from '../policy/store.ts';
+import { resolveTarget } from '../target/resolve.ts';
+import type { Explanation, Upstream } from './explanation.ts';
+import { stepsOf } from './steps.ts';
+
+export interface ExplainOptions {
+  store: CachedStore;
+  rules: PolicyRules;
+  place: Pick<CheckHandlerOptions, 'domains' | 'site'>;
+  clock: Clock;
+}
+
+/**
+ * Hands a request to the handler that Check uses, over the same cache, and reads its answer back. Time stands still
+ * meanwhile, so that what the steps are asked again is what the handler was told. Throws what the store throws.
+ */
+export async function explain(asked: ClientRequest, options: ExplainOptions): Promise<Explanation> {
+  const { store, rules, place, clock } = options;
+  const now = clock.now();
+  let record: StoredRecord | undefined;
+  let storeFault: SandgateError | undefined;
+  let lookup: PolicyLookup | undefined;
+  let decided: { decision: Decision; request: GateRequest } | undefined;
+  let fault: SandgateError | undefined;
+
+  const watched: CachedStore = {
+    read: async (sandboxId) => {
+      record = await store.read(sandboxId).catch((error: SandgateError) => {
+        storeFault = error;
+        throw error;
+      });
+      return record;
+    },
+    subscribe: (listener) => store.subscribe(listener),
+    position: () => store.position(),
+  };
+  const cache = new PolicyCache(watched, rules, clock, CACHE_TIMES);
+  const handler = createCheckHandler({
+    ...place,
+    lookup: async (sandboxId) => {
+      lookup = await cache.lookup(sandboxId);
+      return lookup;
+    },
+    now: () => now,
+    monotonic: clock.monotonic,
+    log: {
+      fault: (_code, error) => {
+        fault = error;
+      },
+    },
+    onDecision: (decision, request) => {
+      decided = { decision, request };
+    },
+  });
+  const bytes = await handler(encodeCheckRequest(asked), Number.POSITIVE_INFINITY);
+  cache.close();
+  if (storeFault?.code === 'STORE_UNAVAILABLE' || storeFault?.code === 'STORE_CORRUPT') throw storeFault;
+  if (decided === undefined) throw new SandgateError('INTERNAL', 'the gate made no decision');
+
+  const { decision, request } = decided;
+  const target = resolveTarget(
+    request.host,
+    request.sandboxId,
+    request.sandboxPort,
+    targetRulesOf({ ...place }),
+  );
+  const decoded = checkResponseDecoder()(bytes as Buffer);
+  const answer = answerOf(decoded);
+  const { method, host, path } = asked;
+  return {
+    decision: decision.kind,
+    status: answer?.status,
+    reason: answer?.headers.find(([name]) => name === 'x-sandgate-reason')?.[1],
+    detail: decision.kind === 'allow' ? undefined : detailOf(decision),
+    request: { method, host, path: path.split('?')[0]! },
+    fault: fault && `${fault.message} [${fault.code}]`,
+    steps: stepsOf({ decision, request, target, lookup, record, storeFault, fault, rules, now }),
+    upstream: answer === undefined ? upstreamOf(decoded, asked) : undefined,
+    answer,
+  };
+}
+
+function detailOf(decision: Exclude<Decision, { kind: 'allow' }>): string | undefined {
+  switch (decision.kind) {
+    case 'deny':
+      return decision.detail;
+    case 'preflight':
+      return decision.refused?.reason;
+    default:
+      return decision satisfies never;
+  }
+}
+
+function answerOf({ status, denied_response: denied }: Decoded): Answer | undefined {
+  if (!status?.code) return undefined;
+  const headers = (denied?.headers ?? []).map(
+    ({ header }) => [header.key ?? '', header.value ?? ''] as const,
+  );
+  return { status: denied?.status?.code ?? 403, headers, body: denied?.body ?? '' };
+}
+
+function upstreamOf({ ok_response: ok, dynamic_metadata }: Decoded, asked: ClientRequest): Upstream {
+  const set = new Map((ok?.headers ?? []).map(({ header }) => [header.key, header.value]));
+  const sent = new Set(asked.headers.map(([name]) => name.toLowerCase()));
+  const bound = set.get('x-envoy-upstream-stream-duration-ms');
+  const destination = dynamic_metadata?.fields?.destination as { stringValue?: string } | undefined;
+  return {
+    destination: destination?.stringValue,
+    host: set.get('host') ?? asked.host,
+    forwardedHost: set.get('x-forwarded-host'),
+    removed: (ok?.headers_to_remove ?? []).filter((name) => sent.has(name)),
+    streamMs: bound === undefined ? undefined : Number(bound),
+  };
+}

@@ -1,0 +1,61 @@
+import { copyFileSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, expect, it } from 'vitest';
+import { ensureCertificates } from '../../src/dev/certificates.ts';
+import { checkCertificates } from '../../src/doctor/certificate-trust.ts';
+
+const NOW = Date.now();
+const DAY = 86_400_000;
+let dir: string;
+let other: string;
+const inDir = (name: string) => join(dir, name);
+const levels = (now: number) => checkCertificates(dir, now).map(({ check, level }) => [check, level]);
+
+beforeAll(async () => {
+  dir = mkdtempSync(join(tmpdir(), 'sandgate-doctor-'));
+  other = mkdtempSync(join(tmpdir(), 'sandgate-doctor-'));
+  for (const folder of [dir, other])
+    await ensureCertificates(
+      folder,
+      ['e2b.localhost'],
+      () => NOW,
+      () => {},
+    );
+});
+afterAll(() => {
+  for (const folder of [dir, other]) rmSync(folder, { recursive: true, force: true });
+});
+
+it('says that there are none yet', () => {
+  expect(checkCertificates(inDir('nowhere'), NOW)).toMatchObject([{ level: 'ok' }]);
+});
+
+it('judges the dates of both', () => {
+  expect(levels(NOW)).toEqual([
+    ['CA', 'ok'],
+    ['server certificate', 'ok'],
+  ]);
+  expect(levels(NOW + 370 * DAY)[1]).toEqual(['server certificate', 'warn']);
+  expect(levels(NOW + 400 * DAY)[1]).toEqual(['server certificate', 'fail']);
+  expect(levels(NOW - DAY).map(([, level]) => level)).toEqual(['fail', 'fail']);
+});
+
+it('tells a bundle that holds our CA from one that does not, and from none', () => {
+  const bundle = inDir('bundle.pem');
+  const [ours, theirs] = [readFileSync(inDir('ca.pem'), 'utf8'), readFileSync(join(other, 'ca.pem'), 'utf8')];
+  const trust = (file: string) => checkCertificates(dir, NOW, [{ variable: 'SSL_CERT_FILE', file }]).at(-1);
+  writeFileSync(bundle, theirs + ours);
+  expect(trust(bundle)).toMatchObject({ level: 'ok', check: 'trust SSL_CERT_FILE' });
+  writeFileSync(bundle, theirs);
+  expect(trust(bundle)).toMatchObject({ level: 'warn' });
+  expect(trust(inDir('nowhere'))).toMatchObject({ level: 'warn' });
+  expect(checkCertificates(dir, NOW, []).at(-1)!.remedy).toContain(inDir('ca.pem'));
+});
+
+it('fails for a server certificate of another CA, and for one that cannot be read', () => {
+  copyFileSync(join(other, 'server.pem'), inDir('server.pem'));
+  expect(levels(NOW)[1]).toEqual(['server certificate', 'fail']);
+  writeFileSync(inDir('server.pem'), 'no certificate');
+  expect(levels(NOW)).toEqual([['certificates', 'fail']]);
+});

@@ -1,0 +1,34 @@
+import { afterEach, beforeEach, expect, it, vi } from 'vitest';
+import { checkNames } from '../../src/doctor/name-resolution.ts';
+
+beforeEach(() => {
+  vi.useFakeTimers();
+});
+afterEach(() => {
+  vi.useRealTimers();
+});
+
+it('asks for each domain and a sandbox host under it', async () => {
+  const findings = await checkNames(['a.example', '*.b.example', '*'], async () => ['10.0.0.1', '::1']);
+  expect(findings.map(({ check, level, found }) => [check, level, found])).toEqual(
+    ['a.example', '8080-x.a.example', 'b.example', '8080-x.b.example'].map((name) => [
+      `name ${name}`,
+      'ok',
+      '10.0.0.1, ::1',
+    ]),
+  );
+});
+
+it('warns with what to do where a name is not found', async () => {
+  const resolve = () => Promise.reject(Object.assign(new Error('no'), { code: 'ENOTFOUND' }));
+  const [local] = await checkNames(['e2b.localhost'], resolve);
+  const [other] = await checkNames(['e2b.app'], resolve);
+  expect(local).toMatchObject({ level: 'warn', remedy: expect.stringContaining('/etc/hosts') });
+  expect(other).toMatchObject({ level: 'warn', remedy: expect.stringContaining('wildcard DNS') });
+});
+
+it('gives up on a resolver that does not answer', async () => {
+  const findings = checkNames(['a.example'], () => new Promise(() => {}));
+  await vi.advanceTimersByTimeAsync(3000);
+  expect((await findings)[0]!.found).toContain('no answer in 3 s');
+});

@@ -1,0 +1,79 @@
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { expect, it } from 'vitest';
+import { checkEnvoyConfig } from '../../src/doctor/envoy-config.ts';
+import { checkEnvoy } from '../../src/doctor/envoy-found.ts';
+import { checkPaths } from '../../src/doctor/named-paths.ts';
+import { checkNode } from '../../src/doctor/node-version.ts';
+import { checkPython } from '../../src/doctor/python-found.ts';
+import { lookForEnvoy } from '../../src/envoy/binary.ts';
+import { findPython } from '../../src/envoy/pip.ts';
+import { envoyBinary } from '../envoy-binary.ts';
+
+const nowhere = {
+  searchPath: '',
+  cacheDir: '/nowhere',
+  platform: 'linux',
+  arch: 'x64',
+  onProgress: () => {},
+};
+
+it.each([
+  ['20.19.0', 'ok'],
+  ['21.0.0', 'ok'],
+  ['20.18.9', 'fail'],
+  ['18.20.0', 'fail'],
+])('Node.js %s is %s where 20.19 is needed', (version, level) => {
+  expect(checkNode(version, '>=20.19').level).toBe(level);
+});
+
+it('Envoy: found, not there yet, or named and unfit', async () => {
+  const named = (path: string) => checkEnvoy(() => lookForEnvoy({ ...nowhere, named: path }));
+  expect((await named(envoyBinary())).finding).toMatchObject({
+    level: 'ok',
+    found: expect.stringMatching(/^1\.\d+\.\d+, named by SANDGATE_ENVOY/),
+  });
+  expect((await named('/nowhere/envoy')).finding).toMatchObject({
+    level: 'fail',
+    found: expect.stringContaining('ENVOY_MISSING'),
+  });
+  expect(await checkEnvoy(() => lookForEnvoy(nowhere))).toMatchObject({
+    finding: { level: 'warn' },
+    binary: undefined,
+  });
+});
+
+it('Python matters only while there is no Envoy', async () => {
+  const find = () => findPython('');
+  expect(await checkPython(find, true)).toMatchObject({ level: 'warn', remedy: expect.any(String) });
+  expect(await checkPython(find, false)).toMatchObject({ level: 'ok' });
+  expect(await checkPython(async () => ({}), true)).toMatchObject({ level: 'ok' });
+});
+
+it('the real Envoy judges the config, and its reason is told', async () => {
+  const check = (http: { host: string; port: number }[], https = http) =>
+    checkEnvoyConfig({
+      binary: envoyBinary(),
+      temporary: tmpdir(),
+      settings: async (folder) => ({
+        http,
+        https,
+        tls: { certificate: join(folder, 'none.pem'), key: join(folder, 'none.key') },
+        gates: [{ path: join(folder, 'gate.sock') }],
+        admin: { path: join(folder, 'admin.sock') },
+      }),
+    });
+  const any = [{ host: '127.0.0.1', port: 0 }];
+  expect(await check(any, [])).toMatchObject({ level: 'ok' });
+  expect(await check(any)).toMatchObject({ level: 'fail', found: expect.stringContaining('none.key') });
+});
+
+it('a named path must be there, of its kind, and usable', () => {
+  const levelOf = (path: string, kind: 'program' | 'folder' | 'file') =>
+    checkPaths([{ setting: 'SANDGATE_X', path, kind }])[0]!.level;
+  expect(levelOf(tmpdir(), 'folder')).toBe('ok');
+  expect(levelOf(process.execPath, 'program')).toBe('ok');
+  expect(levelOf(process.execPath, 'folder')).toBe('fail');
+  expect(levelOf(tmpdir(), 'program')).toBe('fail');
+  expect(levelOf('/nowhere', 'file')).toBe('fail');
+});

@@ -1,0 +1,50 @@
+import { randomBytes } from 'node:crypto';
+import { mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, expect, it } from 'vitest';
+import { checkStore } from '../../src/doctor/store-health.ts';
+import { systemClock } from '../../src/policy/clock.ts';
+import { openSqliteStore } from '../../src/policy/sqlite-store.ts';
+import { put, rules } from '../policy/sample.ts';
+
+let dir: string;
+beforeEach(() => {
+  dir = mkdtempSync(join(tmpdir(), 'sandgate-doctor-'));
+});
+afterEach(() => rmSync(dir, { recursive: true, force: true }));
+
+const path = () => join(dir, 'policies.db');
+const open = (create: boolean) =>
+  openSqliteStore({ path: path(), routing: 'gate', clock: systemClock, random: randomBytes, create });
+const check = () => checkStore(() => open(false), rules);
+
+it('is well where there is none yet', async () => {
+  expect(await checkStore(async () => undefined, rules)).toMatchObject({ level: 'ok' });
+});
+
+it('counts policies over all pages, and names those that cannot be read', async () => {
+  const store = await open(true);
+  await store.write(Array.from({ length: 501 }, (_, n) => put(`sbx${n}`)));
+  expect(await check()).toMatchObject({ level: 'ok', found: 'embedded, 501 policies' });
+  await store.write([{ ...put('odd'), runtime: { route: { address: '10.0.3.7' }, state: 'unheard-of' } }]);
+  await store.close();
+  expect(await check()).toMatchObject({
+    level: 'warn',
+    found: 'embedded, 502 policies, 1 of which cannot be read: odd',
+  });
+});
+
+it('fails for a file that is no store, and leaves it as it is', async () => {
+  const garbage = 'this is no database, '.repeat(500);
+  writeFileSync(path(), garbage, { mode: 0o644 });
+  expect(await check()).toMatchObject({ level: 'fail', found: expect.stringContaining('STORE_CORRUPT') });
+  expect(readFileSync(path(), 'utf8')).toBe(garbage);
+  expect(statSync(path()).mode & 0o777).toBe(0o644);
+});
+
+it('fails for an empty file, and makes no store of it', async () => {
+  writeFileSync(path(), '');
+  expect(await check()).toMatchObject({ level: 'fail' });
+  expect(statSync(path()).size).toBe(0);
+});

@@ -1,0 +1,155 @@
+import { PassThrough, Readable } from 'node:stream';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { run } from '../../src/cli/program.ts';
+import type { Explanation } from '../../src/explain/explanation.ts';
+import { type Asked, ask } from '../stack/client.ts';
+import { OTHER_TOKEN, TOKEN } from '../stack/test-stack.ts';
+import { type Case, closed, hostAt, ORDER_CASES, OTHER, TARGET_CASES, TITLED, TOKEN_CASES } from './cases.ts';
+import { type Fleet, startFleet } from './fleet.ts';
+import { BROWSER } from './page.ts';
+import { ownHeaders } from './wires.ts';
+
+let fleet: Fleet;
+
+beforeAll(async () => {
+  fleet = await startFleet();
+});
+
+afterAll(() => fleet?.stop());
+
+async function explain({ host, method = 'GET', path = '/', headers = {} }: Asked, more: string[] = []) {
+  const lines = Object.entries(headers).flatMap(([name, value]) =>
+    [value].flat().flatMap((one) => ['-H', `${name}: ${one}`]),
+  );
+  const out = new PassThrough();
+  const err = new PassThrough();
+  const io = { stdin: Readable.from([]), stdout: out, stderr: err };
+  const args = ['explain', `http://${host}${path}`, '-X', method, ...lines, ...more];
+  const code = await run([...args, '--state-dir', fleet.stack.stateDir], io);
+  const [stdout, stderr] = [out, err].map((stream) => String(stream.read() ?? ''));
+  return { code, stdout: stdout!, stderr: stderr! };
+}
+
+async function explained(asked: Asked): Promise<Explanation> {
+  const { code, stdout, stderr } = await explain(asked, ['--json']);
+  expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
+  return JSON.parse(stdout) as Explanation;
+}
+
+/** A request through Envoy, and the same one explained, say the same. */
+async function expectAgreement({ asked }: Case): Promise<void> {
+  fleet.takeArrivals();
+  const [answered, explanation] = [await ask(fleet.stack.http, asked), await explained(asked)];
+  const [arrival, ...more] = fleet.takeArrivals();
+  expect(more).toEqual([]);
+  if (arrival === undefined) {
+    const { answer, status, reason, decision } = explanation;
+    expect(decision).not.toBe('allow');
+    expect({ status, reason }).toEqual({
+      status: answered.status,
+      reason: answered.headers['x-sandgate-reason'],
+    });
+    expect(answer!.body).toBe(answered.body);
+    expect(Object.fromEntries(answer!.headers)).toEqual(ownHeaders(answered));
+    return;
+  }
+  const { decision, upstream, steps, answer } = explanation;
+  expect({ decision, answer }).toEqual({ decision: 'allow', answer: undefined });
+  expect(steps.map(({ passed }) => passed)).toEqual(Array(6).fill(true));
+  const [sandboxId, port] = arrival.at;
+  expect(upstream).toMatchObject({
+    destination: `${fleet.addressOf(sandboxId)}:${port}`,
+    host: arrival.headers.host,
+  });
+  expect(upstream!.forwardedHost).toBe(arrival.headers['x-forwarded-host']);
+  for (const name of Object.keys(asked.headers ?? {})) {
+    const gone = !(name in arrival.headers) || name.startsWith('x-forwarded');
+    expect([name, gone]).toEqual([name, upstream!.removed.includes(name) || name.startsWith('x-forwarded')]);
+  }
+}
+
+describe('explain says what Envoy and the gate do', () => {
+  it.each([...TARGET_CASES, ...ORDER_CASES].map((one) => [one.name, one] as const))('%s', (_, one) =>
+    expectAgreement(one),
+  );
+
+  const byTheGate = TITLED.filter(([, { name }]) => name !== 'port closed');
+  it.each(byTheGate.map(([title, one]) => [title, one.name, one] as const))(
+    'the page "%s" to a browser: %s',
+    (_title, _name, one) =>
+      expectAgreement({ ...one, asked: { ...one.asked, headers: { ...one.asked.headers, ...BROWSER } } }),
+  );
+});
+
+describe('what Envoy answers itself', () => {
+  it('a port where nothing listens: explain allows, and says what Envoy then makes of it', async () => {
+    const asked = { host: hostAt(OTHER, 9) };
+    expect(await ask(fleet.stack.http, asked)).toMatchObject({ status: 502, body: closed(OTHER, 9).body });
+    expect((await explained(asked)).decision).toBe('allow');
+    expect((await explain(asked)).stdout).toContain('502 port_closed where nothing listens');
+  });
+
+  it('two Hosts: a 400 before the gate, and explain says so', async () => {
+    const told = await explain({ host: hostAt(OTHER), headers: { Host: [hostAt(OTHER), hostAt(OTHER)] } });
+    expect(told).toMatchObject({ code: 2, stdout: '' });
+    expect(told.stderr).toContain('Envoy answers that with a 400 itself');
+  });
+});
+
+describe('what Envoy refuses for its size', () => {
+  it.each<[what: string, headers: Record<string, string>]>([
+    ['101 headers', Object.fromEntries(Array.from({ length: 101 }, (_, n) => [`x-${n}`, 'a']))],
+    ['61 KiB of headers', { 'x-long': 'a'.repeat(61 * 1024) }],
+  ])('%s: a 431 before the gate, and explain says so', async (_, headers) => {
+    const asked = { host: hostAt(OTHER), headers };
+    expect((await ask(fleet.stack.http, asked)).status).toBe(431);
+    const told = await explain(asked);
+    expect(told).toMatchObject({ code: 2, stdout: '' });
+    expect(told.stderr).toContain('Envoy takes; it answers that with a 431 itself');
+  });
+});
+
+describe('the steps', () => {
+  const stepsOf = async (host: string, headers: Record<string, string> = {}) =>
+    Object.fromEntries((await explained({ host, headers })).steps.map((step) => [step.name, step]));
+
+  it('name the token that matched, by id and label', async () => {
+    const { token } = await stepsOf(hostAt('several'), { 'e2b-traffic-access-token': TOKEN });
+    expect(token).toMatchObject({ passed: true, token: { label: 'of the CI' } });
+  });
+
+  it.each([
+    ['expired', 'b'.repeat(64), 8080],
+    ['other_port', 'a'.repeat(64), 49983],
+    ['other_incarnation', 'd'.repeat(64), 8080],
+  ])('say what the client is not told: %s', async (detail, value, port) => {
+    const headers = { 'e2b-traffic-access-token': value };
+    const { token } = await stepsOf(hostAt('several', port), headers);
+    expect(token).toMatchObject({ passed: false, detail, token: { id: `t${value.slice(0, 4)}` } });
+  });
+
+  it('say what is hidden behind a preflight', async () => {
+    const headers = { origin: 'https://a.example', 'access-control-request-method': 'PUT' };
+    const { decision, detail } = await explained({ host: hostAt('paused'), method: 'OPTIONS', headers });
+    expect({ decision, detail }).toEqual({ decision: 'preflight', detail: 'sandbox_not_found' });
+  });
+
+  it('say which rule an unreadable policy breaks', async () => {
+    const { policy } = await stepsOf(hostAt('broken'));
+    expect(policy).toMatchObject({ passed: false, code: 'POLICY_UNREADABLE' });
+    expect(policy!.found).toContain('runtime.state');
+  });
+});
+
+it('shows no token in any case of the table, as text or JSON', async () => {
+  for (const { asked } of TOKEN_CASES) {
+    const value = [asked.headers?.['e2b-traffic-access-token'] ?? []].flat().join();
+    for (const more of [[], ['--json']]) {
+      const { stdout, stderr } = await explain(asked, more);
+      const shown = stdout + stderr;
+      for (const secret of [TOKEN, OTHER_TOKEN, value.length > 8 ? value : '\0'])
+        expect(shown).not.toContain(secret);
+      expect(shown).not.toMatch(/(?<![0-9a-f.])[0-9a-f]{17,}/);
+    }
+  }
+});
