@@ -2,6 +2,7 @@ import { type Flags, readSettings } from '../config.ts';
 import { bannerText } from '../dev/banner.ts';
 import { startStack } from '../dev/stack.ts';
 import { type Io, print, warn } from './io.ts';
+import { SHADOW_WARNING } from './shadow-warning.ts';
 import { listenForStop } from './stop-signal.ts';
 import { surroundings } from './surroundings.ts';
 
@@ -11,6 +12,7 @@ export async function dev(io: Io, flags: Flags): Promise<void> {
   const signals = listenForStop(process, () => performance.now());
   const stack = await startStack(settings, signals.stop, (line) => warn(io, line));
   if (stack === 'stopped') return;
+  if (settings.allowShadow) warn(io, SHADOW_WARNING);
   print(io, bannerText(settings, stack));
   await signals.stopped;
   await stack.stop();

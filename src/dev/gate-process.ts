@@ -69,6 +69,8 @@ function flags({ settings, socket, ops, ownListeners }: GateProcessOptions): str
     'cache-absent': String(settings.absentMs / 1000),
     drain: String(settings.drainMs / 1000),
     'log-level': settings.logLevel,
+    'log-allows': String(settings.logAllows),
+    'allow-shadow': String(settings.allowShadow),
   };
   return Object.entries(values).map(([name, value]) => `--${name}=${value}`);
 }
