@@ -5,7 +5,9 @@ import { join } from 'node:path';
 import { type Address, ownListenerTest } from './address.ts';
 import { type CheckHandlerOptions, createCheckHandler } from './check/handler.ts';
 import { runSelfTest } from './check/self-test.ts';
+import { DecisionLog } from './observe/decision-log.ts';
 import type { Logger } from './observe/logger.ts';
+import { ShadowTally } from './observe/shadow-tally.ts';
 import { CACHE_TIMES, PolicyCache } from './policy/cache.ts';
 import { systemClock } from './policy/clock.ts';
 import { openFilesStore } from './policy/files-store.ts';
@@ -44,13 +46,13 @@ export function rulesOf(settings: Pick<Settings, 'routing' | 'sandboxCidrs' | 'o
 
 /** What a gate of these settings knows of its own place; `explain` asks from the same one. */
 export function placeOf(
-  settings: Pick<Settings, 'domains' | 'routing'>,
+  settings: Pick<Settings, 'domains' | 'routing' | 'allowShadow'>,
   { isOwnListener }: PolicyRules,
 ): Pick<CheckHandlerOptions, 'domains' | 'site'> {
-  const { domains, routing } = settings;
+  const { domains, routing, allowShadow } = settings;
   return {
     domains: parseDomains(domains),
-    site: { routing, defaultDomain: defaultDomain(domains), isOwnListener },
+    site: { routing, defaultDomain: defaultDomain(domains), isOwnListener, allowShadow },
   };
 }
 
@@ -129,6 +131,14 @@ async function compose(settings: Settings, log: Logger, undo: (() => Promise<voi
   const cache = new PolicyCache(store, rules, systemClock, { ...CACHE_TIMES, freshMs, hardMs, absentMs });
   undo.push(() => cache.close());
 
+  const shadowed = new ShadowTally(systemClock.now);
+  const decisions = new DecisionLog(log, {
+    allowShare: settings.logAllows,
+    random: Math.random,
+    monotonic: systemClock.monotonic,
+  });
+  undo.push(() => decisions.close());
+
   const handler = createCheckHandler({
     lookup: (sandboxId) => cache.lookup(sandboxId),
     ...placeOf(settings, rules),
@@ -136,6 +146,10 @@ async function compose(settings: Settings, log: Logger, undo: (() => Promise<voi
     monotonic: systemClock.monotonic,
     log: {
       fault: (code, error, requestId) => log.error({ code, requestId, err: error }, 'check_fault'),
+    },
+    onDecision: (decision, request, durationNs) => {
+      shadowed.note(decision);
+      decisions.note(decision, request, durationNs);
     },
   });
   const listen =
@@ -159,6 +173,15 @@ async function compose(settings: Settings, log: Logger, undo: (() => Promise<voi
       },
       store: { ok: fault === undefined, kind: store.kind, ...(fault !== undefined && { reason: fault }) },
       policies: { ok: true, epoch, sequence, stalenessBoundSeconds: cache.stalenessBoundMs() / 1000 },
+      shadow: {
+        ok: true,
+        allowed: settings.allowShadow,
+        ...(settings.allowShadow && {
+          reason: 'access.shadowUntil lets requests without a valid token through',
+        }),
+        letThrough: shadowed.count(),
+        last: shadowed.last(),
+      },
     });
   }
 
@@ -174,7 +197,9 @@ async function compose(settings: Settings, log: Logger, undo: (() => Promise<voi
     ownListeners,
     store: settings.store,
     policyDir: settings.policyDir,
+    allowShadow: settings.allowShadow,
   });
+  if (settings.allowShadow) log.warn({ setting: 'SANDGATE_ALLOW_SHADOW' }, 'shadow_mode_allowed');
   log.info(
     { check: address, ops: ops.address, stalenessBoundSeconds: cache.stalenessBoundMs() / 1000 },
     'gate_ready',
@@ -192,6 +217,7 @@ async function compose(settings: Settings, log: Logger, undo: (() => Promise<voi
       await ops.close();
       cache.close();
       await store.close();
+      decisions.close();
       log.info('gate_closed');
     },
   };

@@ -27,6 +27,10 @@ export interface Settings {
   readonly absentMs: number;
   readonly drainMs: number;
   readonly logLevel: string;
+  /** Share of allows that the decision log writes, 0 to 1. */
+  readonly logAllows: number;
+  /** Whether `access.shadowUntil` of a policy counts. */
+  readonly allowShadow: boolean;
   /** Ingress addresses of `dev`; empty when `off`. */
   readonly http: readonly Address[];
   readonly https: readonly Address[];
@@ -218,6 +222,26 @@ export const SETTINGS: readonly Setting[] = [
     parse: oneOf('fatal', 'error', 'warn', 'info', 'debug', 'silent'),
   },
   {
+    name: 'logAllows',
+    env: 'SANDGATE_LOG_ALLOWS',
+    flag: '--log-allows <share>',
+    fallback: '0',
+    meaning: 'share of allows in the decision log, 0 to 1 (0.01: one in a hundred); denials are always in it',
+    commands: GATE,
+    parse: share,
+  },
+  {
+    name: 'allowShadow',
+    env: 'SANDGATE_ALLOW_SHADOW',
+    flag: '--allow-shadow <true|false>',
+    fallback: 'false',
+    meaning:
+      'true: until its `access.shadowUntil` a sandbox lets through who has no valid token, and logs it',
+    commands: GATE,
+    // Not `1`, `yes` or `TRUE`: nobody opens a door by guessing.
+    parse: (text) => oneOf('true', 'false')(text) === 'true',
+  },
+  {
     name: 'http',
     env: 'SANDGATE_HTTP',
     flag: '--http <list|off>',
@@ -310,6 +334,12 @@ function seconds(least: number, most: number): (text: string) => number {
       throw new Error(`must be ${least} to ${most} seconds`);
     return Math.round(value * 1000);
   };
+}
+
+function share(text: string): number {
+  const value = Number(text);
+  if (text.trim() === '' || !(value >= 0 && value <= 1)) throw new Error('must be a number from 0 to 1');
+  return value;
 }
 
 function oneOf(...choices: string[]): (text: string) => string {

@@ -135,6 +135,23 @@ describe('settings', () => {
     expect(() => read('policy', {}, { SANDGATE_GATES: 'many', SANDGATE_HTTP: 'x' })).not.toThrow();
   });
 
+  it('allow shadow mode by the exact text true alone', () => {
+    const allowed = (value: string) =>
+      read('serve', { sandboxCidrs: '10.0.0.0/8' }, { SANDGATE_ALLOW_SHADOW: value }).allowShadow;
+    expect([allowed('true'), allowed('false'), allowed('')]).toEqual([true, false, false]);
+    for (const value of ['1', 'yes', 'TRUE', 'on', ' true', 'true ']) {
+      expect(faultsOf(() => allowed(value))).toContain('SANDGATE_ALLOW_SHADOW');
+    }
+  });
+
+  it('take a share of allows to log from 0 to 1', () => {
+    const share = (logAllows: string) => read('dev', { logAllows }).logAllows;
+    expect([read('dev', {}).logAllows, share('0.01'), share('1')]).toEqual([0, 0.01, 1]);
+    for (const value of ['-0.1', '1.1', '10%', ' ', 'NaN']) {
+      expect(faultsOf(() => share(value))).toContain('SANDGATE_LOG_ALLOWS');
+    }
+  });
+
   it('resolve paths in the base folder, and sockets in the state folder', () => {
     const settings = read('serve', { stateDir: 'state', sandboxCidrs: '10.0.0.0/8' });
     expect(settings.listen).toEqual({ path: '/srv/state/check/gate.sock' });

@@ -35,11 +35,13 @@ export function encodeAllow(
   html: boolean,
   routing: Site['routing'],
 ): Buffer {
-  const { sandboxId, port, policy, destination, upstreamHost, streamMs } = allow;
+  const { sandboxId, port, policy, grant, destination, upstreamHost, streamMs } = allow;
   if (destination === undefined && routing === 'gate') {
     throw new SandgateError('ANSWER_INVALID', 'An allow names no destination.');
   }
-  let ok = policy.forwardToken ? REMOVE_ROUTING : REMOVE_ALL;
+  // A token that was refused is nobody's to pass on, shadow mode or not.
+  const forwards = policy.forwardToken && grant.by !== 'shadow';
+  let ok = forwards ? REMOVE_ROUTING : REMOVE_ALL;
   if (upstreamHost !== undefined) {
     ok += okHeader('host', upstreamHost) + okHeader('x-forwarded-host', request.host);
   }

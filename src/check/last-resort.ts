@@ -19,4 +19,6 @@ export const NOBODY: GateRequest = {
   requestMethod: undefined,
   requestHeaders: undefined,
   requestId: '',
+  traceparent: '',
+  clientAddress: '',
 };

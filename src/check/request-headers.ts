@@ -14,6 +14,8 @@ export const NEEDED_HEADERS = [
   'access-control-request-method',
   'access-control-request-headers',
   'x-request-id',
+  'traceparent',
+  'x-envoy-external-address',
 ] as const;
 
 type Name = (typeof NEEDED_HEADERS)[number];
@@ -54,6 +56,8 @@ export class RequestHeaders {
   #requestMethod: string | undefined;
   #requestHeaders: string | undefined;
   #requestId: string | undefined;
+  #traceparent: string | undefined;
+  #clientAddress: string | undefined;
   readonly #bytes: Buffer;
   #entries: Map<string, Entry> | undefined;
 
@@ -90,6 +94,8 @@ export class RequestHeaders {
       requestMethod: this.#requestMethod,
       requestHeaders: this.#requestHeaders,
       requestId: this.#requestId ?? '',
+      traceparent: this.#traceparent ?? '',
+      clientAddress: this.#clientAddress ?? '',
     };
   }
 
@@ -130,6 +136,12 @@ export class RequestHeaders {
         return;
       case 'x-request-id':
         this.#requestId = this.#joined(this.#requestId, start, end);
+        return;
+      case 'traceparent':
+        this.#traceparent = this.#joined(this.#traceparent, start, end);
+        return;
+      case 'x-envoy-external-address':
+        this.#clientAddress = this.#joined(this.#clientAddress, start, end);
         return;
       default:
         name satisfies never;

@@ -38,11 +38,13 @@ const PLAIN: Allow = {
   policy: {
     sandboxId: SANDBOX,
     incarnation: 'first',
+    version: 'none',
     state: 'running',
     endsAt: undefined,
     agentSelfAuthenticating: false,
     route: { address: '10.0.0.1', port: undefined },
     allowPublicTraffic: true,
+    shadow: undefined,
     tokens: [],
     maskRequestHost: undefined,
     forwardToken: false,

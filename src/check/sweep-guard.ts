@@ -17,14 +17,23 @@ export class SweepGuard {
   /** `now` is monotonic, in milliseconds. */
   judge(decision: Decision, request: GateRequest, now: number): Decision {
     if (decision.kind !== 'allow' || this.#admits(decision, now)) return decision;
-    const { sandboxId, port } = decision;
-    return refuse(request, { kind: 'deny', reason: 'port_closed', detail: 'port_sweep', sandboxId, port });
+    const { sandboxId, port, policy, grant } = decision;
+    return refuse(request, {
+      kind: 'deny',
+      reason: 'port_closed',
+      detail: 'port_sweep',
+      sandboxId,
+      port,
+      policyVersion: policy.version,
+      ...('tokenId' in grant && { tokenId: grant.tokenId, tokenLabel: grant.tokenLabel }),
+    });
   }
 
   #admits({ sandboxId, port, grant, policy }: Allow, now: number): boolean {
     switch (grant.by) {
       case 'token':
         return this.#token.admits(sandboxId, port, TOKEN_PORTS, now);
+      case 'shadow':
       case 'public': {
         // One is kept for the agent: a stranger's sweep must not cut its owner off.
         const limit = policy.agentSelfAuthenticating ? OPEN_PORTS - 1 : OPEN_PORTS;

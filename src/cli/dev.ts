@@ -3,6 +3,7 @@ import { bannerText } from '../dev/banner.ts';
 import { startStack } from '../dev/stack.ts';
 import { listenForStop } from '../stop-signal.ts';
 import { type Io, print, warn } from './io.ts';
+import { SHADOW_WARNING } from './shadow-warning.ts';
 import { surroundings } from './surroundings.ts';
 
 /** `dev`: the local stack in the foreground until SIGTERM or SIGINT. */
@@ -11,6 +12,7 @@ export async function dev(io: Io, flags: Flags): Promise<void> {
   const signals = listenForStop(process, () => performance.now());
   const stack = await startStack(settings, signals, (line) => warn(io, line));
   if (stack === 'stopped') return;
+  if (settings.allowShadow) warn(io, SHADOW_WARNING);
   print(io, bannerText(settings, stack));
   await signals.stopped;
   await stack.stop();

@@ -25,6 +25,7 @@ export async function withPolicies<T>(
         ownListeners: gate.ownListeners,
         store: gate.store,
         policyDir: gate.policyDir,
+        allowShadow: gate.allowShadow === true,
       }
     : { ...named, ownListeners: [] };
   const store = await openStore(settings);

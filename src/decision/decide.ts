@@ -2,8 +2,9 @@ import type { Policy, PolicyLookup } from '../policy/policy.ts';
 import { internalPath } from '../target/internal-path.ts';
 import { AGENT_PORT } from '../target/port.ts';
 import type { Target, TargetResult } from '../target/target.ts';
-import type { Decision, Deny, GateRequest, Grant, Preflight, Site } from './decision.ts';
+import type { Decision, Deny, GateRequest, Grant, Preflight, PresentedToken, Site } from './decision.ts';
 import { refuse } from './preflight.ts';
+import { shadowGrant, shadowMs } from './shadow.ts';
 import { judgeToken } from './token.ts';
 import { upstreamHost } from './upstream-host.ts';
 
@@ -41,10 +42,10 @@ export function judgePolicy(
   now: number,
   site: Site,
 ): Decision {
-  if (lookup === undefined) return denial('unavailable', target, 'INTERNAL');
+  if (lookup === undefined) return denial('unavailable', target, undefined, 'INTERNAL');
   switch (lookup.kind) {
     case 'unavailable':
-      return denial('unavailable', target, lookup.code);
+      return denial('unavailable', target, undefined, lookup.code);
     case 'absent':
       return refuse(request, denial('sandbox_not_found', target));
     case 'found': {
@@ -53,17 +54,17 @@ export function judgePolicy(
     }
     default:
       lookup satisfies never;
-      return denial('unavailable', target, 'INTERNAL');
+      return denial('unavailable', target, undefined, 'INTERNAL');
   }
 }
 
 function judgeFound(request: GateRequest, target: Target, policy: Policy, now: number, site: Site): Decision {
   // A cache or store that mixes up two records must not open one sandbox with the other's policy.
-  if (policy.sandboxId !== target.sandboxId) return denial('unavailable', target, 'INTERNAL');
+  if (policy.sandboxId !== target.sandboxId) return denial('unavailable', target, undefined, 'INTERNAL');
   const notRunning = judgeState(policy, target, now);
   if (notRunning !== undefined) return notRunning;
   if (site.routing === 'gate' && policy.route === undefined) {
-    return denial('unavailable', target, 'POLICY_UNREADABLE');
+    return denial('unavailable', target, policy, 'POLICY_UNREADABLE');
   }
 
   const grant = openGrant(policy, target);
@@ -71,34 +72,50 @@ function judgeFound(request: GateRequest, target: Target, policy: Policy, now: n
   const verdict = judgeToken(request.token, policy, target.port, now);
   switch (verdict.kind) {
     case 'missing':
-      return denial('token_missing', target);
-    case 'invalid':
-      return denial('token_invalid', target, verdict.detail);
+      return judgeShadow(denial('token_missing', target, policy), target, policy, now, site);
+    case 'invalid': {
+      const { detail, known } = verdict;
+      const presented = known && { tokenId: known.id, tokenLabel: known.label };
+      return judgeShadow(
+        denial('token_invalid', target, policy, detail, presented),
+        target,
+        policy,
+        now,
+        site,
+      );
+    }
     case 'match': {
-      const { id, expiresAt } = verdict.token;
+      const { id, label, expiresAt } = verdict.token;
       const streamMs = expiresAt === undefined ? undefined : Math.max(1, Math.floor(expiresAt - now));
-      return admit(target, policy, { by: 'token', tokenId: id }, streamMs, site);
+      return admit(target, policy, { by: 'token', tokenId: id, tokenLabel: label }, streamMs, site);
     }
     default:
       verdict satisfies never;
-      return denial('unavailable', target, 'INTERNAL');
+      return denial('unavailable', target, policy, 'INTERNAL');
   }
+}
+
+/** A refused token in shadow mode passes as on a public sandbox, its stream until the mode ends. */
+function judgeShadow(deny: Deny, target: Target, policy: Policy, now: number, site: Site): Decision {
+  const leftMs = site.allowShadow === true ? shadowMs(policy, target.port, now) : undefined;
+  const grant = leftMs === undefined ? undefined : shadowGrant(deny);
+  return grant === undefined ? deny : admit(target, policy, grant, leftMs, site);
 }
 
 function judgeState(policy: Policy, target: Target, now: number): Deny | undefined {
   if (policy.endsAt !== undefined && policy.endsAt <= now)
-    return denial('sandbox_not_found', target, 'ended');
+    return denial('sandbox_not_found', target, policy, 'ended');
   switch (policy.state) {
     case 'running':
       return undefined;
     case 'paused':
-      return denial('sandbox_not_found', target, 'paused');
+      return denial('sandbox_not_found', target, policy, 'paused');
     case 'transitioning':
-      return denial('sandbox_transitioning', target);
+      return denial('sandbox_transitioning', target, policy);
     default:
       // What this version does not know is never taken for running.
       policy.state satisfies never;
-      return denial('unavailable', target, 'POLICY_UNREADABLE');
+      return denial('unavailable', target, policy, 'POLICY_UNREADABLE');
   }
 }
 
@@ -119,13 +136,28 @@ function admit(
   const route = site.routing === 'gate' ? policy.route : undefined;
   const destination = route && { address: route.address, port: route.port ?? port };
   if (destination && site.isOwnListener(destination.address, destination.port)) {
-    return denial('port_closed', target, 'own_listener');
+    return denial('port_closed', target, policy, 'own_listener', 'tokenId' in grant ? grant : undefined);
   }
   const host = upstreamHost(policy, target, site);
   return { kind: 'allow', sandboxId, port, grant, policy, destination, upstreamHost: host, streamMs };
 }
 
-function denial(reason: Deny['reason'], target: Target, detail?: Deny['detail']): Deny {
+function denial(
+  reason: Deny['reason'],
+  target: Target,
+  policy?: Policy,
+  detail?: Deny['detail'],
+  presented?: PresentedToken,
+): Deny {
   const { sandboxId, port } = target;
-  return { kind: 'deny', reason, ...(detail && { detail }), sandboxId, port };
+  return {
+    kind: 'deny',
+    reason,
+    detail,
+    sandboxId,
+    port,
+    policyVersion: policy?.version,
+    tokenId: presented?.tokenId,
+    tokenLabel: presented?.tokenLabel,
+  };
 }

@@ -1,7 +1,6 @@
-import type { ErrorCode } from '../errors.ts';
 import type { Policy } from '../policy/policy.ts';
 import type { HeaderValue } from '../target/target.ts';
-import type { Reason } from './reasons.ts';
+import type { Detail, Reason } from './reasons.ts';
 
 /** The request as the gate needs it: the shape that `check/` decodes to and `decide` judges. Header names in comments. */
 export interface GateRequest {
@@ -28,6 +27,10 @@ export interface GateRequest {
   requestHeaders: string | undefined;
   /** `x-request-id`, for logs only. */
   requestId: string;
+  /** `traceparent`, for logs only. */
+  traceparent: string;
+  /** `x-envoy-external-address`, for logs only: Envoy sets it, and removes a client's own. */
+  clientAddress: string;
 }
 
 /** The gate's own place in the world, fixed at start. */
@@ -37,10 +40,32 @@ export interface Site {
   defaultDomain: string;
   /** True for an address and port that Sandgate or its Envoy listens on: dialling it would loop. */
   isOwnListener(address: string, port: number): boolean;
+  /** Shadow mode: without it, no policy's `shadow` counts. */
+  allowShadow: boolean;
 }
 
 /** Why a request may pass; `token` needed one, the others did not. */
-export type Grant = { by: 'token'; tokenId: string } | { by: 'public' } | { by: 'agent' };
+export type Grant =
+  | { by: 'token'; tokenId: string; tokenLabel: string | undefined }
+  | { by: 'public' }
+  | { by: 'agent' }
+  | ShadowGrant;
+
+/** Let through although it was refused: reason and detail are those of the refusal. */
+export interface ShadowGrant extends PresentedToken {
+  by: 'shadow';
+  reason: ShadowReason;
+  detail: Detail | undefined;
+}
+
+/** All that shadow mode lets through. */
+export type ShadowReason = 'token_missing' | 'token_invalid';
+
+/** Which known token was presented, for logs only; undefined where none was, or it is nobody's. */
+export interface PresentedToken {
+  tokenId?: string | undefined;
+  tokenLabel?: string | undefined;
+}
 
 export interface Allow {
   kind: 'allow';
@@ -52,27 +77,20 @@ export interface Allow {
   destination: { address: string; port: number } | undefined;
   /** Upstream Host, when it is not the client's; the client's then goes to `X-Forwarded-Host`. */
   upstreamHost: string | undefined;
-  /** Milliseconds until the presented token expires, at least 1: bounds the stream. */
+  /** Milliseconds until the presented token expires, or shadow mode ends, at least 1: bounds the stream. */
   streamMs: number | undefined;
 }
 
-export interface Deny {
+export interface Deny extends PresentedToken {
   kind: 'deny';
   reason: Exclude<Reason, 'preflight' | 'upstream_failed'>;
   /** Finer than the reason, for logs only: what the client must not learn. */
-  detail?:
-    | 'expired'
-    | 'other_port'
-    | 'other_incarnation'
-    | 'several_values'
-    | 'paused'
-    | 'ended'
-    | 'own_listener'
-    | 'port_sweep'
-    | ErrorCode;
+  detail?: Detail | undefined;
   /** Present where the target is known; not every answer names it. */
   sandboxId?: string;
   port?: number;
+  /** Of the policy that was decided by, for logs only. */
+  policyVersion?: string | undefined;
 }
 
 /** A CORS preflight answered by the gate (contract §2, step 0). */

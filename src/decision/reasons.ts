@@ -1,3 +1,5 @@
+import type { ErrorCode } from '../errors.ts';
+
 /** Reason codes: `x-sandgate-reason`, logs and metrics. `docs/reasons.md` lists the same ones, a test holds the two equal. */
 export const REASONS = {
   invalid_host:
@@ -19,3 +21,17 @@ export const REASONS = {
 } as const;
 
 export type Reason = keyof typeof REASONS;
+
+/** Finer than the reason, for logs only: what the client must not learn. `unavailable` carries an error code instead. */
+export const DETAILS = {
+  expired: 'A token of this sandbox, past its `expiresAt`.',
+  other_port: 'A token of this sandbox, for other ports.',
+  other_incarnation: 'A token of this sandbox, for another life of it.',
+  several_values: 'The token header came more than once, or with a comma in it.',
+  paused: 'The sandbox is paused.',
+  ended: 'The sandbox is past its `endsAt`.',
+  own_listener: 'The route leads to a listener of Sandgate or of its Envoy: dialling it would loop.',
+  port_sweep: 'More distinct ports of the sandbox were asked for within a minute than are dialled.',
+} as const;
+
+export type Detail = keyof typeof DETAILS | ErrorCode;

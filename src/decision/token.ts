@@ -1,13 +1,13 @@
 import { hash, timingSafeEqual } from 'node:crypto';
 import type { Policy, PolicyToken } from '../policy/policy.ts';
 import type { HeaderValue } from '../target/target.ts';
-import type { Deny } from './decision.ts';
+import type { Detail } from './reasons.ts';
 
 export type TokenVerdict =
   | { kind: 'match'; token: PolicyToken }
   | { kind: 'missing' }
-  /** `token`: the one that has this digest, and may not be used. */
-  | { kind: 'invalid'; detail: Deny['detail']; token?: PolicyToken | undefined };
+  /** `known`: the token it would be, were it not for `detail`. */
+  | { kind: 'invalid'; detail: Detail | undefined; known?: PolicyToken | undefined };
 
 const COMMA = 0x2c;
 
@@ -28,23 +28,21 @@ export function judgeToken(
 
   const presented = hash('sha256', header.value, 'buffer');
   let match: PolicyToken | undefined;
-  let unfit: PolicyToken | undefined;
-  let fault: Deny['detail'];
+  let fault: Detail | undefined;
+  let known: PolicyToken | undefined;
   for (const token of policy.tokens) {
     if (token.digest.length !== presented.length || !timingSafeEqual(token.digest, presented)) continue;
     const found = faultOf(token, policy, port, now);
     if (found === undefined) match ??= token;
-    else if (fault === undefined) {
-      fault = found;
-      unfit = token;
+    else {
+      fault ??= found;
+      known ??= token;
     }
   }
-  return match === undefined
-    ? { kind: 'invalid', detail: fault, token: unfit }
-    : { kind: 'match', token: match };
+  return match === undefined ? { kind: 'invalid', detail: fault, known } : { kind: 'match', token: match };
 }
 
-function faultOf(token: PolicyToken, policy: Policy, port: number, now: number): Deny['detail'] {
+function faultOf(token: PolicyToken, policy: Policy, port: number, now: number): Detail | undefined {
   if (token.expiresAt !== undefined && token.expiresAt <= now) return 'expired';
   if (token.ports !== undefined && !token.ports.has(port)) return 'other_port';
   if (token.incarnation !== undefined && token.incarnation !== policy.incarnation) return 'other_incarnation';

@@ -73,6 +73,8 @@ function flags({ settings, socket, ops, ownListeners }: GateProcessOptions): str
     'check-tls-certificate': '',
     'check-tls-key': '',
     'check-tls-client-ca': '',
+    'log-allows': String(settings.logAllows),
+    'allow-shadow': String(settings.allowShadow),
   };
   return Object.entries(values).map(([name, value]) => `--${name}=${value}`);
 }

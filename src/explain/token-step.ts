@@ -14,17 +14,34 @@ const DETAILS: Readonly<Record<string, string>> = {
 
 /** How the presented token fared. Names tokens by id and label; what was presented, by 8 hex of its digest. */
 export function tokenStep(policy: Policy, request: GateRequest, { port }: Target, judged: Judged) {
-  const { decision, now } = judged;
-  if (decision.kind === 'allow' && decision.grant.by !== 'token') return openStep(decision.grant.by);
+  const { decision } = judged;
+  if (decision.kind === 'allow') {
+    const { grant } = decision;
+    if (grant.by === 'public' || grant.by === 'agent') return openStep(grant.by);
+    if (grant.by === 'shadow') return shadowStep(verdictStep(policy, request, port, judged), policy);
+  }
   if (policy.agentSelfAuthenticating && port === AGENT_PORT) return openStep('agent');
   if (policy.allowPublicTraffic) return openStep('public');
+  return verdictStep(policy, request, port, judged);
+}
+
+function shadowStep(refused: { found: string }, policy: Policy) {
+  const until = policy.shadow && new Date(policy.shadow.until).toISOString();
+  return {
+    ...refused,
+    found: `${refused.found}; let through by shadow mode until ${until}`,
+    shadowUntil: until,
+  };
+}
+
+function verdictStep(policy: Policy, request: GateRequest, port: number, { now }: Judged) {
   const verdict = judgeToken(request.token, policy, port, now);
   const fingerprint = fingerprintOf(request);
   switch (verdict.kind) {
     case 'missing':
       return { found: 'none was presented' };
     case 'match': {
-      const token = factsOf(verdict.token, judged);
+      const token = factsOf(verdict.token);
       const until = token.expiresAt === undefined ? '' : `, expires ${token.expiresAt}`;
       return { found: `${nameOf(token)} matches${until}`, token, fingerprint };
     }
@@ -32,8 +49,8 @@ export function tokenStep(policy: Policy, request: GateRequest, { port }: Target
       if (verdict.detail === 'several_values')
         return { found: 'more than one was presented', detail: verdict.detail };
       const presented = `the presented one (SHA-256 ${fingerprint}…)`;
-      if (verdict.token === undefined) return { found: `${presented} matches none`, fingerprint };
-      const token = factsOf(verdict.token, judged);
+      if (verdict.known === undefined) return { found: `${presented} matches none`, fingerprint };
+      const token = factsOf(verdict.known);
       const found = `${nameOf(token)} ${DETAILS[verdict.detail ?? ''] ?? 'cannot be used'}`;
       return { found, detail: verdict.detail, token, fingerprint };
     }
@@ -49,12 +66,10 @@ function openStep(by: 'public' | 'agent') {
 
 type TokenFacts = ReturnType<typeof factsOf>;
 
-function factsOf({ id, expiresAt, ports, incarnation }: PolicyToken, { record }: Judged) {
-  const { tokens = [] } = (record?.access ?? {}) as { tokens?: { id?: unknown; label?: unknown }[] };
-  const label = tokens.find((token) => token.id === id)?.label;
+function factsOf({ id, label, expiresAt, ports, incarnation }: PolicyToken) {
   return {
     id,
-    label: typeof label === 'string' ? label : undefined,
+    label,
     expiresAt: expiresAt === undefined ? undefined : new Date(expiresAt).toISOString(),
     ports: ports && [...ports],
     incarnation,

@@ -3,8 +3,9 @@ import { SandgateError } from '../errors.ts';
 import { explainIssue, type FieldFault, firstFault } from './explain.ts';
 import { addressFault } from './network.ts';
 import type { Policy, PolicyToken } from './policy.ts';
-import { storedSchema, storedTokenSchema } from './record.ts';
+import { SHADOW_MAX_MS, storedSchema, storedTokenSchema } from './record.ts';
 import type { PolicyRules } from './rules.ts';
+import { newerVersion } from './version.ts';
 
 /**
  * Reads a stored record strictly. Throws POLICY_UNREADABLE for one that is incomplete, of another schema, holds a
@@ -33,11 +34,13 @@ export function compilePolicy(sandboxId: string, stored: unknown, rules: PolicyR
   return {
     sandboxId,
     incarnation: runtime.incarnation,
+    version: newerVersion(runtime.version, access.version),
     state: runtime.state,
     endsAt: toMilliseconds(runtime.endsAt),
     agentSelfAuthenticating: runtime.agent === 'self-authenticating',
     route: route && { address: route.address, port: route.port },
     allowPublicTraffic: access.allowPublicTraffic === true,
+    shadow: compileShadow(access.shadowUntil),
     tokens: compileTokens(access.tokens, new Set(access.revoked)),
     maskRequestHost: access.maskRequestHost,
     forwardToken: access.upstreamToken === 'forward',
@@ -62,6 +65,7 @@ function compileTokens(tokens: readonly unknown[], revoked: ReadonlySet<string>)
     return [
       {
         id: token.id,
+        label: token.label,
         digest: new Uint8Array(Buffer.from(token.sha256, 'hex')),
         expiresAt: toMilliseconds(token.expiresAt),
         ports: token.ports && new Set(token.ports),
@@ -69,6 +73,12 @@ function compileTokens(tokens: readonly unknown[], revoked: ReadonlySet<string>)
       },
     ];
   });
+}
+
+/** A put takes nothing further ahead; what stands there all the same came past it, and is not let in early. */
+function compileShadow(shadowUntil: string | undefined): Policy['shadow'] {
+  const until = toMilliseconds(shadowUntil);
+  return until === undefined ? undefined : { from: until - SHADOW_MAX_MS, until };
 }
 
 function toMilliseconds(time: string | undefined): number | undefined {

@@ -2,7 +2,7 @@ import { SandgateError } from '../errors.ts';
 import { policyUnreadable } from './compile.ts';
 import { firstFault } from './explain.ts';
 import { policyInvalid, refuseMaskedNodeProxy } from './put.ts';
-import { type AccessPut, type RuntimePut, revokedSchema } from './record.ts';
+import { type AccessPut, type RuntimePut, revokedSchema, SHADOW_MAX_MS } from './record.ts';
 import type { PolicyRules } from './rules.ts';
 import type { PolicyPut, StoredRecord } from './store.ts';
 
@@ -17,9 +17,6 @@ export interface MergeContext {
 }
 
 type Part = Record<string, unknown>;
-
-/** Shadow mode lets denials through, so it must end by itself. */
-const SHADOW_MAX_MS = 7 * 24 * 3600 * 1000;
 
 /**
  * The record that a put makes of the stored one. Parts that the put does not have stay, versions included.

@@ -7,6 +7,8 @@ import type { ErrorCode } from '../errors.ts';
 export interface Policy {
   sandboxId: string;
   incarnation: string;
+  /** Of the newer part, for logs. */
+  version: string;
   state: 'running' | 'paused' | 'transitioning';
   endsAt: number | undefined;
   /** Port 49983 skips the token, because the agent checks its own. */
@@ -14,6 +16,8 @@ export interface Policy {
   /** One canonical IP literal, inside the allowed networks. `port`: a node proxy that reads Host itself. */
   route: { address: string; port: number | undefined } | undefined;
   allowPublicTraffic: boolean;
+  /** When shadow mode may let refusals through, `until` exclusive: before `from` it ends too far ahead to be believed. */
+  shadow: { from: number; until: number } | undefined;
   /** Tokens that can match: revoked digests and tokens with unknown fields are already gone. */
   tokens: readonly PolicyToken[];
   /** Holds `${PORT}` as written. */
@@ -24,6 +28,8 @@ export interface Policy {
 
 export interface PolicyToken {
   id: string;
+  /** For logs. */
+  label?: string | undefined;
   /** SHA-256 of the header value's bytes, 32 bytes. */
   digest: Uint8Array;
   expiresAt: number | undefined;

@@ -41,6 +41,9 @@ const token = {
   incarnation: name.optional(),
 };
 
+/** Shadow mode lets denials through, so it must end by itself. */
+export const SHADOW_MAX_MS = 7 * 24 * 3600 * 1000;
+
 const REVOKED_MAX = 1024;
 const tooManyTokens = 'must list at most 64 tokens';
 const access = {

@@ -13,6 +13,12 @@ export function recordPosition(record: StoredRecord): StorePosition | undefined 
   return runtime.sequence > access.sequence ? runtime : access;
 }
 
+/** Of a record's two parts' versions the newer one; the access part's, who may in, where they cannot be compared. */
+export function newerVersion(runtime: string, access: string): string {
+  const position = recordPosition({ runtime: { version: runtime }, access: { version: access } });
+  return position === undefined ? access : formatVersion(position);
+}
+
 function partPosition(part: unknown): StorePosition | undefined {
   const version = (part as { version?: unknown } | null | undefined)?.version;
   const match = typeof version === 'string' ? /^([0-9a-f]{16})\.(\d{1,15})$/.exec(version) : null;

@@ -18,6 +18,8 @@ export interface GateRun extends ProcessIdentity {
   ownListeners: readonly Address[];
   store: 'embedded' | 'files';
   policyDir: string;
+  /** Whether `access.shadowUntil` counts; a gate that does not say enforces. */
+  allowShadow?: boolean;
 }
 
 /** What `dev` leaves, so that the next start can end what a killed one left running. */

@@ -17,6 +17,8 @@ const names = fc.constantFrom(
   'x-request-id',
   'X-Request-Id',
   'x-forwarded-for',
+  'traceparent',
+  'x-envoy-external-address',
   'e2b-sandbox-pork',
   '',
 );

@@ -37,6 +37,8 @@ test('a request as Envoy sends it, with and without encode_raw_headers, reads th
     ['access-control-request-method', 'PUT'],
     ['access-control-request-headers', 'x-a'],
     ['x-request-id', 'r1'],
+    ['traceparent', '00-1-2-01'],
+    ['x-envoy-external-address', '192.0.2.7'],
     ['e2b-sandbox-id', 'abc'],
     ['e2b-sandbox-port', '80'],
     ['x-forwarded-for', '10.0.0.1'],
@@ -55,6 +57,8 @@ test('a request as Envoy sends it, with and without encode_raw_headers, reads th
     requestMethod: 'PUT',
     requestHeaders: 'x-a',
     requestId: 'r1',
+    traceparent: '00-1-2-01',
+    clientAddress: '192.0.2.7',
   };
   expect(decodeCheckRequest(encoded({ ...line, ...raw(...lines) }))).toEqual(expected);
   expect(decodeCheckRequest(encoded({ ...line, headers: Object.fromEntries(lines) }))).toEqual(expected);
@@ -76,6 +80,8 @@ test('what is not there is empty, absent or undefined', () => {
     requestMethod: undefined,
     requestHeaders: undefined,
     requestId: '',
+    traceparent: '',
+    clientAddress: '',
   });
 });
 

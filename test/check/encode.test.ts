@@ -45,6 +45,19 @@ test('a plain allow names the destination and strips the three headers', () => {
   });
 });
 
+test('a forwarded token stays, but not one that shadow mode let through', () => {
+  const removed = (parts: Partial<Allow>) => {
+    const allow = allowOf({ policy: policyOf({ forwardToken: true }), ...parts });
+    return decoded(encodeAllow(allow, requestOf(), false, 'gate')).ok_response;
+  };
+  const routing = ['e2b-sandbox-id', 'e2b-sandbox-port'];
+  const refused = { by: 'shadow', reason: 'token_invalid', detail: undefined } as const;
+  expect(removed({})).toEqual({ headers_to_remove: routing });
+  expect(removed({ grant: refused })).toEqual({
+    headers_to_remove: ['e2b-traffic-access-token', ...routing],
+  });
+});
+
 const ports = fc.integer({ min: 1, max: 65_535 });
 const hosts = fc.stringMatching(/^[a-z0-9.:-]{1,80}$/);
 

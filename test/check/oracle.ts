@@ -72,6 +72,8 @@ export function referenceRequest(bytes: Buffer): GateRequest | undefined {
     requestMethod: joined('access-control-request-method'),
     requestHeaders: joined('access-control-request-headers'),
     requestId: joined('x-request-id') ?? '',
+    traceparent: joined('traceparent') ?? '',
+    clientAddress: joined('x-envoy-external-address') ?? '',
   };
 }
 

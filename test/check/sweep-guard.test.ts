@@ -13,7 +13,13 @@ function judge(
   policy: Policy,
   request: GateRequest = requestOf(),
 ): Decision {
-  const decision = decide(request, targetOf(port), { kind: 'found', policy }, NOW, siteOf());
+  const decision = decide(
+    request,
+    targetOf(port),
+    { kind: 'found', policy },
+    NOW,
+    siteOf({ allowShadow: true }),
+  );
   return guard.judge(decision, request, 0);
 }
 
@@ -29,6 +35,11 @@ test('without a token a sandbox shows 256 ports, with one 2,048, each counted ap
   const guard = new SweepGuard();
   expect(sweep(guard, PUBLIC)).toBe(256);
   expect(sweep(guard, policyOf(), requestOf({ token: tokenHeader() }))).toBe(2048);
+});
+
+test('a sandbox in shadow mode is an open door', () => {
+  const guard = new SweepGuard();
+  expect(sweep(guard, policyOf({ shadow: { from: NOW, until: NOW + 1000 } }))).toBe(256);
 });
 
 test('beyond that the port is closed, undialled', () => {

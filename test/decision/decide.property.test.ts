@@ -37,6 +37,14 @@ const policies: fc.Arbitrary<Policy> = fc.record({
     undefined,
   ),
   allowPublicTraffic: fc.boolean(),
+  version: fc.constant('0123456789abcdef.1'),
+  shadow: fc.constantFrom(
+    undefined,
+    { from: NOW - 9, until: NOW + 9 },
+    { from: NOW, until: NOW + 1 },
+    { from: NOW - 9, until: NOW },
+    { from: NOW + 1, until: NOW + 9 },
+  ),
   tokens,
   maskRequestHost: fc.constantFrom(undefined, `localhost:\${PORT}`),
   forwardToken: fc.boolean(),
@@ -84,7 +92,14 @@ const sites: fc.Arbitrary<Site> = fc.record({
     () => false,
     (_address, port) => port === 8080,
   ),
+  allowShadow: fc.boolean(),
 });
+
+/** In shadow mode who has no valid token passes, except to the agent. */
+function isShadowed(policy: Policy, port: number, site: Site): boolean {
+  const { from = Number.POSITIVE_INFINITY, until = 0 } = policy.shadow ?? {};
+  return site.allowShadow && port !== 49983 && from <= NOW && until > NOW;
+}
 
 /** The contract's condition for a pass, written as one sentence rather than as an order of checks. */
 function mayPass(
@@ -113,7 +128,10 @@ function mayPass(
     !(agent && internalPath(request.path) !== undefined) &&
     policy.state === 'running' &&
     (policy.endsAt ?? Number.POSITIVE_INFINITY) > NOW &&
-    (policy.allowPublicTraffic || (agent && policy.agentSelfAuthenticating) || tokenPasses) &&
+    (policy.allowPublicTraffic ||
+      (agent && policy.agentSelfAuthenticating) ||
+      tokenPasses ||
+      isShadowed(policy, port, site)) &&
     (site.routing === 'ingress' ||
       (policy.route !== undefined && !site.isOwnListener(policy.route.address, policy.route.port ?? port)))
   );
@@ -140,7 +158,8 @@ test('an allow in gate routing always names a destination, and an expiring token
       expect(decision.destination === undefined).toBe(site.routing === 'ingress');
       const { grant, policy, streamMs } = decision;
       const used = grant.by === 'token' ? policy.tokens.find(({ id }) => id === grant.tokenId) : undefined;
-      if (used === undefined) expect(streamMs).toBeUndefined();
+      if (grant.by === 'shadow') expect(streamMs).toBe(policy.shadow!.until - NOW);
+      else if (used === undefined) expect(streamMs).toBeUndefined();
       if (streamMs !== undefined) expect(streamMs).toBeGreaterThanOrEqual(1);
     }),
     { numRuns: 2000 },
@@ -173,4 +192,29 @@ test('a preflight is never refused for lack of a token, and never told anything 
     }),
     { numRuns: 2000 },
   );
+});
+
+test('shadow mode changes nothing but a refused token, never on 49983, and never without the setting', () => {
+  let shadowed = 0;
+  fc.assert(
+    fc.property(requests, targets, lookups, sites, (request, target, lookup, site) => {
+      const enforced = decide(request, target, lookup, NOW, { ...site, allowShadow: false });
+      const allowed = decide(request, target, lookup, NOW, { ...site, allowShadow: true });
+      expect(enforced).not.toMatchObject({ grant: { by: 'shadow' } });
+      if (allowed.kind === 'allow' && allowed.grant.by === 'shadow') {
+        shadowed++;
+        const { reason, detail, tokenId } = allowed.grant;
+        if (enforced.kind === 'preflight') return;
+        expect(allowed.port).not.toBe(49983);
+        expect(enforced).toMatchObject({ kind: 'deny', reason, detail, tokenId });
+        expect(['token_missing', 'token_invalid']).toContain(reason);
+      } else if (JSON.stringify(allowed) !== JSON.stringify(enforced)) {
+        // Judged like any other one that passes, it met the own listener.
+        const preflight = request.method === 'OPTIONS' && request.requestMethod && request.origin;
+        expect(allowed).toMatchObject(preflight ? { kind: 'preflight' } : { reason: 'port_closed' });
+      }
+    }),
+    { numRuns: 5000 },
+  );
+  expect(shadowed).toBeGreaterThan(100);
 });

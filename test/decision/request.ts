@@ -27,6 +27,8 @@ export function requestOf(parts: Partial<GateRequest> = {}): GateRequest {
     requestMethod: undefined,
     requestHeaders: undefined,
     requestId: 'r1',
+    traceparent: '',
+    clientAddress: '',
     ...parts,
   };
 }
@@ -64,11 +66,13 @@ export function policyOf(parts: Partial<Policy> = {}): Policy {
   return {
     sandboxId: ID,
     incarnation: 'first',
+    version: '0123456789abcdef.1',
     state: 'running',
     endsAt: undefined,
     agentSelfAuthenticating: false,
     route: { address: '10.0.3.7', port: undefined },
     allowPublicTraffic: false,
+    shadow: undefined,
     tokens: [policyToken()],
     maskRequestHost: undefined,
     forwardToken: false,
@@ -77,5 +81,11 @@ export function policyOf(parts: Partial<Policy> = {}): Policy {
 }
 
 export function siteOf(parts: Partial<Site> = {}): Site {
-  return { routing: 'gate', defaultDomain: 'default.app', isOwnListener: () => false, ...parts };
+  return {
+    routing: 'gate',
+    defaultDomain: 'default.app',
+    isOwnListener: () => false,
+    allowShadow: false,
+    ...parts,
+  };
 }

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { REASONS } from '../../src/decision/reasons.ts';
+import { DETAILS, REASONS } from '../../src/decision/reasons.ts';
 import { ERROR_CODES } from '../../src/errors.ts';
 import { fallbackOf, SETTINGS } from '../../src/settings.ts';
 
@@ -13,8 +13,11 @@ describe('the generated pages of docs/', () => {
   it('list every reason code', async () => {
     const rows = Object.entries(REASONS).map(([code, meaning]) => [`\`${code}\``, meaning]);
     const intro = "The header `x-sandgate-reason` on every answer that is not the sandbox's own.";
+    const details = Object.entries(DETAILS).map(([code, meaning]) => [`\`${code}\``, meaning]);
+    const finer =
+      'In the [decision log](logs.md) alone, as `detail`: what the client must not learn. With `unavailable` it is an [error code](errors.md).';
     await expect(
-      `# Reason codes\n\n${intro} ${NOTE}\n\n${table(['code', 'meaning'], rows)}\n`,
+      `# Reason codes\n\n${intro} ${NOTE}\n\n${table(['code', 'meaning'], rows)}\n\n## Details\n\n${finer}\n\n${table(['detail', 'meaning'], details)}\n`,
     ).toMatchFileSnapshot('../../docs/reasons.md');
   });
 

@@ -35,6 +35,8 @@ function gateSays(reason: Deny['reason'], html: boolean) {
     requestMethod: undefined,
     requestHeaders: undefined,
     requestId: '',
+    traceparent: '',
+    clientAddress: '',
   };
   const { status, headers, body } = answerFor(
     { kind: 'deny', reason, sandboxId: 'SANDBOX', port: 65432 },

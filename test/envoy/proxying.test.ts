@@ -98,11 +98,14 @@ it('asks the gate with the headers that it needs, and no other', async () => {
     origin: 'o',
     'access-control-request-method': 'GET',
     'access-control-request-headers': 'h',
+    traceparent: '00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01',
   };
   await running.get({ ...needed, ...FORGED, cookie: 'secret', authorization: 'secret' });
   const { headers } = gate.asked[0]!.attributes.request.http.header_map;
   const got = headers.map(({ key, raw_value }) => [key, Buffer.from(raw_value).toString()]);
-  expect(Object.fromEntries(got)).toEqual(needed);
+  // Envoy's word for the client, whatever the client says.
+  const client = expect.stringMatching(/^(?!1\.2\.3\.4)[0-9a-f.:]+$/);
+  expect(Object.fromEntries(got)).toEqual({ ...needed, 'x-envoy-external-address': client });
 });
 
 it("removes a sandbox's own x-sandgate-* and passes the rest of its answer", async () => {

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { compilePolicy } from '../../src/policy/compile.ts';
-import { digestOf, rules, stored, token } from './sample.ts';
+import { digestOf, EPOCH, NOW, rules, stored, token } from './sample.ts';
 
 const compile = (record: unknown, site = rules) => compilePolicy('sbx1', record, site);
 const without = (part: 'runtime' | 'access', field: string) => {
@@ -13,26 +13,35 @@ const unreadable = (field: string) => expect.objectContaining({ code: 'POLICY_UN
 describe('a stored record', () => {
   it('becomes a policy', () => {
     const tokens = [
-      token('a', { expiresAt: '2031-01-01T00:00:00+01:00', ports: [80, 81], incarnation: '7f3a' }),
+      token('a', {
+        expiresAt: '2031-01-01T00:00:00+01:00',
+        ports: [80, 81],
+        incarnation: '7f3a',
+        label: 'CI',
+      }),
     ];
     const access = {
       tokens,
       maskRequestHost: `localhost:\${PORT}`,
       upstreamToken: 'forward',
+      shadowUntil: '2030-01-08T00:00:00Z',
       allowPublicTraffic: true,
     };
     const runtime = { agent: 'self-authenticating', endsAt: '2030-06-01T00:00:00Z', state: 'paused' };
     expect(compile(stored('sbx1', { runtime, access }))).toEqual({
       sandboxId: 'sbx1',
       incarnation: '7f3a',
+      version: `${EPOCH}.1`,
       state: 'paused',
       endsAt: Date.parse('2030-06-01T00:00:00Z'),
       agentSelfAuthenticating: true,
       route: { address: '10.0.3.7', port: undefined },
       allowPublicTraffic: true,
+      shadow: { from: NOW, until: NOW + 7 * 24 * 3600 * 1000 },
       tokens: [
         {
           id: 'a',
+          label: 'CI',
           digest: new Uint8Array(Buffer.from(digestOf('a'), 'hex')),
           expiresAt: Date.parse('2030-12-31T23:00:00Z'),
           ports: new Set([80, 81]),
@@ -124,6 +133,14 @@ describe('a stored record', () => {
     ];
     const policy = compile(stored('sbx1', { access: { tokens, revoked: [digestOf('revoked')] } }));
     expect(policy.tokens.map((each) => each.id)).toEqual(['ok']);
+  });
+
+  it('has the version of its newer part, and of the access part where two epochs meet', () => {
+    const versions = (runtime: string, access: string) =>
+      compile(stored('sbx1', { runtime: { version: runtime }, access: { version: access } })).version;
+    expect(versions(`${EPOCH}.9`, `${EPOCH}.10`)).toBe(`${EPOCH}.10`);
+    expect(versions(`${EPOCH}.11`, `${EPOCH}.10`)).toBe(`${EPOCH}.11`);
+    expect(versions('fedcba9876543210.11', `${EPOCH}.10`)).toBe(`${EPOCH}.10`);
   });
 
   it('keeps an empty list of ports apart from none', () => {

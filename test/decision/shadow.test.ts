@@ -1,0 +1,85 @@
+import { expect, test } from 'vitest';
+import type { Policy } from '../../src/policy/policy.ts';
+import { AGENT, type Case, decided, SELF, WITH_TOKEN } from './decided.ts';
+import { NOW, policyToken, preflightOf, tokenHeader } from './request.ts';
+
+const DAY = 24 * 3600 * 1000;
+const until = (leftMs: number): Policy['shadow'] => ({ from: NOW + leftMs - 7 * DAY, until: NOW + leftMs });
+const ON = { allowShadow: true };
+const SHADOW = { shadow: until(60_000) };
+const MISSING = { kind: 'deny', reason: 'token_missing' };
+const WRONG = { token: tokenHeader('x') };
+
+test.each<[behaviour: string, given: Case, expected: object]>([
+  [
+    'no token passes, as missing',
+    { policy: SHADOW },
+    { kind: 'allow', grant: { by: 'shadow', reason: 'token_missing' }, streamMs: 60_000 },
+  ],
+  [
+    'a wrong one passes, as invalid',
+    { policy: SHADOW, request: WRONG },
+    { kind: 'allow', grant: { by: 'shadow', reason: 'token_invalid', detail: undefined } },
+  ],
+  [
+    'an expired one passes, as that token',
+    {
+      policy: { ...SHADOW, tokens: [policyToken({ id: 'old', label: 'CI', expiresAt: NOW })] },
+      request: WITH_TOKEN,
+    },
+    { grant: { by: 'shadow', detail: 'expired', tokenId: 'old', tokenLabel: 'CI' } },
+  ],
+  [
+    'a good one passes as ever, its stream unbounded',
+    { policy: SHADOW, request: WITH_TOKEN },
+    { kind: 'allow', grant: { by: 'token' }, streamMs: undefined },
+  ],
+  ['without the setting it is refused', { policy: SHADOW, site: { allowShadow: false } }, MISSING],
+  [
+    'a setting that is not exactly true counts for nothing',
+    { policy: SHADOW, site: { allowShadow: 'true' as unknown as boolean } },
+    MISSING,
+  ],
+  ['without the time it is refused', {}, MISSING],
+  ['at the time it is refused', { policy: { shadow: until(0) } }, MISSING],
+  [
+    '… a millisecond before, it passes for that long',
+    { policy: { shadow: until(1) } },
+    { kind: 'allow', streamMs: 1 },
+  ],
+  ['7 days ahead, it passes', { policy: { shadow: until(7 * DAY) } }, { kind: 'allow', streamMs: 7 * DAY }],
+  ['further ahead, it is not believed', { policy: { shadow: until(7 * DAY + 1) } }, MISSING],
+  ["the agent's port is never open", { policy: SHADOW, target: AGENT }, MISSING],
+  [
+    '… nor to a wrong token',
+    { policy: SHADOW, target: AGENT, request: WRONG },
+    { kind: 'deny', reason: 'token_invalid' },
+  ],
+  [
+    'a self-authenticating agent is reached as ever',
+    { policy: { ...SHADOW, ...SELF }, target: AGENT },
+    { kind: 'allow', grant: { by: 'agent' } },
+  ],
+  [
+    'a paused sandbox is not found',
+    { policy: { ...SHADOW, state: 'paused' } },
+    { reason: 'sandbox_not_found', detail: 'paused' },
+  ],
+  [
+    'a transitioning one says so',
+    { policy: { ...SHADOW, state: 'transitioning' } },
+    { reason: 'sandbox_transitioning' },
+  ],
+  [
+    'an own listener is a closed port',
+    { policy: SHADOW, site: { ...ON, isOwnListener: () => true } },
+    { reason: 'port_closed', detail: 'own_listener' },
+  ],
+  [
+    'a preflight passes to the sandbox, as on a public one',
+    { policy: SHADOW, request: preflightOf() },
+    { kind: 'allow', grant: { by: 'shadow' } },
+  ],
+])('in shadow mode: %s', (_behaviour, given, expected) => {
+  expect(decided({ ...given, site: { ...ON, ...given.site } })).toMatchObject(expected);
+});

@@ -1,0 +1,133 @@
+import { afterAll, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest';
+import { type Answered, ask, openWebSocket } from '../stack/client.ts';
+import { sandgate } from '../stack/command.ts';
+import { type Recorder, startRecorder } from '../stack/recorder.ts';
+import { digestOf, hostOf, restricted, startTestStack, type TestStack, TOKEN } from '../stack/test-stack.ts';
+
+let stack: TestStack;
+let sandbox: Recorder;
+beforeAll(async () => {
+  stack = await startTestStack({ allowShadow: 'true' });
+  sandbox = await startRecorder();
+});
+beforeEach(() => {
+  sandbox.arrivals.length = 0;
+});
+afterAll(async () => {
+  await stack?.stop();
+  await sandbox?.close();
+});
+
+const NAME = 'e2b-traffic-access-token';
+const HOUR = 3600 * 1000;
+const inMs = (ms: number) => new Date(Date.now() + ms).toISOString();
+
+/** A restricted sandbox, in shadow mode for so long. */
+const put = (id: string, leftMs: number, access: object = {}) =>
+  stack.put(restricted(id, { access: { ...restricted(id).access, shadowUntil: inMs(leftMs), ...access } }));
+
+function send(id: string, headers: Record<string, string> = {}, port = sandbox.port, method = 'GET') {
+  return ask(stack.http, { host: hostOf(port, id), headers, method });
+}
+
+const reasonOf = ({ headers }: Answered) => headers['x-sandgate-reason'];
+
+async function readyShadow() {
+  const { host, port } = stack.gate.ops;
+  const response = await fetch(`http://${host}:${port}/readyz`);
+  return ((await response.json()) as { parts: { shadow: Record<string, unknown> } }).parts.shadow;
+}
+
+const decisionsOf = (id: string) =>
+  stack
+    .logs()
+    .split('\n')
+    .flatMap((line) => (line.includes('"msg":"decision"') ? [JSON.parse(line)] : []))
+    .filter((line) => line.sandbox_id === id);
+
+describe('a sandbox in shadow mode', () => {
+  it('is explained as one: let through, and why it would not be', async () => {
+    await put('told', HOUR);
+    const url = `http://${hostOf(sandbox.port, 'told')}/`;
+    const told = await sandgate(['explain', url, '--state-dir', stack.stateDir]);
+    expect(told.stdout).toMatch(/^ALLOWED/);
+    expect(told.stdout).toMatch(/none was presented; let through by shadow mode until 20/);
+  });
+
+  it('is reached without a token and with a wrong one, which it does not see; each is logged with its reason', async () => {
+    await put('measured', HOUR);
+    const answers = [await send('measured'), await send('measured', { [NAME]: 'wrong' })];
+    expect(answers.map(({ status }) => status)).toEqual([200, 200]);
+    expect(answers.map(reasonOf)).toEqual([undefined, undefined]);
+    expect(sandbox.arrivals).toHaveLength(2);
+    for (const { headers } of sandbox.arrivals) expect(headers).not.toHaveProperty(NAME);
+    expect(decisionsOf('measured')).toMatchObject([
+      { outcome: 'shadow_allow', shadow: true, reason: 'token_missing', port: sandbox.port },
+      { outcome: 'shadow_allow', shadow: true, reason: 'token_invalid' },
+    ]);
+  });
+
+  it('keeps a refused token from a sandbox that is to be forwarded good ones', async () => {
+    await put('forwarding', HOUR, { upstreamToken: 'forward' });
+    await send('forwarding', { [NAME]: 'wrong' });
+    await send('forwarding', { [NAME]: TOKEN });
+    expect(sandbox.arrivals.map(({ headers }) => headers[NAME])).toEqual([undefined, TOKEN]);
+  });
+
+  it('names an expired token that was let through', async () => {
+    const tokens = [{ id: 'ci', label: 'the CI', sha256: digestOf(TOKEN), expiresAt: inMs(-1000) }];
+    await put('expired', HOUR, { tokens });
+    expect(await send('expired', { [NAME]: TOKEN })).toMatchObject({ status: 200 });
+    const logged = { detail: 'expired', token_id: 'ci', token_label: 'the CI' };
+    expect(decisionsOf('expired')).toMatchObject([logged]);
+  });
+
+  it('gets its preflights, as a public one does', async () => {
+    await put('crossing', HOUR);
+    const preflight = { origin: 'https://page.example', 'access-control-request-method': 'PUT' };
+    expect(await send('crossing', preflight, sandbox.port, 'OPTIONS')).toMatchObject({ status: 200 });
+    expect(sandbox.arrivals).toHaveLength(1);
+  });
+
+  it('keeps port 49983 shut', async () => {
+    await put('guarded', HOUR);
+    expect(reasonOf(await send('guarded', {}, 49983))).toBe('token_missing');
+    expect(reasonOf(await send('guarded', { [NAME]: 'wrong' }, 49983))).toBe('token_invalid');
+  });
+
+  it('is not found while paused', async () => {
+    const { access } = restricted('paused');
+    const runtime = { state: 'paused' };
+    await stack.put(restricted('paused', { runtime, access: { ...access, shadowUntil: inMs(HOUR) } }));
+    expect(reasonOf(await send('paused'))).toBe('sandbox_not_found');
+  });
+
+  it('is shut from its time on, and what was let through ends then', async () => {
+    await put('ending', 3000);
+    const opened = await openWebSocket(stack.http, { host: hostOf(sandbox.port, 'ending') });
+    if ('status' in opened) throw new Error(`refused with ${opened.status}`);
+    const closed = vi.fn();
+    opened.socket.on('error', () => {}).on('close', closed);
+    expect(await send('ending')).toMatchObject({ status: 200 });
+    await vi.waitFor(() => expect(closed).toHaveBeenCalled(), { timeout: 10_000 });
+    expect(reasonOf(await send('ending'))).toBe('token_missing');
+    expect(await send('ending', { [NAME]: TOKEN })).toMatchObject({ status: 200 });
+  });
+});
+
+describe('a gate that allows shadow mode', () => {
+  it('says so in /readyz, with what it let through and when last', async () => {
+    await put('counted', HOUR);
+    const before = await readyShadow();
+    await send('counted');
+    await send('counted', { [NAME]: TOKEN });
+    const after = await readyShadow();
+    expect(after).toMatchObject({ ok: true, allowed: true, reason: expect.stringContaining('shadowUntil') });
+    expect(Number(after.letThrough) - Number(before.letThrough)).toBe(1);
+    expect(Date.parse(String(after.last))).toBeGreaterThan(Date.now() - 60_000);
+  });
+
+  it('warns of it in its log at start', () => {
+    expect(stack.logs()).toContain('"msg":"shadow_mode_allowed"');
+  });
+});
