@@ -4,7 +4,13 @@ import { join } from 'node:path';
 import { type Address, ownListenerTest } from './address.ts';
 import { createCheckHandler } from './check/handler.ts';
 import { runSelfTest } from './check/self-test.ts';
+import { tellAll } from './observe/decision-observer.ts';
+import { createExposition } from './observe/exposition.ts';
+import { GateMetrics } from './observe/gate-metrics.ts';
 import type { Logger } from './observe/logger.ts';
+import { timedReads } from './observe/timed-reads.ts';
+import { watchedCheck } from './observe/watched-check.ts';
+import { packageVersion } from './package-root.ts';
 import { CACHE_TIMES, PolicyCache } from './policy/cache.ts';
 import { systemClock } from './policy/clock.ts';
 import { openFilesStore } from './policy/files-store.ts';
@@ -62,32 +68,47 @@ export async function openStore(settings: Settings, log?: Logger): Promise<Polic
   }
 }
 
-/** Starts a gate. Throws a SandgateError and leaves nothing open when a part of it cannot start. */
-export async function startGate(settings: Settings, log: Logger): Promise<Gate> {
+/**
+ * Starts a gate. Throws a SandgateError and leaves nothing open when a part of it cannot start. `observed: false`, no
+ * metrics and no decision log, is for `bench/` alone: it measures what they cost.
+ */
+export async function startGate(
+  settings: Settings,
+  log: Logger,
+  { observed = true }: { observed?: boolean } = {},
+): Promise<Gate> {
   const undo: (() => Promise<void> | void)[] = [];
   try {
-    return await compose(settings, log, undo);
+    return await compose(settings, log, observed, undo);
   } catch (error) {
     for (const step of undo.reverse()) await step();
     throw error;
   }
 }
 
-async function compose(settings: Settings, log: Logger, undo: (() => Promise<void> | void)[]): Promise<Gate> {
+async function compose(
+  settings: Settings,
+  log: Logger,
+  observed: boolean,
+  undo: (() => Promise<void> | void)[],
+): Promise<Gate> {
   runSelfTest();
   let draining = false;
   let server: CheckServer | undefined;
 
   const store = await openStore(settings, log);
   undo.push(() => store.close());
-  const ops = await startOpsListener(settings.ops, () => ready());
+  const metrics = new GateMetrics(systemClock.monotonic);
+  const source = observed ? timedReads(store, metrics, systemClock.monotonic) : store;
+  const ops = await startOpsListener(settings.ops, () => ready(), observed ? exposition() : undefined);
   undo.push(() => ops.close());
 
   const listenTcp = 'host' in settings.listen ? [settings.listen] : [];
   const ownListeners = [...settings.ownListeners, ...listenTcp, ops.address];
   const rules = rulesOf({ ...settings, ownListeners });
   const { freshMs, hardMs, absentMs } = settings;
-  const cache = new PolicyCache(store, rules, systemClock, { ...CACHE_TIMES, freshMs, hardMs, absentMs });
+  const times = { ...CACHE_TIMES, freshMs, hardMs, absentMs };
+  const cache = new PolicyCache(source, rules, systemClock, times, observed ? metrics : undefined);
   undo.push(() => cache.close());
 
   const handler = createCheckHandler({
@@ -101,12 +122,18 @@ async function compose(settings: Settings, log: Logger, undo: (() => Promise<voi
     now: systemClock.now,
     monotonic: systemClock.monotonic,
     log: {
-      fault: (code, error, requestId) => log.error({ code, requestId, err: error }, 'check_fault'),
+      fault(code, error, requestId) {
+        metrics.fault(code);
+        log.error({ code, requestId, err: error }, 'check_fault');
+      },
     },
+    onDecision: observed
+      ? tellAll((decision, _request, durationNs) => metrics.decided(decision, durationNs))
+      : undefined,
   });
   const listen =
     'path' in settings.listen ? { path: socketPath(settings.listen.path, tmpdir()) } : settings.listen;
-  server = await startCheckServer(listen, handler);
+  server = await startCheckServer(listen, observed ? watchedCheck(handler, metrics) : handler);
   const { address } = server;
   undo.push(() => server?.close(0));
 
@@ -122,6 +149,11 @@ async function compose(settings: Settings, log: Logger, undo: (() => Promise<voi
       store: { ok: fault === undefined, kind: store.kind, ...(fault !== undefined && { reason: fault }) },
       policies: { ok: true, epoch, sequence, stalenessBoundSeconds: cache.stalenessBoundMs() / 1000 },
     });
+  }
+
+  function exposition() {
+    const build = { version: packageVersion(), node: process.versions.node };
+    return createExposition(metrics, () => ({ cache, store, ready: ready().ready, draining, ...build }));
   }
 
   const self = identify(process.pid)!;
