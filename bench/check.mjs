@@ -1,4 +1,5 @@
-// What the gate costs: the same Envoy config with the gate and with none, in turn, within one run.
+// What the gate costs: the same Envoy config with the gate, with a gate that is not observed (no metrics, no decision
+// log), and with none, in turn, within one run.
 // usage: npm run bench:check [-- --rounds 5 --seconds 3 --connections 32 --json]
 // CPU is user + system time of a process from /proc (Linux), so it hardly depends on what else the machine does;
 // throughput and latency do, and are given as the median of each round's ratio.
@@ -18,15 +19,18 @@ const load = { seconds: Number(values.seconds), connections: Number(values.conne
 
 const subjects = await startSubjects((line) => console.error(line));
 try {
-  const { gated, open } = subjects;
-  // Caches, connection pools and the compiler warm up outside of the figures.
-  await measure(gated, { ...load, seconds: 1 });
+  const { gated, unobserved, open } = subjects;
+  // Caches, connection pools and the compiler warm up outside of the figures; a gate is compiled in full late.
+  await measure(gated, { ...load, seconds: 3 });
+  await measure(unobserved, { ...load, seconds: 3 });
   await measure(open, { ...load, seconds: 1 });
   const rounds = [];
   for (let round = 0; round < Number(values.rounds); round++) {
-    rounds.push({ gated: await measure(gated, load), open: await measure(open, load) });
+    // Each goes first as often as the other: what comes second finds a warmer, or a busier, machine.
+    const pair = await inTurn(round % 2 === 0 ? { gated, unobserved } : { unobserved, gated });
+    rounds.push({ ...pair, open: await measure(open, load) });
   }
-  const failed = rounds.reduce((sum, round) => sum + round.gated.failed + round.open.failed, 0);
+  const failed = rounds.flatMap((round) => Object.values(round)).reduce((sum, { failed: n }) => sum + n, 0);
   if (failed > 0) throw new Error(`${failed} requests failed: the figures would mean nothing`);
   report(rounds);
 } finally {
@@ -34,16 +38,31 @@ try {
 }
 
 /** @typedef {Awaited<ReturnType<typeof measure>>} Sample */
+/** @typedef {{ gated: Sample, unobserved: Sample, open: Sample }} Round */
 
-/** @param {{ gated: Sample, open: Sample }[]} rounds */
+/**
+ * In the order of the keys.
+ * @param {{ gated: import('./subjects.mjs').Subject, unobserved: import('./subjects.mjs').Subject }} pair
+ */
+async function inTurn(pair) {
+  /** @type {Record<string, Sample>} */
+  const samples = {};
+  for (const [name, subject] of Object.entries(pair)) samples[name] = await measure(subject, load);
+  return /** @type {{ gated: Sample, unobserved: Sample }} */ (samples);
+}
+
+/** @param {Round[]} rounds */
 function report(rounds) {
-  /** @param {(round: { gated: Sample, open: Sample }) => number} pick */
+  /** @param {(round: Round) => number} pick */
   const mid = (pick) => median(rounds.map(pick));
+  const observation = rounds.map((r) => r.gated.gateUs / r.unobserved.gateUs).sort((a, b) => a - b);
   const figures = {
     rounds: rounds.length,
     ...load,
     envoyCpuUs: { withGate: mid((r) => r.gated.envoyUs), withoutGate: mid((r) => r.open.envoyUs) },
     gateCpuUs: mid((r) => r.gated.gateUs),
+    unobservedGateCpuUs: mid((r) => r.unobserved.gateUs),
+    observationRatio: { median: median(observation), from: observation[0], to: observation.at(-1) },
     cpuRatio: mid((r) => (r.gated.envoyUs + r.gated.gateUs) / r.open.envoyUs),
     requestsPerSecond: { withGate: mid((r) => r.gated.perSecond), withoutGate: mid((r) => r.open.perSecond) },
     throughputRatio: mid((r) => r.gated.perSecond / r.open.perSecond),
@@ -60,6 +79,7 @@ function report(rounds) {
     figures.envoyCpuUs.withoutGate.toFixed(1),
   );
   row('CPU of the gate, µs per request', figures.gateCpuUs.toFixed(1), '-');
+  row('the same, not observed', figures.unobservedGateCpuUs.toFixed(1), '-');
   row(
     'requests per second',
     figures.requestsPerSecond.withGate.toFixed(0),
@@ -71,10 +91,15 @@ function report(rounds) {
     `CPU ratio ${figures.cpuRatio.toFixed(2)}, throughput ratio ${figures.throughputRatio.toFixed(2)}; ` +
       `medians of ${rounds.length} interleaved rounds of ${load.seconds} s, ${load.connections} connections`,
   );
+  console.log(
+    `metrics and decision log: CPU of the gate x ${median(observation).toFixed(3)} ` +
+      `(rounds from ${observation[0]?.toFixed(3)} to ${observation.at(-1)?.toFixed(3)})`,
+  );
 }
 
 /** @param {number[]} numbers */
 function median(numbers) {
   const sorted = numbers.toSorted((a, b) => a - b);
-  return sorted[Math.floor(sorted.length / 2)] ?? Number.NaN;
+  const middle = (sorted.length - 1) / 2;
+  return ((sorted[Math.floor(middle)] ?? Number.NaN) + (sorted[Math.ceil(middle)] ?? Number.NaN)) / 2;
 }

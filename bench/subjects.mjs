@@ -1,6 +1,6 @@
 import { spawn } from 'node:child_process';
 import { createHash } from 'node:crypto';
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, openSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
@@ -20,8 +20,9 @@ const root = fileURLToPath(new URL('..', import.meta.url));
 const TOKEN = '8af02a375695377b6884b2a1236fdeb3667a848881b2280e56bd634a69e348de';
 
 /**
- * Two Envoys with the bundled config, one asking a gate, one with the gate's filters taken out, both in front of the
- * same sandbox: a third Envoy that answers at once, since a server in Node would be the slowest part.
+ * Three Envoys with the bundled config: one asks a gate, one a gate that is not observed (no metrics, no decision log),
+ * and one has the gate's filters taken out. All stand in front of the same sandbox: one more Envoy that answers at once,
+ * since a server in Node would be the slowest part.
  * @param {(line: string) => void} onProgress
  */
 export async function startSubjects(onProgress) {
@@ -41,7 +42,8 @@ export async function startSubjects(onProgress) {
       onProgress,
     });
     const source = await loadBundledConfig();
-    const socket = join(dir, 'check', 'gate.sock');
+    /** @param {string} name */
+    const socketOf = (name) => join(dir, name, 'check', 'gate.sock');
     /** @param {string} name @param {(text: string) => string} edit */
     const envoy = async (name, edit) => {
       const folder = join(dir, name);
@@ -50,7 +52,7 @@ export async function startSubjects(onProgress) {
       const bundled = renderBootstrap(source, {
         http: [{ host: '127.0.0.1', port: 0 }],
         https: [],
-        gates: [{ path: socket }],
+        gates: [{ path: socketOf(name) }],
         admin: { path: adminSocket },
       });
       const configFile = join(folder, 'envoy.yaml');
@@ -63,9 +65,12 @@ export async function startSubjects(onProgress) {
 
     const sandbox = await envoy('sandbox', answerAtOnce);
     const gated = await envoy('gated', (text) => text);
+    const unobserved = await envoy('unobserved', (text) => text);
     const open = await envoy('open', (text) => withoutGate(text, sandbox.port));
-    const gate = await startGate(dir, socket, undo);
+    const gate = await startGate([join(root, 'bin', 'sandgate.js'), 'serve'], join(dir, 'gated'), undo);
+    const bare = await startGate([join(root, 'bench', 'unobserved-gate.mjs')], join(dir, 'unobserved'), undo);
     await gated.waitForGate(20_000);
+    await unobserved.waitForGate(20_000);
     const target = {
       host: `${sandbox.port}-bench.e2b.localhost`,
       headers: `e2b-traffic-access-token: ${TOKEN}\r\n`,
@@ -73,6 +78,8 @@ export async function startSubjects(onProgress) {
     return {
       /** @type {Subject} */
       gated: { envoy: gated.pid, gate, target: { ...target, port: gated.port } },
+      /** @type {Subject} */
+      unobserved: { envoy: unobserved.pid, gate: bare, target: { ...target, port: unobserved.port } },
       /** @type {Subject} */
       open: { envoy: open.pid, gate: undefined, target: { ...target, port: open.port } },
       stop,
@@ -91,11 +98,10 @@ function answerAtOnce(text) {
   config.deleteIn([...HCM, 'http_filters', 1]);
   config.deleteIn([...HCM, 'http_filters', 0]);
   config.deleteIn([...HCM, 'access_log']);
-  const route = [...HCM, 'route_config', 'virtual_hosts', 0, 'routes', 0];
-  config.deleteIn([...route, 'route']);
+  const answer = { status: 200, body: { inline_string: 'hello' } };
   config.setIn(
-    [...route, 'direct_response'],
-    config.createNode({ status: 200, body: { inline_string: 'hello' } }),
+    [...HCM, 'route_config', 'virtual_hosts', 0, 'routes'],
+    config.createNode([{ match: { prefix: '/' }, direct_response: answer }]),
   );
   return String(config);
 }
@@ -117,31 +123,31 @@ function withoutGate(text, port) {
 
 /**
  * The policy lies in a folder of files, so that nothing has to be written while the gate runs.
- * @param {string} dir @param {string} socket @param {(() => unknown)[]} undo
+ * @param {string[]} program @param {string} dir @param {(() => unknown)[]} undo
  */
-async function startGate(dir, socket, undo) {
+async function startGate(program, dir, undo) {
   const policyDir = join(dir, 'policies');
   mkdirSync(policyDir);
   const tokens = [{ id: 'default', sha256: createHash('sha256').update(TOKEN).digest('hex') }];
   const record = { sandboxId: 'bench', runtime: { route: { address: '127.0.0.1' } }, access: { tokens } };
   writeFileSync(join(policyDir, 'bench.json'), JSON.stringify(record));
   const flags = [
-    `--listen=unix:${socket}`,
+    `--state-dir=${dir}`,
+    `--listen=unix:${join(dir, 'check', 'gate.sock')}`,
     '--ops=127.0.0.1:0',
     '--sandbox-cidrs=127.0.0.0/8',
     '--store=files',
   ];
-  const child = spawn(
-    process.execPath,
-    [join(root, 'bin', 'sandgate.js'), 'serve', `--state-dir=${dir}`, `--policy-dir=${policyDir}`, ...flags],
-    { stdio: ['ignore', 'pipe', 'inherit'] },
-  );
+  const log = openSync(join(dir, 'gate.log'), 'a');
+  const child = spawn(process.execPath, [...program, ...flags], { stdio: ['ignore', 'pipe', log] });
   const exited = new Promise((resolve) => child.once('exit', resolve));
   undo.push(() => {
     child.kill('SIGKILL');
     return exited;
   });
-  for await (const line of createInterface({ input: child.stdout })) {
+  for await (const line of createInterface({
+    input: /** @type {import('node:stream').Readable} */ (child.stdout),
+  })) {
     if (line.startsWith('sandgate ready')) return child.pid;
   }
   throw new Error('the gate did not start');

@@ -1,21 +1,15 @@
-import { randomBytes } from 'node:crypto';
-import { existsSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
-import { type Address, ownListenerTest } from './address.ts';
-import { type CheckHandlerOptions, createCheckHandler } from './check/handler.ts';
+import type { Address } from './address.ts';
+import { createCheckHandler } from './check/handler.ts';
 import { runSelfTest } from './check/self-test.ts';
-import { DecisionLog } from './observe/decision-log.ts';
+import { createExposition } from './observe/exposition.ts';
 import type { Logger } from './observe/logger.ts';
-import { ShadowTally } from './observe/shadow-tally.ts';
+import { Observation } from './observe/observation.ts';
+import { packageVersion } from './package-root.ts';
+import { openStore, placeOf, rulesOf } from './place.ts';
 import { CACHE_TIMES, PolicyCache } from './policy/cache.ts';
 import { systemClock } from './policy/clock.ts';
-import { openFilesStore } from './policy/files-store.ts';
-import { parseNetworks } from './policy/network.ts';
-import type { PolicyRules } from './policy/rules.ts';
-import { openSqliteStore } from './policy/sqlite-store.ts';
-import type { PolicyStore } from './policy/store.ts';
-import { CheckTls } from './server/check-tls.ts';
+import { openCheckTls } from './server/check-tls.ts';
 import { drain } from './server/drain.ts';
 import { type CheckServer, startCheckServer } from './server/grpc-server.ts';
 import { startOpsListener } from './server/ops-listener.ts';
@@ -24,7 +18,6 @@ import { type Readiness, readiness } from './server/readiness.ts';
 import { removeRun, writeRun } from './server/run-file.ts';
 import { socketPlace } from './server/socket-path.ts';
 import type { Settings } from './settings.ts';
-import { defaultDomain, parseDomains } from './target/domains.ts';
 
 /** The one composition root: a gate from its settings. */
 export interface Gate {
@@ -35,128 +28,70 @@ export interface Gate {
   close(force: AbortSignal): Promise<void>;
 }
 
-/** What a policy may say under these settings. */
-export function rulesOf(settings: Pick<Settings, 'routing' | 'sandboxCidrs' | 'ownListeners'>): PolicyRules {
-  return {
-    routing: settings.routing,
-    networks: parseNetworks(settings.sandboxCidrs),
-    isOwnListener: ownListenerTest(settings.ownListeners),
-  };
-}
-
-/** What a gate of these settings knows of its own place; `explain` asks from the same one. */
-export function placeOf(
-  settings: Pick<Settings, 'domains' | 'routing' | 'allowShadow'>,
-  { isOwnListener }: PolicyRules,
-): Pick<CheckHandlerOptions, 'domains' | 'site'> {
-  const { domains, routing, allowShadow } = settings;
-  return {
-    domains: parseDomains(domains),
-    site: { routing, defaultDomain: defaultDomain(domains), isOwnListener, allowShadow },
-  };
-}
-
-/** Opens the store that the settings name. Throws STATE_UNUSABLE, STORE_CORRUPT or STORE_UNAVAILABLE. */
-export async function openStore(settings: Settings, log?: Logger, create = true): Promise<PolicyStore> {
-  const common = { clock: systemClock, random: randomBytes };
-  switch (settings.store) {
-    case 'embedded':
-      return openSqliteStore({
-        ...common,
-        path: databaseOf(settings),
-        routing: settings.routing,
-        create,
-      });
-    case 'files':
-      return openFilesStore({
-        ...common,
-        folder: settings.policyDir,
-        rules: rulesOf(settings),
-        onEvent: ({ name, ...facts }) => log?.warn(facts, name),
-      });
-    default:
-      return settings.store satisfies never;
-  }
-}
-
-/** The store as it is, for one look; undefined where there is none yet: it is not made. Throws as `openStore`. */
-export async function findStore(settings: Settings): Promise<PolicyStore | undefined> {
-  if (settings.store === 'embedded' && !existsSync(databaseOf(settings))) return undefined;
-  return openStore(settings, undefined, false);
-}
-
-function databaseOf({ stateDir }: Settings): string {
-  return join(stateDir, 'policies.db');
-}
-
-/** Starts a gate. Throws a SandgateError and leaves nothing open when a part of it cannot start. */
-export async function startGate(settings: Settings, log: Logger): Promise<Gate> {
+/**
+ * Starts a gate. Throws a SandgateError and leaves nothing open when a part of it cannot start. `observed: false`, no
+ * metrics and no decision log, is for `bench/` alone: it measures what they cost.
+ */
+export async function startGate(
+  settings: Settings,
+  log: Logger,
+  { observed = true }: { observed?: boolean } = {},
+): Promise<Gate> {
   const undo: (() => Promise<void> | void)[] = [];
   try {
-    return await compose(settings, log, undo);
+    return await compose(settings, log, observed, undo);
   } catch (error) {
     for (const step of undo.reverse()) await step();
     throw error;
   }
 }
 
-/** TLS of the Check listener where the settings name files for it. Throws TLS_UNUSABLE. */
-function checkTls(settings: Settings, log: Logger): CheckTls | undefined {
-  const { checkTlsCertificate: certificate, checkTlsKey: key, checkTlsClientCa: clientCa } = settings;
-  if (certificate === undefined || key === undefined) return undefined;
-  return new CheckTls({
-    files: { certificate, key, clientCa },
-    now: systemClock.now,
-    onReload: () => log.info('check_tls_reloaded'),
-    onFault: (reason) => log.error({ reason }, 'check_tls_reload_failed'),
-  });
-}
-
-async function compose(settings: Settings, log: Logger, undo: (() => Promise<void> | void)[]): Promise<Gate> {
+async function compose(
+  settings: Settings,
+  log: Logger,
+  observed: boolean,
+  undo: (() => Promise<void> | void)[],
+): Promise<Gate> {
   runSelfTest();
   let draining = false;
   let server: CheckServer | undefined;
-  const tls = checkTls(settings, log);
+  const tls = openCheckTls(settings, systemClock.now, log);
   undo.push(() => tls?.close());
 
   const store = await openStore(settings, log);
   undo.push(() => store.close());
-  const ops = await startOpsListener(settings.ops, () => ready());
+  const { logAllows, freshMs, hardMs, absentMs } = settings;
+  const observation = new Observation(log, { clock: systemClock, random: Math.random, logAllows });
+  undo.push(() => observation.close());
+  const ops = await startOpsListener(settings.ops, () => ready(), observed ? exposition() : undefined);
   undo.push(() => ops.close());
 
   const listenTcp = 'host' in settings.listen ? [settings.listen] : [];
   const ownListeners = [...settings.ownListeners, ...listenTcp, ops.address];
   const rules = rulesOf({ ...settings, ownListeners });
-  const { freshMs, hardMs, absentMs } = settings;
-  const cache = new PolicyCache(store, rules, systemClock, { ...CACHE_TIMES, freshMs, hardMs, absentMs });
+  const times = { ...CACHE_TIMES, freshMs, hardMs, absentMs };
+  const cache = observed
+    ? new PolicyCache(observation.timed(store), rules, systemClock, times, observation.metrics)
+    : new PolicyCache(store, rules, systemClock, times);
   undo.push(() => cache.close());
-
-  const shadowed = new ShadowTally(systemClock.now);
-  const decisions = new DecisionLog(log, {
-    allowShare: settings.logAllows,
-    random: Math.random,
-    monotonic: systemClock.monotonic,
-  });
-  undo.push(() => decisions.close());
 
   const handler = createCheckHandler({
     lookup: (sandboxId) => cache.lookup(sandboxId),
     ...placeOf(settings, rules),
     now: systemClock.now,
     monotonic: systemClock.monotonic,
-    log: {
-      fault: (code, error, requestId) => log.error({ code, requestId, err: error }, 'check_fault'),
-    },
-    onDecision: (decision, request, durationNs) => {
-      shadowed.note(decision);
-      decisions.note(decision, request, durationNs);
-    },
+    log: { fault: observation.onFault },
+    onDecision: observed ? observation.onDecision : undefined,
   });
   const listen =
     'path' in settings.listen
       ? socketPlace({ path: settings.listen.path, access: 'group' }, tmpdir())
       : settings.listen;
-  server = await startCheckServer(listen, handler, tls?.credentials);
+  server = await startCheckServer(
+    listen,
+    observed ? observation.watched(handler) : handler,
+    tls?.credentials,
+  );
   const { address } = server;
   undo.push(() => server?.close(0));
 
@@ -179,10 +114,21 @@ async function compose(settings: Settings, log: Logger, undo: (() => Promise<voi
         ...(settings.allowShadow && {
           reason: 'access.shadowUntil lets requests without a valid token through',
         }),
-        letThrough: shadowed.count(),
-        last: shadowed.last(),
+        letThrough: observation.shadowed.count(),
+        last: observation.shadowed.last(),
       },
     });
+  }
+
+  function exposition() {
+    const build = { version: packageVersion(), node: process.versions.node };
+    return createExposition(observation.metrics, () => ({
+      cache,
+      store,
+      ready: ready().ready,
+      draining,
+      ...build,
+    }));
   }
 
   const self = identify(process.pid)!;
@@ -217,7 +163,7 @@ async function compose(settings: Settings, log: Logger, undo: (() => Promise<voi
       await ops.close();
       cache.close();
       await store.close();
-      decisions.close();
+      observation.close();
       log.info('gate_closed');
     },
   };

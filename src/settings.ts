@@ -153,7 +153,7 @@ export const SETTINGS: readonly Setting[] = [
     env: 'SANDGATE_OPS',
     flag: '--ops <host:port>',
     fallback: '127.0.0.1:9464',
-    meaning: '/healthz and /readyz; the second gate of `dev` takes the next port',
+    meaning: '/healthz, /readyz and /metrics; the second gate of `dev` takes the next port',
     commands: GATE,
     parse: (text) => parseAddress(text),
   },

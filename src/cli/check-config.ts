@@ -1,6 +1,5 @@
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { findStore, rulesOf } from '../app.ts';
 import { type Flags, findSettings, type SettingFound } from '../config.ts';
 import { ensureCertificates } from '../dev/certificates.ts';
 import { checkCertificates } from '../doctor/certificate-trust.ts';
@@ -12,6 +11,7 @@ import { checkStateFolder } from '../doctor/state-folder.ts';
 import { checkStore } from '../doctor/store-health.ts';
 import type { BootstrapSettings } from '../envoy/bootstrap.ts';
 import { SandgateError } from '../errors.ts';
+import { findStore, rulesOf } from '../place.ts';
 import type { Settings } from '../settings.ts';
 import { envoyOf } from './envoy-look.ts';
 import { printFindings, refuseFailures } from './findings.ts';

@@ -1,9 +1,9 @@
-import { placeOf, rulesOf } from '../app.ts';
 import type { Flags } from '../config.ts';
 import { SandgateError } from '../errors.ts';
 import { readAsked, withToken } from '../explain/asked.ts';
 import { explain } from '../explain/explain.ts';
 import { explanationText } from '../explain/explanation-text.ts';
+import { placeOf, rulesOf } from '../place.ts';
 import { systemClock } from '../policy/clock.ts';
 import { liveGates } from '../server/run-file.ts';
 import { type Io, print, printJson, readAll } from './io.ts';

@@ -1,6 +1,6 @@
-import { openStore } from '../app.ts';
 import type { Flags } from '../config.ts';
 import { readSettings } from '../config.ts';
+import { openStore } from '../place.ts';
 import type { PolicyStore } from '../policy/store.ts';
 import { liveGates } from '../server/run-file.ts';
 import type { Settings } from '../settings.ts';

@@ -1,7 +1,7 @@
 import { readFile } from 'node:fs/promises';
-import { rulesOf } from '../app.ts';
 import type { Flags } from '../config.ts';
 import { SandgateError } from '../errors.ts';
+import { rulesOf } from '../place.ts';
 import { parsePut } from '../policy/put.ts';
 import { waitInForce } from './in-force.ts';
 import { type Io, print, printJson, readAll, warn } from './io.ts';

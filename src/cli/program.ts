@@ -1,7 +1,6 @@
-import { readFileSync } from 'node:fs';
 import { Command, CommanderError, Option } from 'commander';
 import type { Flags } from '../config.ts';
-import { PACKAGE_ROOT } from '../package-root.ts';
+import { packageVersion } from '../package-root.ts';
 import { type Command as CommandName, fallbackOf, SETTINGS } from '../settings.ts';
 import { checkConfig } from './check-config.ts';
 import { dev } from './dev.ts';
@@ -145,8 +144,4 @@ function withSettings(command: Command, name: CommandName): Command {
     command.addOption(new Option(setting.flag, `${setting.meaning} (${notes.join(', ')})`));
   }
   return command;
-}
-
-function packageVersion(): string {
-  return (JSON.parse(readFileSync(`${PACKAGE_ROOT}package.json`, 'utf8')) as { version: string }).version;
 }

@@ -3,17 +3,17 @@ import { checkResponseDecoder, type Decoded } from '../check/check-response.ts';
 import { type CheckHandlerOptions, createCheckHandler, targetRulesOf } from '../check/handler.ts';
 import type { Answer, Decision, GateRequest } from '../decision/decision.ts';
 import { SandgateError } from '../errors.ts';
-import { CACHE_TIMES, type CachedStore, PolicyCache } from '../policy/cache.ts';
+import { CACHE_TIMES, PolicyCache } from '../policy/cache.ts';
 import type { Clock } from '../policy/clock.ts';
 import type { PolicyLookup } from '../policy/policy.ts';
 import type { PolicyRules } from '../policy/rules.ts';
-import type { StoredRecord } from '../policy/store.ts';
+import type { PolicySource, StoredRecord } from '../policy/store.ts';
 import { resolveTarget } from '../target/resolve.ts';
 import type { Explanation, Upstream } from './explanation.ts';
 import { stepsOf } from './steps.ts';
 
 export interface ExplainOptions {
-  store: CachedStore;
+  store: PolicySource;
   rules: PolicyRules;
   place: Pick<CheckHandlerOptions, 'domains' | 'site'>;
   clock: Clock;
@@ -32,7 +32,7 @@ export async function explain(asked: ClientRequest, options: ExplainOptions): Pr
   let decided: { decision: Decision; request: GateRequest } | undefined;
   let fault: SandgateError | undefined;
 
-  const watched: CachedStore = {
+  const watched: PolicySource = {
     read: async (sandboxId) => {
       record = await store.read(sandboxId).catch((error: SandgateError) => {
         storeFault = error;

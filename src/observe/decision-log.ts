@@ -10,6 +10,8 @@ export interface DecisionLogOptions {
   random(): number;
   /** Milliseconds of a clock that only goes forward. */
   monotonic(): number;
+  /** Told of lines that were over the rate. */
+  onDropped?(lines: number): void;
 }
 
 /** A line is about 400 bytes: a flood costs 3 GB a day and no disk, and 100 of its lines a second say what it is. */
@@ -41,6 +43,7 @@ export class DecisionLog {
       return;
     }
     this.#dropped++;
+    this.#options.onDropped?.(1);
     this.#timer ??= setTimeout(() => this.#reportDropped(), DROPPED_EVERY_MS).unref();
   }
 

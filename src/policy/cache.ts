@@ -1,45 +1,21 @@
 import { LRUCache } from 'lru-cache';
+import { Ages, type Stamp } from './ages.ts';
+import { type CacheObserver, NO_OBSERVER } from './cache-observer.ts';
+import { CACHE_TIMES, type CacheTimes } from './cache-times.ts';
 import type { Clock } from './clock.ts';
 import { compilePolicy } from './compile.ts';
 import { type Loaded, Loader } from './loader.ts';
 import type { Policy, PolicyLookup } from './policy.ts';
 import type { PolicyRules } from './rules.ts';
-import type { Change, PolicyStore, StorePosition } from './store.ts';
+import type { Change, PolicySource, StorePosition } from './store.ts';
 import { recordPosition } from './version.ts';
 
-/** All in milliseconds. */
-export interface CacheTimes {
-  /** A policy is served without asking the store for this long. */
-  freshMs: number;
-  /** The bound: served up to this age, and only while the store cannot be reached; then 503. */
-  hardMs: number;
-  /** That there is no policy, or an unreadable one, is believed for this long. */
-  absentMs: number;
-  /** A caller waits for the store at most this long; well below Envoy's own deadline for a check. */
-  loadMs: number;
-  /** After a failed load the id is not asked for again for this long. */
-  retryMs: number;
-}
-
-export const CACHE_TIMES: CacheTimes = {
-  freshMs: 5000,
-  hardMs: 30_000,
-  absentMs: 1000,
-  loadMs: 700,
-  retryMs: 250,
-};
+export { CACHE_TIMES, type CacheTimes };
 
 /** More sandboxes than one machine's gate meets in an hour; about 100 MB when full. */
 const KNOWN_MAX = 100_000;
 /** On their own, so that a flood of ids that do not exist evicts other such ids, never a policy. */
 const BRIEF_MAX = 50_000;
-/** The two clocks part by more than this when one was set, or the machine slept. */
-const CLOCK_JUMP_MS = 1000;
-
-interface Stamp {
-  wall: number;
-  monotonic: number;
-}
 
 /** A stamp is of the moment before the read, so that no age is ever too small. */
 interface Known extends Stamp {
@@ -50,7 +26,7 @@ interface Known extends Stamp {
 }
 
 interface Brief extends Stamp {
-  lookup: PolicyLookup;
+  lookup: Exclude<PolicyLookup, { kind: 'found' }>;
   forMs: number;
 }
 
@@ -58,26 +34,31 @@ interface Read extends Stamp {
   found: { policy: Policy; position: StorePosition | undefined } | undefined;
 }
 
-/** What the cache needs of a store. */
-export type CachedStore = Pick<PolicyStore, 'read' | 'subscribe' | 'position'>;
-
 /** Policies between the gate and its store: a hit is synchronous, an answer is never older than `hardMs`. */
 export class PolicyCache {
-  readonly #store: CachedStore;
+  readonly #store: PolicySource;
   readonly #clock: Clock;
   readonly #times: CacheTimes;
+  readonly #observer: CacheObserver;
+  readonly #ages: Ages;
   readonly #loader: Loader<Read, PolicyLookup>;
   readonly #known = new LRUCache<string, Known>({ max: KNOWN_MAX });
   readonly #brief = new LRUCache<string, Brief>({ max: BRIEF_MAX });
   readonly #unsubscribe: () => void;
-  #last: Stamp;
   #applied: StorePosition;
 
-  constructor(store: CachedStore, rules: PolicyRules, clock: Clock, times: CacheTimes = CACHE_TIMES) {
+  constructor(
+    store: PolicySource,
+    rules: PolicyRules,
+    clock: Clock,
+    times: CacheTimes = CACHE_TIMES,
+    observer: CacheObserver = NO_OBSERVER,
+  ) {
     this.#store = store;
     this.#clock = clock;
     this.#times = times;
-    this.#last = { wall: clock.now(), monotonic: clock.monotonic() };
+    this.#observer = observer;
+    this.#ages = new Ages(clock);
     this.#loader = new Loader({
       load: (sandboxId) => this.#read(sandboxId, rules),
       settle: (sandboxId, loaded) => this.#settle(sandboxId, loaded),
@@ -92,13 +73,32 @@ export class PolicyCache {
     this.#look();
     const known = this.#known.get(sandboxId);
     if (known !== undefined) {
-      const age = this.#age(known);
-      if (age < this.#times.freshMs) return known.lookup;
-      if (age < this.#times.hardMs && this.#last.monotonic < known.retryAt) return known.lookup;
+      const age = this.#ages.of(known);
+      if (age < this.#times.freshMs) {
+        this.#observer.lookedUp('hit');
+        return known.lookup;
+      }
+      if (age < this.#times.hardMs && this.#ages.now.monotonic < known.retryAt) {
+        this.#observer.lookedUp('stale');
+        return known.lookup;
+      }
     }
     const brief = this.#brief.get(sandboxId);
-    if (brief !== undefined && this.#age(brief) < brief.forMs) return brief.lookup;
+    if (brief !== undefined && this.#ages.of(brief) < brief.forMs) {
+      this.#observer.lookedUp(brief.lookup.kind);
+      return brief.lookup;
+    }
+    this.#observer.lookedUp('miss');
     return this.#loader.load(sandboxId);
+  }
+
+  /** Ids held: with a policy, and as absent or unreadable. */
+  size(): { known: number; brief: number } {
+    return { known: this.#known.size, brief: this.#brief.size };
+  }
+
+  loadsInFlight(): number {
+    return this.#loader.inFlight();
   }
 
   /** Every change of the store up to here is in force in this cache. */
@@ -131,21 +131,24 @@ export class PolicyCache {
     }
     const code = loaded.kind === 'failed' ? loaded.error.code : 'STORE_UNAVAILABLE';
     const known = this.#known.get(sandboxId);
-    if (code === 'STORE_UNAVAILABLE' && known !== undefined && this.#age(known) < this.#times.hardMs) {
-      known.retryAt = this.#last.monotonic + this.#times.retryMs;
+    if (code === 'STORE_UNAVAILABLE' && known !== undefined && this.#ages.of(known) < this.#times.hardMs) {
+      known.retryAt = this.#ages.now.monotonic + this.#times.retryMs;
+      this.#observer.loaded('stale');
       return known.lookup;
     }
     const forMs = code === 'STORE_UNAVAILABLE' ? this.#times.retryMs : this.#times.absentMs;
-    return this.#keepBriefly(sandboxId, { ...this.#last, lookup: { kind: 'unavailable', code }, forMs });
+    const lookup = { kind: 'unavailable' as const, code };
+    return this.#keepBriefly(sandboxId, { ...this.#ages.now, lookup, forMs });
   }
 
   /** The process may have been stopped since the read, and a store that answers from a copy may be behind. */
   #isOutdated(sandboxId: string, read: Read): boolean {
     const { found } = read;
-    if (this.#age(read) >= this.#times.hardMs) return true;
+    if (this.#ages.of(read) >= this.#times.hardMs) return true;
     const known = this.#known.get(sandboxId);
     if (known?.position === undefined || found?.position === undefined) return false;
-    if (this.#age(known) >= this.#times.hardMs || known.position.epoch !== found.position.epoch) return false;
+    if (this.#ages.of(known) >= this.#times.hardMs || known.position.epoch !== found.position.epoch)
+      return false;
     return found.position.sequence < known.position.sequence;
   }
 
@@ -159,12 +162,14 @@ export class PolicyCache {
       });
     }
     const lookup = { kind: 'found' as const, policy: found.policy };
+    this.#observer.loaded('found');
     this.#brief.delete(sandboxId);
     this.#known.set(sandboxId, { wall, monotonic, lookup, position: found.position, retryAt: 0 });
     return lookup;
   }
 
   #keepBriefly(sandboxId: string, brief: Brief): PolicyLookup {
+    this.#observer.loaded(brief.lookup.kind);
     this.#known.delete(sandboxId);
     this.#brief.set(sandboxId, brief);
     return brief.lookup;
@@ -188,15 +193,8 @@ export class PolicyCache {
     this.#loader.invalidateAll();
   }
 
-  /** Reads both clocks; what is held is void where they have parted, since no age of it can be trusted. */
+  /** What is held is void where the clocks have parted, since no age of it can be trusted. */
   #look(): void {
-    const { wall, monotonic } = this.#last;
-    this.#last = { wall: this.#clock.now(), monotonic: this.#clock.monotonic() };
-    const drift = this.#last.wall - wall - (this.#last.monotonic - monotonic);
-    if (Math.abs(drift) > CLOCK_JUMP_MS) this.#flush();
-  }
-
-  #age(stamp: Stamp): number {
-    return Math.max(this.#last.wall - stamp.wall, this.#last.monotonic - stamp.monotonic);
+    if (!this.#ages.look()) this.#flush();
   }
 }

@@ -42,6 +42,10 @@ export class Loader<V, R> {
     return (this.#flights.get(key) ?? this.#start(key)).result;
   }
 
+  inFlight(): number {
+    return this.#flights.size;
+  }
+
   invalidate(key: string): void {
     const flight = this.#flights.get(key);
     if (flight !== undefined) flight.generation++;

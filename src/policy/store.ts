@@ -33,6 +33,9 @@ export interface PolicyStore {
   close(): Promise<void>;
 }
 
+/** What a cache needs of a store. */
+export type PolicySource = Pick<PolicyStore, 'read' | 'subscribe' | 'position'>;
+
 /** A change of the store: these ids changed, or (`reset`: new epoch, restored, replaced) anything may have. */
 export type Change =
   | { kind: 'changed'; sandboxIds: readonly string[]; position: StorePosition }

@@ -1,4 +1,6 @@
 import { toSandgateError } from '../errors.ts';
+import type { Logger } from '../observe/logger.ts';
+import type { Settings } from '../settings.ts';
 import { CheckCredentials } from './check-credentials.ts';
 import { readTls, type TlsFiles, type TlsMaterial } from './tls-files.ts';
 
@@ -71,4 +73,20 @@ function same(a: TlsMaterial, b: TlsMaterial): boolean {
     clientCa ?? Buffer.alloc(0),
   ];
   return bytes(a).every((one, index) => one.equals(bytes(b)[index]!));
+}
+
+/** TLS of the Check listener where the settings name files for it; else undefined. Throws TLS_UNUSABLE. */
+export function openCheckTls(
+  settings: Pick<Settings, 'checkTlsCertificate' | 'checkTlsKey' | 'checkTlsClientCa'>,
+  now: () => number,
+  log: Pick<Logger, 'info' | 'error'>,
+): CheckTls | undefined {
+  const { checkTlsCertificate: certificate, checkTlsKey: key, checkTlsClientCa: clientCa } = settings;
+  if (certificate === undefined || key === undefined) return undefined;
+  return new CheckTls({
+    files: { certificate, key, clientCa },
+    now,
+    onReload: () => log.info('check_tls_reloaded'),
+    onFault: (reason) => log.error({ reason }, 'check_tls_reload_failed'),
+  });
 }

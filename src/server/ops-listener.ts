@@ -2,6 +2,7 @@ import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { type Address, formatAddress } from '../address.ts';
 import { SandgateError } from '../errors.ts';
+import type { Exposition } from '../observe/exposition.ts';
 import type { Readiness } from './readiness.ts';
 
 export interface OpsListener {
@@ -9,16 +10,22 @@ export interface OpsListener {
   close(): Promise<void>;
 }
 
-/** `/healthz`: the process lives. `/readyz`: 200 or 503 with the parts and their reasons. Holds nothing secret. */
-export async function startOpsListener(at: Address, ready: () => Readiness): Promise<OpsListener> {
+/**
+ * `/healthz`: the process lives. `/readyz`: 200 or 503 with the parts and their reasons. `/metrics`: for Prometheus.
+ * Holds nothing secret.
+ */
+export async function startOpsListener(
+  at: Address,
+  ready: () => Readiness,
+  metrics?: Exposition,
+): Promise<OpsListener> {
   const server = createServer({ requestTimeout: 5000, headersTimeout: 5000 }, (request, response) => {
-    const send = (status: number, body: unknown) => {
-      response.writeHead(status, {
-        'content-type': 'application/json; charset=utf-8',
-        'cache-control': 'no-store',
-      });
-      response.end(request.method === 'HEAD' ? undefined : `${JSON.stringify(body)}\n`);
+    const sendText = (status: number, contentType: string, text: string) => {
+      response.writeHead(status, { 'content-type': contentType, 'cache-control': 'no-store' });
+      response.end(request.method === 'HEAD' ? undefined : text);
     };
+    const send = (status: number, body: unknown) =>
+      sendText(status, 'application/json; charset=utf-8', `${JSON.stringify(body)}\n`);
     if (request.method !== 'GET' && request.method !== 'HEAD')
       return send(405, { message: 'GET or HEAD only' });
     switch (request.url?.split('?')[0]) {
@@ -28,9 +35,15 @@ export async function startOpsListener(at: Address, ready: () => Readiness): Pro
         const state = ready();
         return send(state.ready ? 200 : 503, state);
       }
-      default:
-        return send(404, { message: 'not found; try /healthz or /readyz' });
+      case '/metrics':
+        if (metrics === undefined) break;
+        metrics.text().then(
+          (text) => sendText(200, metrics.contentType, text),
+          () => send(500, { message: 'the metrics could not be read' }),
+        );
+        return;
     }
+    send(404, { message: 'not found; try /healthz, /readyz or /metrics' });
   });
   await new Promise<void>((resolve, reject) => {
     server.once('error', reject);

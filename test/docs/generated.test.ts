@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { DETAILS, REASONS } from '../../src/decision/reasons.ts';
 import { ERROR_CODES } from '../../src/errors.ts';
+import { ENVOY_METRICS, METRICS, PROCESS_METRICS } from '../../src/observe/metric-catalogue.ts';
 import { fallbackOf, SETTINGS } from '../../src/settings.ts';
 
 const NOTE = 'Generated from the code; `npm test -- -u` writes it again.';
@@ -43,5 +44,26 @@ describe('the generated pages of docs/', () => {
     await expect(`# Settings\n\n${intro} ${NOTE}\n\n${table(head, rows)}\n`).toMatchFileSnapshot(
       '../../docs/settings.md',
     );
+  });
+
+  it('list every metric', async () => {
+    const rows = Object.values(METRICS).map(({ name, type, labels, help }) => [
+      `\`${name}\``,
+      type,
+      Object.entries(labels)
+        .map(([label, values]) => `\`${label}\`: ${values}`)
+        .join('; '),
+      help,
+    ]);
+    const foreign = { ...PROCESS_METRICS, ...ENVOY_METRICS };
+    const foreignRows = Object.entries(foreign).map(([name, meaning]) => [`\`${name}\``, meaning]);
+    const text = [
+      '# Metrics',
+      `\`/metrics\` of the ops listener (\`SANDGATE_OPS\`), in Prometheus' text format. Base units; a histogram has \`_bucket\`, \`_sum\` and \`_count\`. No label holds a sandbox id, a token or anything else of a request. What to watch and what to do: [operating.md](operating.md). ${NOTE}`,
+      table(['metric', 'type', 'labels', 'meaning'], rows),
+      "## Of the process and of Envoy\n\nThose that the alert rules and the dashboard use. The first ones come with every Node process, and there are more; Envoy's come from Envoy.",
+      table(['metric', 'meaning'], foreignRows),
+    ].join('\n\n');
+    await expect(`${text}\n`).toMatchFileSnapshot('../../docs/metrics.md');
   });
 });

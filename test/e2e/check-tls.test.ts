@@ -7,9 +7,10 @@ import { type ChannelCredentials, credentials, makeGenericClientConstructor, sta
 import { pino } from 'pino';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { parseAddress } from '../../src/address.ts';
-import { type Gate, openStore, rulesOf, startGate } from '../../src/app.ts';
+import { type Gate, startGate } from '../../src/app.ts';
 import { readSettings } from '../../src/config.ts';
 import type { GateTls } from '../../src/envoy/gate-tls.ts';
+import { openStore, rulesOf } from '../../src/place.ts';
 import { parsePut } from '../../src/policy/put.ts';
 import { CHECK_SERVICE, checkDefinition } from '../../src/server/check-service.ts';
 import { type RunningEnvoy, startRunningEnvoy } from '../envoy/running-envoy.ts';

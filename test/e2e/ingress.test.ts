@@ -3,8 +3,9 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { pino } from 'pino';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { type Gate, openStore, rulesOf, startGate } from '../../src/app.ts';
+import { type Gate, startGate } from '../../src/app.ts';
 import { readSettings } from '../../src/config.ts';
+import { openStore, rulesOf } from '../../src/place.ts';
 import { parsePut } from '../../src/policy/put.ts';
 import { digestOf, TOKEN } from '../stack/test-stack.ts';
 import {

@@ -27,8 +27,11 @@ export interface RunningEnvoy {
   stop(): Promise<void>;
 }
 
-/** `settings`: beside the plain listener. */
-export async function startRunningEnvoy(settings: Partial<BootstrapSettings> = {}): Promise<RunningEnvoy> {
+/** `settings`: beside the plain listener. `edit`: the config's last change, with the folder to put things in. */
+export async function startRunningEnvoy(
+  settings: Partial<BootstrapSettings> = {},
+  edit: (config: string, folder: string) => string = (config) => config,
+): Promise<RunningEnvoy> {
   const folder = mkdtempSync(join(tmpdir(), 'sandgate-envoy-'));
   const inFolder = (name: string) => join(folder, name);
   const gateSocket = inFolder('gate.sock');
@@ -39,7 +42,7 @@ export async function startRunningEnvoy(settings: Partial<BootstrapSettings> = {
     admin: { path: inFolder('admin.sock') },
     ...settings,
   });
-  writeFileSync(inFolder('envoy.yaml'), config);
+  writeFileSync(inFolder('envoy.yaml'), edit(config, folder));
   const envoy = await startEnvoy({
     binary: envoyBinary(),
     configFile: inFolder('envoy.yaml'),

@@ -49,6 +49,9 @@ const eventually = (check: () => unknown) => vi.waitFor(check, { timeout: 10_000
 const stateOf = async (store: PolicyStore, id = 'sbx1') =>
   ((await store.read(id)) as { runtime: { state: string } } | undefined)?.runtime.state;
 
+/** All that decides; the version is each store's own. */
+const meaningOf = (record: unknown) => ({ ...compilePolicy('sbx1', record, rules), version: '' });
+
 describe('a file', () => {
   it.each([
     ['sbx1.yaml', stringify(input())],
@@ -66,15 +69,14 @@ describe('a file', () => {
   it('may be what `policy get` printed of another store', async () => {
     const record = stored('sbx1', { access: { tokens: [token('a')] } });
     await write('sbx1.json', JSON.stringify(record));
-    const expected = compilePolicy('sbx1', record, rules);
-    expect(compilePolicy('sbx1', await (await open()).read('sbx1'), rules)).toEqual(expected);
+    expect(meaningOf(await (await open()).read('sbx1'))).toEqual(meaningOf(record));
   });
 
   it('reads the same in each gate, and after a restart', async () => {
     await write('sbx1.yaml', input('sbx1', { access: { tokens: [{ id: 'a', sha256: digestOf('a') }] } }));
     const [one, two] = [await open(), await open()];
     const policies = await Promise.all([one, two].map((store) => store.read('sbx1')));
-    expect(compilePolicy('sbx1', policies[0], rules)).toEqual(compilePolicy('sbx1', policies[1], rules));
+    expect(meaningOf(policies[0])).toEqual(meaningOf(policies[1]));
   });
 
   it('keeps its incarnation through a pause, and starts a new life at a new address', async () => {

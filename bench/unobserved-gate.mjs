@@ -1,0 +1,19 @@
+// `sandgate serve` with its metrics and its decision log left out: what they cost is the difference to a gate with them.
+// usage: node bench/unobserved-gate.mjs --state-dir=… (the flags of `serve`)
+import { parseArgs } from 'node:util';
+import { startGate } from '../dist/app.js';
+import { surroundings } from '../dist/cli/surroundings.js';
+import { readSettings } from '../dist/config.js';
+import { createLogger } from '../dist/observe/logger.js';
+import { flagKey, SETTINGS } from '../dist/settings.js';
+
+const serving = SETTINGS.filter(({ commands }) => commands.includes('serve'));
+/** @param {import('../src/settings.ts').Setting} setting */
+const nameOf = ({ flag }) => flag.slice(2).split(' ')[0] ?? '';
+const { values } = parseArgs({
+  options: Object.fromEntries(serving.map((setting) => [nameOf(setting), { type: 'string' }])),
+});
+const flags = Object.fromEntries(serving.map((setting) => [flagKey(setting), values[nameOf(setting)]]));
+const settings = readSettings('serve', /** @type {Record<string, string>} */ (flags), surroundings());
+const gate = await startGate(settings, createLogger(settings.logLevel, 2).log, { observed: false });
+console.log(`sandgate ready: Check on ${gate.check}`);

@@ -1,0 +1,13 @@
+import { expect, it } from 'vitest';
+import { NOBODY } from '../../src/check/last-resort.ts';
+import { tellAll } from '../../src/observe/decision-observer.ts';
+
+it('several observers are told of each decision, in order', () => {
+  const told: string[] = [];
+  const observe = tellAll(
+    (decision, _request, durationNs) => told.push(`first: ${decision.kind} ${durationNs}`),
+    (decision) => told.push(`second: ${decision.kind}`),
+  );
+  observe({ kind: 'preflight' }, NOBODY, 5);
+  expect(told).toEqual(['first: preflight 5', 'second: preflight']);
+});
