@@ -1,6 +1,14 @@
 import { SandgateError } from './errors.ts';
 import { parseNetworks } from './policy/network.ts';
-import { type Command, fallbackOf, flagKey, SETTINGS, type Settings, type Surroundings } from './settings.ts';
+import {
+  type Command,
+  fallbackOf,
+  flagKey,
+  SECRETS,
+  SETTINGS,
+  type Settings,
+  type Surroundings,
+} from './settings.ts';
 import { parseDomains } from './target/domains.ts';
 
 /** Flags as commander names them (`--state-dir` is `stateDir`); an absent one falls back to the environment. */
@@ -28,6 +36,13 @@ export function readSettings(
       );
     }
   }
+  for (const { name, env: variable, commands, parse } of SECRETS) {
+    try {
+      values[name] = parse((commands.includes(command) && env[variable]) || '');
+    } catch (error) {
+      faults.push(`${variable}: ${(error as Error).message}`);
+    }
+  }
   faults.push(...relations(command, values));
   if (faults.length > 0) {
     throw new SandgateError('SETTINGS_INVALID', faults.join('\n'), {
@@ -46,6 +61,12 @@ function* relations(command: Command, settings: Partial<Settings>): Iterable<str
     yield 'SANDGATE_SANDBOX_CIDRS (--sandbox-cidrs): name the networks that your sandboxes live in, such as 10.0.0.0/16';
   }
   if (hardMs < freshMs) yield 'SANDGATE_CACHE_HARD (--cache-hard): must not be below SANDGATE_CACHE_FRESH';
+  const { admin, adminKeys, adminKeysFile } = settings;
+  const onTcp = admin !== undefined && 'host' in admin;
+  // Loopback too: every user of the machine, and every web page that it shows, reaches it.
+  if (onTcp && adminKeys?.length === 0 && adminKeysFile === undefined) {
+    yield 'SANDGATE_ADMIN (--admin): the policy API on TCP needs a key; set SANDGATE_ADMIN_KEYS or SANDGATE_ADMIN_KEYS_FILE';
+  }
   if (command === 'dev' && http?.length === 0 && https?.length === 0) {
     yield 'SANDGATE_HTTP and SANDGATE_HTTPS: both are off, the stack would have no door';
   }

@@ -8,6 +8,7 @@ import type { Settings } from '../settings.ts';
 import { ensureCertificates } from './certificates.ts';
 import { recordChildren } from './children.ts';
 import { startDemoSandbox } from './demo-sandbox.ts';
+import { gateAdminPlaces } from './gate-admin.ts';
 import { gateOpsAddresses } from './gate-ops.ts';
 import { startGateProcess } from './gate-process.ts';
 import { endLeftovers } from './leftovers.ts';
@@ -96,11 +97,13 @@ async function start(
   children.ingress(envoy.http, envoy.https);
 
   const ops = await gateOpsAddresses(settings.ops, settings.gates);
+  const admin = await gateAdminPlaces(settings);
   const gateOptions = (n: number) => ({
     settings,
     socket: gateSockets[n]!,
     ops: ops[n]!,
-    ownListeners: [...envoy.http, ...envoy.https, ...ops],
+    admin: admin.places[n]!,
+    ownListeners: [...envoy.http, ...envoy.https, ...ops, ...admin.tcp],
     logFile: join(stateDir, 'logs', `gate-${n}.log`),
     onStart: (pid: number) => children.add(pid),
   });

@@ -15,10 +15,14 @@ export function socketPath(path: string, temporary: string): string {
 }
 
 /**
- * Makes the folder of a socket and clears a dead one from its place. `group`: Envoy's group may enter (2750); else 0700.
+ * Makes the folder of a socket and clears a dead one from its place. `group`: Envoy's group may enter (2750); else 0700. `setting` names the path in errors.
  * The folder must be ours: whoever can replace the Check socket can allow anything.
  */
-export async function prepareSocket(path: string, access: 'group' | 'private'): Promise<void> {
+export async function prepareSocket(
+  path: string,
+  access: 'group' | 'private',
+  setting = 'SANDGATE_LISTEN',
+): Promise<void> {
   const folder = dirname(path);
   try {
     const made = await mkdir(folder, { recursive: true, mode: 0o700 });
@@ -43,7 +47,7 @@ export async function prepareSocket(path: string, access: 'group' | 'private'): 
   }
   if (await isListening(path)) {
     throw new SandgateError('ADDRESS_IN_USE', `${path} is in use by a running process`, {
-      remedy: 'stop it, or choose another socket (SANDGATE_LISTEN) or state folder (SANDGATE_STATE_DIR)',
+      remedy: `stop it, or choose another socket (${setting}) or state folder (SANDGATE_STATE_DIR)`,
     });
   }
 }
