@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { type Address, formatAddress, ownListenerTest } from './address.ts';
 import { readKeysFile } from './admin/api-keys.ts';
 import type { AdminListener } from './admin/listener.ts';
+import { adminPlace } from './admin/place.ts';
 import type { PolicyAdmin } from './admin/policy-admin.ts';
 import { createStoreAdmin } from './admin/store-admin.ts';
 import { createCheckHandler } from './check/handler.ts';
@@ -198,10 +199,6 @@ async function openApi(
   const { startPolicyApi } = await import('./admin/policy-api.ts');
   const keys = [...settings.adminKeys, ...(adminKeysFile === undefined ? [] : readKeysFile(adminKeysFile))];
   const onFault = (error: unknown) => log.error({ err: error }, 'policy_api_fault');
-  const inState = (name: string) => socketPath(join(stateDir, 'admin', name), tmpdir());
-  const listen = 'path' in at ? { path: socketPath(at.path, tmpdir()) } : at;
-  // Another gate of this state folder may have the place that nobody chose; the run file names this one's.
-  const usual = 'path' in listen && listen.path === inState('policy.sock');
-  const spare = usual ? inState(`policy-${process.pid}.sock`) : undefined;
+  const { listen, spare } = adminPlace(at, stateDir, process.pid, tmpdir());
   return startPolicyApi({ admin, listen, spare, keys, hosts, onFault });
 }
