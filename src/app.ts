@@ -1,12 +1,13 @@
 import { tmpdir } from 'node:os';
-import type { Address } from './address.ts';
+import { type Address, formatAddress, ownListenerTest } from './address.ts';
+import { openPolicyApi } from './admin/open-policy-api.ts';
 import { createCheckHandler } from './check/handler.ts';
 import { runSelfTest } from './check/self-test.ts';
 import { createExposition } from './observe/exposition.ts';
 import type { Logger } from './observe/logger.ts';
 import { Observation } from './observe/observation.ts';
 import { packageVersion } from './package-root.ts';
-import { openStore, placeOf, rulesOf } from './place.ts';
+import { adminOf, openStore, placeOf, rulesOf } from './place.ts';
 import { CACHE_TIMES, PolicyCache } from './policy/cache.ts';
 import { systemClock } from './policy/clock.ts';
 import { openCheckTls } from './server/check-tls.ts';
@@ -24,6 +25,8 @@ export interface Gate {
   /** `unix:/path` or `host:port` that Envoy asks. */
   readonly check: string;
   readonly ops: Address;
+  /** `unix:/path` or `host:port` of the policy API. */
+  readonly admin: string | undefined;
   /** Drains, unless `force` is or gets aborted, and closes everything. */
   close(force: AbortSignal): Promise<void>;
 }
@@ -67,13 +70,25 @@ async function compose(
   undo.push(() => ops.close());
 
   const listenTcp = 'host' in settings.listen ? [settings.listen] : [];
-  const ownListeners = [...settings.ownListeners, ...listenTcp, ops.address];
-  const rules = rulesOf({ ...settings, ownListeners });
+  const knownListeners = [...settings.ownListeners, ...listenTcp, ops.address];
+  // The API needs the rules, and the rules the port that it gets.
+  let isOwnListener = ownListenerTest(knownListeners);
+  const rules = {
+    ...rulesOf(settings),
+    isOwnListener: (host: string, port: number) => isOwnListener(host, port),
+  };
   const times = { ...CACHE_TIMES, freshMs, hardMs, absentMs };
   const cache = observed
     ? new PolicyCache(observation.timed(store), rules, systemClock, times, observation.metrics)
     : new PolicyCache(store, rules, systemClock, times);
   undo.push(() => cache.close());
+
+  const api = await openPolicyApi(settings, adminOf(store, rules, settings.stateDir), log);
+  undo.push(() => api?.close());
+  const adminTcp = api !== undefined && 'host' in api.at ? [api.at] : [];
+  const ownListeners = [...knownListeners, ...adminTcp];
+  isOwnListener = ownListenerTest(ownListeners);
+  const admin = api && ('path' in api.at ? `unix:${api.at.path}` : formatAddress(api.at));
 
   const handler = createCheckHandler({
     lookup: (sandboxId) => cache.lookup(sandboxId),
@@ -136,6 +151,7 @@ async function compose(
     kind: 'gate',
     ...self,
     check: address,
+    ...(admin !== undefined && { admin }),
     ops: ops.address,
     domains: settings.domains,
     routing: settings.routing,
@@ -147,18 +163,21 @@ async function compose(
   });
   if (settings.allowShadow) log.warn({ setting: 'SANDGATE_ALLOW_SHADOW' }, 'shadow_mode_allowed');
   log.info(
-    { check: address, ops: ops.address, stalenessBoundSeconds: cache.stalenessBoundMs() / 1000 },
+    { check: address, ops: ops.address, admin, stalenessBoundSeconds: cache.stalenessBoundMs() / 1000 },
     'gate_ready',
   );
 
   return {
     check: address,
     ops: ops.address,
+    admin,
     async close(force) {
       draining = true;
       log.info('gate_draining');
       await drain(server, settings.drainMs, force);
       tls?.close();
+      // Its last writes still wait for gates, this one among them.
+      await api?.close();
       removeRun(settings.stateDir, self.pid);
       await ops.close();
       cache.close();

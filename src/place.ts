@@ -2,6 +2,8 @@ import { randomBytes } from 'node:crypto';
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { ownListenerTest } from './address.ts';
+import type { PolicyAdmin } from './admin/policy-admin.ts';
+import { createStoreAdmin } from './admin/store-admin.ts';
 import type { CheckHandlerOptions } from './check/handler.ts';
 import type { Logger } from './observe/logger.ts';
 import { systemClock } from './policy/clock.ts';
@@ -10,6 +12,7 @@ import { parseNetworks } from './policy/network.ts';
 import type { PolicyRules } from './policy/rules.ts';
 import { openSqliteStore } from './policy/sqlite-store.ts';
 import type { PolicyStore } from './policy/store.ts';
+import { waitInForce } from './server/in-force.ts';
 import type { Settings } from './settings.ts';
 import { defaultDomain, parseDomains } from './target/domains.ts';
 
@@ -65,4 +68,10 @@ export async function findStore(settings: Settings): Promise<PolicyStore | undef
 
 function databaseOf({ stateDir }: Settings): string {
   return join(stateDir, 'policies.db');
+}
+
+/** The policy operations on an open store; writes wait for the gates that live in the state folder. */
+export function adminOf(store: PolicyStore, rules: PolicyRules, stateDir: string): PolicyAdmin {
+  const inForce = (sequence: number) => waitInForce(stateDir, sequence, systemClock.monotonic);
+  return createStoreAdmin({ store, rules, clock: systemClock, random: randomBytes, inForce });
 }

@@ -7,7 +7,11 @@ import { SandgateError } from '../errors.ts';
  * One ops address a gate: the given port and those after it. For port 0 free ports are picked here, not by the gates,
  * since each gate must know the others' in order never to dial them.
  */
-export async function gateOpsAddresses(first: Address, gates: number): Promise<Address[]> {
+export async function gateOpsAddresses(
+  first: Address,
+  gates: number,
+  setting = 'SANDGATE_OPS',
+): Promise<Address[]> {
   if (first.port !== 0)
     return Array.from({ length: gates }, (_, n) => ({ host: first.host, port: first.port + n }));
   const held = await Promise.all(
@@ -16,14 +20,10 @@ export async function gateOpsAddresses(first: Address, gates: number): Promise<A
       await new Promise<void>((resolve, reject) =>
         server.once('error', reject).listen(0, first.host, resolve),
       ).catch((cause: Error) => {
-        throw new SandgateError(
-          'ADDRESS_IN_USE',
-          `cannot listen on ${first.host} for /readyz: ${cause.message}`,
-          {
-            remedy: 'name an address of this machine (SANDGATE_OPS)',
-            cause,
-          },
-        );
+        throw new SandgateError('ADDRESS_IN_USE', `cannot listen on ${first.host}: ${cause.message}`, {
+          remedy: `name an address of this machine (${setting})`,
+          cause,
+        });
       });
       return server;
     }),

@@ -9,6 +9,7 @@ import type { StopSignal } from '../stop-signal.ts';
 import { ensureCertificates } from './certificates.ts';
 import { type Children, recordChildren } from './children.ts';
 import { startDemoSandbox } from './demo-sandbox.ts';
+import { gateAdminPlaces } from './gate-admin.ts';
 import { gateOpsAddresses } from './gate-ops.ts';
 import { startGateProcess } from './gate-process.ts';
 import { endLeftovers } from './leftovers.ts';
@@ -111,11 +112,13 @@ async function start(
     await Promise.all(gates.map((gate) => gate.stop()));
   });
   children.ingress(envoy.http, envoy.https);
+  const admin = await gateAdminPlaces(settings);
   const gateOptions = (n: number) => ({
     settings,
     socket: gateSockets[n]!,
     ops: ops[n]!,
-    ownListeners: [...envoy.http, ...envoy.https, ...ops],
+    admin: admin.places[n]!,
+    ownListeners: [...envoy.http, ...envoy.https, ...ops, ...admin.tcp],
     logFile: join(stateDir, 'logs', `gate-${n}.log`),
     onStart: (pid: number) => children.add(pid),
   });
