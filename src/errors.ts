@@ -34,6 +34,7 @@ export const ERROR_CODES = {
   TOO_MANY_REQUESTS: 'One address sent more requests than the policy API takes.',
   TOKEN_UNKNOWN: 'The policy has no token of that id.',
   TOKEN_EXISTS: 'The policy has a token of that id already.',
+  API_UNREACHABLE: 'The policy API of a gate did not answer, or not in time.',
   INTERNAL: 'A fault that Sandgate did not foresee.',
 } as const;
 

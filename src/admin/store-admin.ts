@@ -35,7 +35,7 @@ export function createStoreAdmin(options: StoreAdminOptions): PolicyAdmin {
 
   const inForceAt = async (sequence: number): Promise<InForceAt> => {
     const { gates, behind } = await options.inForce(sequence);
-    return { sequence, gates, inForce: behind.length === 0 };
+    return { sequence, gates, inForce: gates > 0 && behind.length === 0 };
   };
   const write = async (puts: readonly PolicyPut[]): Promise<Written> => {
     const { records, sequence } = await store.write(puts);

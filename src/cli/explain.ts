@@ -5,9 +5,9 @@ import { explain } from '../explain/explain.ts';
 import { explanationText } from '../explain/explanation-text.ts';
 import { placeOf, rulesOf } from '../place.ts';
 import { systemClock } from '../policy/clock.ts';
-import { liveGates } from '../server/run-file.ts';
+import { settingsBeside } from './gate-settings.ts';
 import { type Io, print, printJson, readAll } from './io.ts';
-import { withPolicies } from './policies.ts';
+import { withStore } from './policies.ts';
 
 const LARGEST_TOKEN = 64 * 1024;
 
@@ -33,18 +33,18 @@ export async function explainCommand(io: Io, url: string, flags: ExplainFlags & 
   }
   const read = readAsked(url, header, method);
   const asked = tokenStdin ? withToken(read, await readAll(io.stdin, LARGEST_TOKEN)) : read;
-  await withPolicies(settings as Flags, async (store, found) => {
-    const rules = rulesOf(found);
+  const { settings: found, gates } = settingsBeside(settings as Flags);
+  const rules = rulesOf(found);
+  await withStore(found, true, async (store) => {
     const explanation = await explain(asked, {
       store,
       rules,
       place: placeOf(found, rules),
       clock: systemClock,
     });
-    const gates = liveGates(found.stateDir).length;
-    if (json) return printJson(io, { ...explanation, gates });
+    if (json) return printJson(io, { ...explanation, gates: gates.length });
     print(io, explanationText(explanation));
-    if (gates === 0)
+    if (gates.length === 0)
       print(io, '\nNo gate runs on this state folder: judged with the settings of this command.');
   });
 }

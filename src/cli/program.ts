@@ -1,17 +1,14 @@
-import { Command, CommanderError, Option } from 'commander';
+import { Command, CommanderError } from 'commander';
 import type { Flags } from '../config.ts';
 import { packageVersion } from '../package-root.ts';
-import { type Command as CommandName, fallbackOf, SETTINGS } from '../settings.ts';
-import { checkConfig } from './check-config.ts';
 import { dev } from './dev.ts';
-import { doctor } from './doctor.ts';
 import { envoyConfig } from './envoy-config.ts';
-import { type ExplainFlags, explainCommand } from './explain.ts';
 import { type Io, report } from './io.ts';
-import { policyPut } from './policy-put.ts';
-import { policyDelete, policyGet, policyList } from './policy-read.ts';
+import { addPolicyCommands } from './policy-commands.ts';
+import { addQuestions } from './question-commands.ts';
 import { serve } from './serve.ts';
-import { surroundings } from './surroundings.ts';
+import { withSettings } from './setting-options.ts';
+import { addTokenCommands } from './token-commands.ts';
 
 const EXIT_CODES = '\nExit codes: 0 ok, 1 failed, 2 asked wrongly (usage or settings).';
 
@@ -50,6 +47,7 @@ export function createProgram(io: Io): Command {
     .action((flags: Flags) => dev(io, flags));
 
   addPolicyCommands(program, io);
+  addTokenCommands(program, io);
 
   const envoy = program.command('envoy').description('the bundled Envoy config');
   envoy
@@ -76,72 +74,4 @@ export function createProgram(io: Io): Command {
 
   addQuestions(program, io);
   return program;
-}
-
-function addPolicyCommands(program: Command, io: Io): void {
-  const policy = program.command('policy').description('read and write policies');
-  withSettings(policy.command('put'), 'policy')
-    .argument('<file|->', 'JSON: one record, or an array of them (one transaction); - is standard input')
-    .description('write policies and wait until they are in force at the running gates')
-    .option('--json', 'print the records as stored')
-    .action((file: string, flags: Flags & { json?: true }) =>
-      policyPut(io, file, flags, flags.json === true),
-    );
-  withSettings(policy.command('get'), 'policy')
-    .argument('<sandboxId>')
-    .description('print one record as JSON; `policy put -` takes it back')
-    .option('--json', 'the same: a record is always JSON')
-    .action((sandboxId: string, flags: Flags) => policyGet(io, sandboxId, flags));
-  withSettings(policy.command('list'), 'policy')
-    .description('list policies: id, state, route, door')
-    .option('--json', 'print one array of records')
-    .action((flags: Flags & { json?: true }) => policyList(io, flags, flags.json === true));
-  withSettings(policy.command('delete'), 'policy')
-    .argument('<sandboxId>')
-    .description('delete a policy; the sandbox is then not found')
-    .option('--json', 'print what was deleted as JSON')
-    .action((sandboxId: string, flags: Flags & { json?: true }) =>
-      policyDelete(io, sandboxId, flags, flags.json === true),
-    );
-}
-
-/** Commands that look and change nothing. */
-function addQuestions(program: Command, io: Io): void {
-  const lines = (line: string, before: readonly string[] = []) => [...before, line];
-  withSettings(program.command('explain'), 'policy')
-    .argument('<url>', 'as a client would ask for it, such as http://8080-demo.e2b.localhost:3002/')
-    .description('show what the gate decides for a request and why, step by step; sends nothing')
-    .option('-H, --header <line>', "a header, 'name: value'; may be given more than once", lines)
-    .option('-X, --method <method>', 'the method', 'GET')
-    .option('--token-stdin', 'read the traffic access token from standard input')
-    .addOption(new Option('--token [value]').hideHelp())
-    .option('--json', 'print the explanation as JSON')
-    .action((url: string, flags: ExplainFlags) => explainCommand(io, url, flags));
-
-  const check = program
-    .command('check-config')
-    .description('check settings, what they name, the store and the Envoy config; starts and makes nothing');
-  for (const name of ['serve', 'dev'] as const) {
-    withSettings(check.command(name, { isDefault: name === 'serve' }), name)
-      .description(`check what \`sandgate ${name}\` would start with, and show where each setting is from`)
-      .option('--json', 'print settings, faults and findings as JSON')
-      .action((flags: Flags & { json?: true }) => checkConfig(io, name, flags, flags.json === true));
-  }
-
-  withSettings(program.command('doctor'), 'dev')
-    .description(
-      'look at all that the local stack needs of this machine, and say what to do; changes nothing',
-    )
-    .option('--json', 'print the findings as JSON')
-    .action((flags: Flags & { json?: true }) => doctor(io, flags, flags.json === true));
-}
-
-/** Adds the settings of a command as options. The environment and the defaults are read later, in one place. */
-function withSettings(command: Command, name: CommandName): Command {
-  for (const setting of SETTINGS.filter(({ commands }) => commands.includes(name))) {
-    const fallback = fallbackOf(setting, name, surroundings());
-    const notes = [`env: ${setting.env}`, ...(fallback ? [`default: ${fallback}`] : [])];
-    command.addOption(new Option(setting.flag, `${setting.meaning} (${notes.join(', ')})`));
-  }
-  return command;
 }
