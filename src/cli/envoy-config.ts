@@ -16,7 +16,8 @@ export async function envoyConfig(io: Io, flags: Flags): Promise<void> {
   const gates = flags.gate!.split(',').map(gateAddress);
   const tlsToGates = gateTls(flags, gates);
   const rendered = renderBootstrap(await loadBundledConfig(), {
-    http: addresses('--http', flags.http!),
+    // Who asks for TLS alone must not get a plain door beside it.
+    http: addresses('--http', flags.http ?? (https.length > 0 ? 'off' : '0.0.0.0:8080')),
     https,
     ...(tlsCertificate && tlsKey ? { tls: { certificate: tlsCertificate, key: tlsKey } } : {}),
     gates,
@@ -27,7 +28,9 @@ export async function envoyConfig(io: Io, flags: Flags): Promise<void> {
 }
 
 function gateAddress(text: string): GateAddress {
-  return text.startsWith('unix:') ? { path: text.slice('unix:'.length) } : asked('--gate', text);
+  if (text.startsWith('unix:')) return { path: text.slice('unix:'.length) };
+  if (!text.startsWith('/')) return asked('--gate', text);
+  throw new SandgateError('SETTINGS_INVALID', `--gate: a socket is written unix:${text}`);
 }
 
 function addresses(flag: string, text: string) {

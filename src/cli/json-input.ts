@@ -3,6 +3,11 @@ import { SandgateError } from '../errors.ts';
 
 /** Parses strict JSON. Throws INPUT_INVALID that names line and column, both from 1. */
 export function parseJsonInput(text: string, source: string): unknown {
+  if (text.trim() === '') {
+    throw new SandgateError('INPUT_INVALID', `${source} is empty`, {
+      remedy: 'give one policy record, or an array of them',
+    });
+  }
   try {
     return JSON.parse(text);
   } catch (cause) {

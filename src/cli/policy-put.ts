@@ -12,6 +12,7 @@ const LARGEST_INPUT = 64 * 1024 * 1024;
 export async function policyPut(io: Io, file: string, flags: Flags, json: boolean): Promise<void> {
   const input = parseJsonInput(await readInput(io, file), file === '-' ? 'standard input' : file);
   const records = Array.isArray(input) ? input : [input];
+  if (records.length === 0) throw new SandgateError('INPUT_INVALID', 'the array holds no record');
   await withPolicies(io, flags, { quiet: json }, async ({ admin, way }) => {
     const written = await admin.put(records);
     const { gates, inForce } = written;

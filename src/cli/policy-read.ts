@@ -52,6 +52,8 @@ function summary(record: StoredRecord): string {
   const route = runtime?.route
     ? `${runtime.route.address}${runtime.route.port ? `:${runtime.route.port}` : ''}`
     : '-';
-  const door = access?.allowPublicTraffic === true ? 'public' : `${access?.tokens?.length ?? 0} token(s)`;
+  const tokens = access?.tokens?.length ?? 0;
+  const closed = tokens === 0 ? 'closed: no token' : `${tokens} token(s)`;
+  const door = access?.allowPublicTraffic === true ? 'public' : closed;
   return [record.sandboxId, runtime?.state ?? '?', route, door].join('\t');
 }

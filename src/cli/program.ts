@@ -53,7 +53,10 @@ export function createProgram(io: Io): Command {
   envoy
     .command('config')
     .description('print the Envoy config for given addresses')
-    .option('--http <list|off>', 'plain listener, host:port[,host:port]', '0.0.0.0:8080')
+    .option(
+      '--http <list|off>',
+      'plain listener, host:port[,host:port]; default 0.0.0.0:8080, off beside --https',
+    )
     .option('--https <list|off>', 'TLS listener; needs --tls-certificate and --tls-key', 'off')
     .option('--tls-certificate <file>', 'PEM chain that Envoy reads')
     .option('--tls-key <file>', 'PEM key that Envoy reads')

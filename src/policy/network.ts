@@ -64,7 +64,8 @@ export function addressFault(text: string, networks: Networks): string | undefin
   if (address !== '::1' && denied[family].check(address, family)) {
     return 'is of a kind that is never a sandbox (unspecified, link-local, multicast, translated, cloud metadata)';
   }
-  return networks[family].check(address, family) ? undefined : 'lies outside the sandbox networks';
+  if (networks[family].check(address, family)) return undefined;
+  return `lies outside the sandbox networks (--sandbox-cidrs: ${networks.cidrs.join(', ') || 'none'})`;
 }
 
 function cidrFault(cidr: string): string | undefined {

@@ -48,6 +48,19 @@ describe('sandgate policy', () => {
     expect(refused.stderr).not.toContain('    at ');
   });
 
+  it('refuses nothing at all as input: an empty one, and an array without a record', async () => {
+    expect((await policy(['put', '-'], ' \n')).stderr).toContain('standard input is empty [INPUT_INVALID]');
+    expect((await policy(['put', '-'], '[]')).stderr).toContain('holds no record [INPUT_INVALID]');
+  });
+
+  it('says which networks a route lies outside of', async () => {
+    const refused = await policy(
+      ['put', '-'],
+      restricted('cli5', { runtime: { route: { address: '10.0.0.1' } } }),
+    );
+    expect(refused.stderr).toContain('(--sandbox-cidrs: 127.0.0.0/8)');
+  });
+
   it('names the field that it refuses, and leaves the old policy', async () => {
     await policy(['put', '-'], restricted('cli4'));
     const refused = await policy(
