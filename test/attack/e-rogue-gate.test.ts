@@ -68,7 +68,7 @@ describe('E1: a gate that answers rubbish lets nobody in:', () => {
     ['bytes that are no message', reply(framed(Buffer.alloc(300, 0xff)))],
     ['a message cut short', reply(Buffer.from([0, 0, 0, 1, 0, 1, 2, 3]))],
     ['a length of 2 GiB', reply(Buffer.from([0, 0x7f, 0xff, 0xff, 0xff, 1, 2, 3]))],
-    ['more than Envoy takes from a gate', reply(framed(field(9, Buffer.alloc(200_000))))],
+    ['more than Envoy takes from a gate', reply(framed(field(9, Buffer.alloc(600_000))))],
     ['no message at all', reply(Buffer.alloc(0))],
     ['an error of gRPC', reply(Buffer.alloc(0), { 'grpc-status': '13', 'grpc-message': 'broken' })],
     ['an allow and then an error', reply(framed(OK), { 'grpc-status': '2' })],
