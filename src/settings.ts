@@ -1,6 +1,6 @@
 import { resolve } from 'node:path';
 import { type Address, parseAddress } from './address.ts';
-import { keyFault } from './admin/api-keys.ts';
+import { keyFault } from './api-key.ts';
 
 /**
  * Every setting, in one table: environment variable, flag, default, meaning. `config.ts` reads it.

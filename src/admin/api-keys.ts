@@ -1,16 +1,10 @@
 import { createHash, timingSafeEqual } from 'node:crypto';
 import { readFileSync } from 'node:fs';
+import { keyFault } from '../api-key.ts';
 import { SandgateError } from '../errors.ts';
 
 /** Tells whether an `Authorization` header holds one of the keys. Only their digests are kept. */
 export type KeyCheck = (authorization: string | undefined) => boolean;
-
-const KEY = /^[\x21-\x7e]{32,512}$/;
-
-/** What is wrong with a key, without the key; undefined when nothing is. */
-export function keyFault(key: string): string | undefined {
-  return KEY.test(key) ? undefined : 'each key must be 32 to 512 visible ASCII characters';
-}
 
 /** Every key takes the same path, and so does no key at all. */
 export function createKeyCheck(keys: readonly string[]): KeyCheck {

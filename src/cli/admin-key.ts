@@ -1,5 +1,5 @@
 import { readFileSync } from 'node:fs';
-import { keyFault } from '../admin/api-keys.ts';
+import { keyFault } from '../api-key.ts';
 import { SandgateError } from '../errors.ts';
 import type { Settings } from '../settings.ts';
 

@@ -1,29 +1,11 @@
-import type { Decision, Deny, GateRequest } from '../decision/decision.ts';
-import type { SandgateError } from '../errors.ts';
-import type { Policy, PolicyLookup } from '../policy/policy.ts';
-import type { PolicyRules } from '../policy/rules.ts';
-import type { StoredRecord } from '../policy/store.ts';
+import type { Decision, Deny } from '../decision/decision.ts';
+import type { Policy } from '../policy/policy.ts';
 import { AGENT_PORT } from '../target/port.ts';
-import type { Target, TargetError, TargetResult, TargetSource } from '../target/target.ts';
+import type { Target, TargetError, TargetSource } from '../target/target.ts';
 import type { Step, StepName } from './explanation.ts';
+import type { Judged } from './judged.ts';
 import { policyStep } from './policy-step.ts';
 import { tokenStep } from './token-step.ts';
-
-/** What the handler was given and what it made of it. */
-export interface Judged {
-  decision: Decision;
-  request: GateRequest;
-  target: TargetResult;
-  lookup: PolicyLookup | undefined;
-  record: StoredRecord | undefined;
-  /** What the store threw in place of a record. */
-  storeFault: SandgateError | undefined;
-  /** A fault of the handler itself: the steps passed, and the answer is a 503 all the same. */
-  fault: SandgateError | undefined;
-  rules: PolicyRules;
-  /** Milliseconds since 1970. */
-  now: number;
-}
 
 /** The step that each refusal comes from. */
 const REFUSED_AT: Readonly<Record<Deny['reason'], StepName>> = {

@@ -4,7 +4,7 @@ import { judgeToken } from '../decision/token.ts';
 import type { Policy, PolicyToken } from '../policy/policy.ts';
 import { AGENT_PORT } from '../target/port.ts';
 import type { Target } from '../target/target.ts';
-import type { Judged } from './steps.ts';
+import type { Judged } from './judged.ts';
 
 const DETAILS: Readonly<Record<string, string>> = {
   expired: 'has expired',
