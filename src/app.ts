@@ -1,7 +1,11 @@
 import { randomBytes } from 'node:crypto';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { type Address, ownListenerTest } from './address.ts';
+import { type Address, formatAddress, ownListenerTest } from './address.ts';
+import { readKeysFile } from './admin/api-keys.ts';
+import type { AdminListener } from './admin/listener.ts';
+import type { PolicyAdmin } from './admin/policy-admin.ts';
+import { createStoreAdmin } from './admin/store-admin.ts';
 import { createCheckHandler } from './check/handler.ts';
 import { runSelfTest } from './check/self-test.ts';
 import type { Logger } from './observe/logger.ts';
@@ -15,6 +19,7 @@ import type { PolicyStore } from './policy/store.ts';
 import { CheckTls } from './server/check-tls.ts';
 import { drain } from './server/drain.ts';
 import { type CheckServer, startCheckServer } from './server/grpc-server.ts';
+import { waitInForce } from './server/in-force.ts';
 import { startOpsListener } from './server/ops-listener.ts';
 import { identify } from './server/process-identity.ts';
 import { type Readiness, readiness } from './server/readiness.ts';
@@ -28,6 +33,8 @@ export interface Gate {
   /** `unix:/path` or `host:port` that Envoy asks. */
   readonly check: string;
   readonly ops: Address;
+  /** `unix:/path` or `host:port` of the policy API. */
+  readonly admin: string | undefined;
   /** Drains, unless `force` is or gets aborted, and closes everything. */
   close(force: AbortSignal): Promise<void>;
 }
@@ -61,6 +68,12 @@ export async function openStore(settings: Settings, log?: Logger): Promise<Polic
     default:
       return settings.store satisfies never;
   }
+}
+
+/** The policy operations on an open store; writes wait for the gates that live in the state folder. */
+export function adminOf(store: PolicyStore, rules: PolicyRules, stateDir: string): PolicyAdmin {
+  const inForce = (sequence: number) => waitInForce(stateDir, sequence, systemClock.monotonic);
+  return createStoreAdmin({ store, rules, clock: systemClock, random: randomBytes, inForce });
 }
 
 /** Starts a gate. Throws a SandgateError and leaves nothing open when a part of it cannot start. */
@@ -99,11 +112,23 @@ async function compose(settings: Settings, log: Logger, undo: (() => Promise<voi
   undo.push(() => ops.close());
 
   const listenTcp = 'host' in settings.listen ? [settings.listen] : [];
-  const ownListeners = [...settings.ownListeners, ...listenTcp, ops.address];
-  const rules = rulesOf({ ...settings, ownListeners });
+  const knownListeners = [...settings.ownListeners, ...listenTcp, ops.address];
+  // The API needs the rules, and the rules the port that it gets.
+  let isOwnListener = ownListenerTest(knownListeners);
+  const rules: PolicyRules = {
+    ...rulesOf(settings),
+    isOwnListener: (host, port) => isOwnListener(host, port),
+  };
   const { freshMs, hardMs, absentMs } = settings;
   const cache = new PolicyCache(store, rules, systemClock, { ...CACHE_TIMES, freshMs, hardMs, absentMs });
   undo.push(() => cache.close());
+
+  const api = await openApi(settings, adminOf(store, rules, settings.stateDir), log);
+  undo.push(() => api?.close());
+  const adminTcp = api !== undefined && 'host' in api.at ? [api.at] : [];
+  const ownListeners = [...knownListeners, ...adminTcp];
+  isOwnListener = ownListenerTest(ownListeners);
+  const admin = api && ('path' in api.at ? `unix:${api.at.path}` : formatAddress(api.at));
 
   const handler = createCheckHandler({
     lookup: (sandboxId) => cache.lookup(sandboxId),
@@ -148,6 +173,7 @@ async function compose(settings: Settings, log: Logger, undo: (() => Promise<voi
     kind: 'gate',
     ...self,
     check: address,
+    ...(admin !== undefined && { admin }),
     ops: ops.address,
     domains: settings.domains,
     routing: settings.routing,
@@ -157,17 +183,20 @@ async function compose(settings: Settings, log: Logger, undo: (() => Promise<voi
     policyDir: settings.policyDir,
   });
   log.info(
-    { check: address, ops: ops.address, stalenessBoundSeconds: cache.stalenessBoundMs() / 1000 },
+    { check: address, ops: ops.address, admin, stalenessBoundSeconds: cache.stalenessBoundMs() / 1000 },
     'gate_ready',
   );
 
   return {
     check: address,
     ops: ops.address,
+    admin,
     async close(force) {
       draining = true;
       log.info('gate_draining');
       await drain(server, settings.drainMs, force);
+      // Its last writes still wait for gates, this one among them.
+      await api?.close();
       tls?.close();
       removeRun(settings.stateDir, self.pid);
       await ops.close();
@@ -176,4 +205,24 @@ async function compose(settings: Settings, log: Logger, undo: (() => Promise<voi
       log.info('gate_closed');
     },
   };
+}
+
+async function openApi(
+  settings: Settings,
+  admin: PolicyAdmin,
+  log: Logger,
+): Promise<AdminListener | undefined> {
+  const { admin: at, adminKeysFile, adminHosts: hosts, stateDir } = settings;
+  if (at === undefined) return undefined;
+  // The commands share this file, and most of them need no HTTP server: it costs 100 ms of CPU to load.
+  const { startPolicyApi } = await import('./admin/policy-api.ts');
+  const keys = [...settings.adminKeys, ...(adminKeysFile === undefined ? [] : readKeysFile(adminKeysFile))];
+  const onFault = (error: unknown) => log.error({ err: error }, 'policy_api_fault');
+  const place = (path: string) => socketPlace({ path, access: 'private' }, tmpdir()).path;
+  const inState = (name: string) => place(join(stateDir, 'admin', name));
+  const listen = 'path' in at ? { path: place(at.path) } : at;
+  // Another gate of this state folder may have the place that nobody chose; the run file names this one's.
+  const usual = 'path' in listen && listen.path === inState('policy.sock');
+  const spare = usual ? inState(`policy-${process.pid}.sock`) : undefined;
+  return startPolicyApi({ admin, listen, spare, keys, hosts, onFault });
 }

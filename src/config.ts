@@ -1,7 +1,15 @@
 import { formatAddress, isLoopback } from './address.ts';
 import { SandgateError } from './errors.ts';
 import { parseNetworks } from './policy/network.ts';
-import { type Command, fallbackOf, flagKey, SETTINGS, type Settings, type Surroundings } from './settings.ts';
+import {
+  type Command,
+  fallbackOf,
+  flagKey,
+  SECRETS,
+  SETTINGS,
+  type Settings,
+  type Surroundings,
+} from './settings.ts';
 import { domainFaults } from './target/domains.ts';
 
 /** Flags as commander names them (`--state-dir` is `stateDir`); an absent one falls back to the environment. */
@@ -29,6 +37,13 @@ export function readSettings(
       );
     }
   }
+  for (const { name, env: variable, commands, parse } of SECRETS) {
+    try {
+      values[name] = parse((commands.includes(command) && env[variable]) || '');
+    } catch (error) {
+      faults.push(`${variable}: ${(error as Error).message}`);
+    }
+  }
   faults.push(...relations(command, values));
   if (faults.length > 0) {
     throw new SandgateError('SETTINGS_INVALID', faults.join('\n'), {
@@ -51,6 +66,12 @@ function* relations(command: Command, settings: Partial<Settings>): Iterable<str
   if (hardMs < freshMs) yield 'SANDGATE_CACHE_HARD (--cache-hard): must not be below SANDGATE_CACHE_FRESH';
   if (command === 'dev' && ops && ops.port > 0 && ops.port + gates - 1 > 65535) {
     yield `SANDGATE_OPS (--ops): each of the ${gates} gates takes the next port, and ports end at 65535`;
+  }
+  const { admin, adminKeys, adminKeysFile } = settings;
+  const onTcp = admin !== undefined && 'host' in admin;
+  // Loopback too: every user of the machine, and every web page that it shows, reaches it.
+  if (onTcp && adminKeys?.length === 0 && adminKeysFile === undefined) {
+    yield 'SANDGATE_ADMIN (--admin): the policy API on TCP needs a key; set SANDGATE_ADMIN_KEYS or SANDGATE_ADMIN_KEYS_FILE';
   }
   if (command === 'dev' && http?.length === 0 && https?.length === 0) {
     yield 'SANDGATE_HTTP and SANDGATE_HTTPS: both are off, the stack would have no door';

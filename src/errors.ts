@@ -23,6 +23,16 @@ export const ERROR_CODES = {
     'A stored policy is incomplete, from another version, or breaks a rule; it is never guessed.',
   CHECK_MALFORMED: 'A CheckRequest could not be decoded.',
   ANSWER_INVALID: 'A CheckResponse could not be built without risk of being read as an allow.',
+  REQUEST_INVALID: 'A path, parameter, header or body of a request is wrong; the field is named.',
+  REQUEST_TOO_LARGE: 'The body of a request is larger than 1 MiB.',
+  CONTENT_REFUSED: 'The body of a request is not declared as application/json.',
+  UNAUTHORIZED: 'A request to the policy API came without a key, or with a wrong one.',
+  HOST_REFUSED: 'A request named a host that this policy API does not answer for.',
+  ROUTE_UNKNOWN: 'The policy API has nothing at that path.',
+  METHOD_REFUSED: 'The policy API does not offer that method at that path.',
+  TOO_MANY_REQUESTS: 'One address sent more requests than the policy API takes.',
+  TOKEN_UNKNOWN: 'The policy has no token of that id.',
+  TOKEN_EXISTS: 'The policy has a token of that id already.',
   INTERNAL: 'A fault that Sandgate did not foresee.',
 } as const;
 
@@ -33,6 +43,8 @@ export interface SandgateErrorOptions {
   remedy?: string;
   /** The field, file or setting that it is about, such as `runtime.route.address`. */
   field?: string;
+  /** With VERSION_CONFLICT: what stands there now. */
+  currentVersion?: string | undefined;
   cause?: unknown;
 }
 
@@ -42,12 +54,14 @@ export class SandgateError extends Error {
   readonly code: ErrorCode;
   readonly remedy: string | undefined;
   readonly field: string | undefined;
+  readonly currentVersion: string | undefined;
 
   constructor(code: ErrorCode, message: string, options: SandgateErrorOptions = {}) {
     super(message, options.cause === undefined ? undefined : { cause: options.cause });
     this.code = code;
     this.remedy = options.remedy;
     this.field = options.field;
+    this.currentVersion = options.currentVersion;
   }
 }
 

@@ -1,5 +1,6 @@
 import { resolve } from 'node:path';
 import { type Address, parseAddress } from './address.ts';
+import { keyFault } from './admin/api-keys.ts';
 
 /**
  * Every setting, in one table: environment variable, flag, default, meaning. `config.ts` reads it.
@@ -33,6 +34,12 @@ export interface Settings {
   /** An Envoy named by the user. */
   readonly envoy: string | undefined;
   readonly gates: number;
+  /** Where the policy API listens; undefined when `off`. In `dev` a path may hold `<n>`, the number of the gate. */
+  readonly admin: { readonly path: string } | Address | undefined;
+  readonly adminHosts: readonly string[];
+  /** Absolute path of a file with one key a line. */
+  readonly adminKeysFile: string | undefined;
+  readonly adminKeys: readonly string[];
   /** PATH, where an `envoy` may be found. */
   readonly searchPath: string;
 }
@@ -47,7 +54,7 @@ export interface Surroundings {
 }
 
 export interface Setting {
-  name: Exclude<keyof Settings, 'searchPath'>;
+  name: Exclude<keyof Settings, 'searchPath' | Secret['name']>;
   env: string;
   flag: string;
   /** Shown in the help; a function where it depends on the command or the machine. */
@@ -55,6 +62,16 @@ export interface Setting {
   meaning: string;
   commands: readonly Command[];
   parse(text: string, around: Surroundings, stateDir: string): unknown;
+}
+
+/** A setting that is read from the environment alone: arguments are seen by every user of the machine. */
+export interface Secret {
+  name: 'adminKeys';
+  env: string;
+  meaning: string;
+  commands: readonly Command[];
+  /** What it throws never holds the value. */
+  parse(text: string): unknown;
 }
 
 const GATE: readonly Command[] = ['serve', 'dev'];
@@ -255,6 +272,48 @@ export const SETTINGS: readonly Setting[] = [
       return count;
     },
   },
+  {
+    name: 'admin',
+    env: 'SANDGATE_ADMIN',
+    flag: '--admin <unix:path|host:port|off>',
+    fallback: (command) => `unix:<state>/admin/${command === 'dev' ? 'gate-<n>' : 'policy'}.sock`,
+    meaning:
+      'where the policy API listens; TCP needs a key (SANDGATE_ADMIN_KEYS), and in `dev` is for the first gate',
+    commands: GATE,
+    parse: (text, around, stateDir) => (text === 'off' ? undefined : parsePlace(text, around, stateDir)),
+  },
+  {
+    name: 'adminHosts',
+    env: 'SANDGATE_ADMIN_HOSTS',
+    flag: '--admin-hosts <list>',
+    fallback: '',
+    meaning: 'host names, with or without a port, that the policy API answers for beside its own address',
+    commands: GATE,
+    parse: list,
+  },
+  {
+    name: 'adminKeysFile',
+    env: 'SANDGATE_ADMIN_KEYS_FILE',
+    flag: '--admin-keys-file <file>',
+    fallback: '',
+    meaning: 'keys of the policy API on TCP, one a line, 32 characters or more; several while you rotate',
+    commands: GATE,
+    parse: (text, around) => (text === '' ? undefined : resolve(around.baseDir, text)),
+  },
+];
+
+export const SECRETS: readonly Secret[] = [
+  {
+    name: 'adminKeys',
+    env: 'SANDGATE_ADMIN_KEYS',
+    meaning: 'keys of the policy API on TCP, comma-separated; as in SANDGATE_ADMIN_KEYS_FILE',
+    commands: GATE,
+    parse: (text) => {
+      const keys = list(text);
+      for (const fault of keys.map(keyFault)) if (fault !== undefined) throw new Error(fault);
+      return keys;
+    },
+  },
 ];
 
 export function flagKey(setting: Setting): string {
@@ -291,14 +350,16 @@ function addresses(text: string): Address[] {
 }
 
 function parseListen(text: string, around: Surroundings, stateDir: string): { path: string } | Address {
-  if (text.startsWith('unix:')) {
-    return { path: resolve(around.baseDir, text.slice('unix:'.length).replace('<state>', stateDir)) };
-  }
-  return parseAddress(text);
+  return parsePlace(text, around, stateDir);
 }
 
 function file(text: string, around: Surroundings): string | undefined {
   return text === '' ? undefined : resolve(around.baseDir, text);
+}
+
+function parsePlace(text: string, around: Surroundings, stateDir: string): { path: string } | Address {
+  if (!text.startsWith('unix:')) return parseAddress(text);
+  return { path: resolve(around.baseDir, text.slice('unix:'.length).replace('<state>', stateDir)) };
 }
 
 function seconds(least: number, most: number): (text: string) => number {

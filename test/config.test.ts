@@ -114,6 +114,27 @@ describe('settings', () => {
     expect(faults.match(/a unix socket needs no TLS/g)).toHaveLength(2);
   });
 
+  it('refuse the policy API on TCP without a key, and take one from a file or the environment alone', () => {
+    const serve = (flags: Record<string, string>, env: Record<string, string> = {}) =>
+      read('serve', { sandboxCidrs: '10.0.0.0/8', admin: '127.0.0.1:7001', ...flags }, env);
+    expect(faultsOf(() => serve({}))).toContain('SANDGATE_ADMIN_KEYS');
+    expect(faultsOf(() => read('dev', { admin: '[::1]:7001' }))).toContain('SANDGATE_ADMIN_KEYS');
+    expect(faultsOf(() => serve({ adminKeys: 'k'.repeat(32) }))).toContain('needs a key');
+    expect(serve({ adminKeysFile: 'keys' }).adminKeysFile).toBe('/srv/keys');
+    const keys = ['a'.repeat(32), 'b'.repeat(32)];
+    expect(serve({}, { SANDGATE_ADMIN_KEYS: keys.join(', ') }).adminKeys).toEqual(keys);
+    const fault = faultsOf(() => serve({}, { SANDGATE_ADMIN_KEYS: 'hunter2' }));
+    expect(fault).toContain('32 to 512');
+    expect(fault).not.toContain('hunter2');
+  });
+
+  it('put the policy API on a socket in the state folder, or nowhere', () => {
+    const serve = { sandboxCidrs: '10.0.0.0/8' };
+    expect(read('serve', serve).admin).toEqual({ path: '/srv/.sandgate/admin/policy.sock' });
+    expect(read('serve', { ...serve, admin: 'off' }).admin).toBeUndefined();
+    expect(read('dev', {}).admin).toEqual({ path: '/srv/.sandgate/admin/gate-<n>.sock' });
+  });
+
   it('refuse a stack without a door', () => {
     expect(faultsOf(() => read('dev', { http: 'off', https: 'off' }))).toContain('no door');
     expect(read('dev', { https: 'off' }).https).toEqual([]);

@@ -3,7 +3,7 @@ import { rulesOf } from '../app.ts';
 import type { Flags } from '../config.ts';
 import { SandgateError } from '../errors.ts';
 import { parsePut } from '../policy/put.ts';
-import { waitInForce } from './in-force.ts';
+import { waitInForce } from '../server/in-force.ts';
 import { type Io, print, printJson, readAll, warn } from './io.ts';
 import { parseJsonInput } from './json-input.ts';
 import { withPolicies } from './policies.ts';

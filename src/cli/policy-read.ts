@@ -1,7 +1,7 @@
 import type { Flags } from '../config.ts';
 import { SandgateError } from '../errors.ts';
 import type { PolicyStore, StoredRecord } from '../policy/store.ts';
-import { waitInForce } from './in-force.ts';
+import { waitInForce } from '../server/in-force.ts';
 import { type Io, print, printJson, warn } from './io.ts';
 import { withPolicies } from './policies.ts';
 import { inForceText } from './policy-put.ts';

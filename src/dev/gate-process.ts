@@ -11,6 +11,8 @@ import type { Running } from './supervisor.ts';
 export interface GateProcessOptions {
   settings: Settings;
   socket: string;
+  /** As `--admin` takes it. */
+  admin: string;
   ops: Address;
   ownListeners: readonly Address[];
   logFile: string;
@@ -53,7 +55,7 @@ export async function startGateProcess(options: GateProcessOptions): Promise<Run
   };
 }
 
-function flags({ settings, socket, ops, ownListeners }: GateProcessOptions): string[] {
+function flags({ settings, socket, admin, ops, ownListeners }: GateProcessOptions): string[] {
   const values: Record<string, string> = {
     'state-dir': settings.stateDir,
     domains: settings.domains.join(','),
@@ -62,6 +64,9 @@ function flags({ settings, socket, ops, ownListeners }: GateProcessOptions): str
     'own-listeners': ownListeners.map(formatAddress).join(','),
     listen: `unix:${socket}`,
     ops: formatAddress(ops),
+    admin,
+    'admin-hosts': settings.adminHosts.join(','),
+    'admin-keys-file': settings.adminKeysFile ?? '',
     store: settings.store,
     'policy-dir': settings.policyDir,
     'cache-fresh': String(settings.freshMs / 1000),

@@ -9,6 +9,7 @@ import type { StopSignal } from '../stop-signal.ts';
 import { ensureCertificates } from './certificates.ts';
 import { type Children, recordChildren } from './children.ts';
 import { startDemoSandbox } from './demo-sandbox.ts';
+import { gateAdminPlaces } from './gate-admin.ts';
 import { gateOpsAddresses } from './gate-ops.ts';
 import { startGateProcess } from './gate-process.ts';
 import { endLeftovers } from './leftovers.ts';
@@ -103,6 +104,7 @@ async function start(
     onStart: (pid) => children.add(pid),
   });
   const ops = await gateOpsAddresses(settings.ops, settings.gates);
+  const admin = await gateAdminPlaces(settings);
   const envoyKeeper = await supervise('Envoy', () => envoy.run(), notice);
   const gates: { stop(): Promise<void> }[] = [];
   undo.push(async () => {
@@ -114,7 +116,8 @@ async function start(
     settings,
     socket: gateSockets[n]!,
     ops: ops[n]!,
-    ownListeners: [...envoy.http, ...envoy.https, ...ops],
+    admin: admin.places[n]!,
+    ownListeners: [...envoy.http, ...envoy.https, ...ops, ...admin.tcp],
     logFile: join(stateDir, 'logs', `gate-${n}.log`),
     onStart: (pid: number) => children.add(pid),
   });

@@ -5,6 +5,7 @@ import { policyInvalid, refuseMaskedNodeProxy } from './put.ts';
 import { type AccessPut, type RuntimePut, revokedSchema } from './record.ts';
 import type { PolicyRules } from './rules.ts';
 import type { PolicyPut, StoredRecord } from './store.ts';
+import { recordVersion } from './version.ts';
 
 /** What a store brings to a put. */
 export interface MergeContext {
@@ -31,6 +32,7 @@ export function mergePut(
   context: MergeContext,
 ): StoredRecord {
   const { sandboxId } = put;
+  if (put.create && stored !== undefined) throw alreadyThere(stored, sandboxId);
   if (stored !== undefined && stored.schema !== 1) {
     throw policyUnreadable(sandboxId, { field: 'schema', cause: 'is not 1' });
   }
@@ -106,7 +108,16 @@ function expectVersion(name: string, put: Part | undefined, old: Part | undefine
   const current = old === undefined ? 'there is no policy now' : `its version is now ${String(old.version)}`;
   throw new SandgateError('VERSION_CONFLICT', `The ${name} part of ${sandboxId} was changed: ${current}.`, {
     field: `${name}.version`,
+    currentVersion: old && String(old.version),
     remedy: 'Get the policy again, apply the change to it, and put that.',
+  });
+}
+
+function alreadyThere(stored: StoredRecord, sandboxId: string): SandgateError {
+  return new SandgateError('VERSION_CONFLICT', `There is a policy for ${sandboxId} already.`, {
+    field: 'sandboxId',
+    currentVersion: recordVersion(stored),
+    remedy: 'Put it without asking for a new one, or delete it first.',
   });
 }
 

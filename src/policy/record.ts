@@ -12,7 +12,10 @@ const digest = z.string().regex(/^[0-9a-f]{64}$/, 'must be a SHA-256 as 64 lower
 const version = z.string().regex(/^[0-9a-f]{16}\.\d{1,15}$/, 'must be a version that this store printed');
 const timeFault = 'must be an RFC 3339 time with a zone, such as 2030-01-31T12:00:00Z';
 // Zod lets the seconds be left out; RFC 3339 does not.
-const time = z.iso.datetime({ offset: true, error: timeFault }).regex(/T\d\d:\d\d:\d\d/, timeFault);
+const time = z.iso
+  .datetime({ offset: true, error: timeFault })
+  .regex(/T\d\d:\d\d:\d\d/, timeFault)
+  .meta({ format: 'date-time' });
 const portNumber = z
   .int('must be a port from 1 to 65535')
   .min(1, 'must be at least 1')

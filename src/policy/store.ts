@@ -52,6 +52,8 @@ export type StoredRecord = Record<string, unknown>;
 /** One validated input of a put (`record.ts` makes it); an absent part stays as it is. */
 export interface PolicyPut {
   sandboxId: string;
+  /** Only where there is none of this id: else VERSION_CONFLICT. */
+  create?: true;
   runtime?: Record<string, unknown>;
   access?: Record<string, unknown>;
 }

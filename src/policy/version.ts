@@ -13,6 +13,15 @@ export function recordPosition(record: StoredRecord): StorePosition | undefined 
   return runtime.sequence > access.sequence ? runtime : access;
 }
 
+/** `<runtime version>/<access version>`: of the whole record. */
+export function recordVersion(record: StoredRecord): string {
+  return `${partVersion(record.runtime)}/${partVersion(record.access)}`;
+}
+
+function partVersion(part: unknown): string {
+  return String((part as { version?: unknown } | null | undefined)?.version ?? '');
+}
+
 function partPosition(part: unknown): StorePosition | undefined {
   const version = (part as { version?: unknown } | null | undefined)?.version;
   const match = typeof version === 'string' ? /^([0-9a-f]{16})\.(\d{1,15})$/.exec(version) : null;

@@ -10,6 +10,8 @@ export interface GateRun extends ProcessIdentity {
   kind: 'gate';
   /** `unix:/path` or `host:port` that Envoy asks. */
   check: string;
+  /** `unix:/path` or `host:port` of the policy API; absent where it is off. */
+  admin?: string;
   /** Of `/readyz`. */
   ops: Address;
   domains: readonly string[];

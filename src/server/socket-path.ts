@@ -26,9 +26,14 @@ export function socketPlace(wanted: SocketPlace, temporary: string): SocketPlace
 }
 
 /**
- * Makes the folder of a socket and clears a dead one from its place. The folder must be ours: whoever can replace the Check socket can allow anything.
+/**
+ * Makes the folder of a socket and clears a dead one from its place; `setting` names the path in errors.
+ * The folder must be ours: whoever can replace the Check socket can allow anything.
  */
-export async function prepareSocket({ path, access }: SocketPlace): Promise<void> {
+export async function prepareSocket(
+  { path, access }: SocketPlace,
+  setting = 'SANDGATE_LISTEN',
+): Promise<void> {
   const folder = dirname(path);
   try {
     const isNew = !existsSync(folder);
@@ -68,7 +73,7 @@ export async function prepareSocket({ path, access }: SocketPlace): Promise<void
   }
   if (await isListening(path)) {
     throw new SandgateError('ADDRESS_IN_USE', `${path} is in use by a running process`, {
-      remedy: 'stop it, or choose another socket (SANDGATE_LISTEN) or state folder (SANDGATE_STATE_DIR)',
+      remedy: `stop it, or choose another socket (${setting}) or state folder (SANDGATE_STATE_DIR)`,
     });
   }
 }

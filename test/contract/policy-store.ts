@@ -2,7 +2,7 @@ import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { compilePolicy } from '../../src/policy/compile.ts';
 import { parsePut } from '../../src/policy/put.ts';
 import type { Change, PolicyStore } from '../../src/policy/store.ts';
-import { recordPosition } from '../../src/policy/version.ts';
+import { recordPosition, recordVersion } from '../../src/policy/version.ts';
 import { digestOf, input, put, rules, token } from '../policy/sample.ts';
 
 /** One kind of store under test, and how somebody else changes it. */
@@ -177,6 +177,21 @@ export function describeWriting(kind: string, begin: () => Promise<StoreUnderTes
         before.runtime.incarnation,
       );
       expect(recordPosition(records[0]!)!.sequence).toBe(3);
+    });
+
+    it('makes a new policy only where there is none, and names the version that stands in the way', async () => {
+      const fresh = { ...put('sbx1', { access: { tokens: [token('a')] } }), create: true as const };
+      await store.write([fresh]);
+      const before = (await store.read('sbx1'))!;
+      await expect(store.write([put('sbx2'), fresh])).rejects.toMatchObject({
+        code: 'VERSION_CONFLICT',
+        currentVersion: recordVersion(before),
+      });
+      expect(await store.read('sbx1')).toEqual(before);
+      expect(await store.read('sbx2')).toBeUndefined();
+      await store.delete('sbx1');
+      const both = await Promise.allSettled([store.write([fresh]), store.write([fresh])]);
+      expect(both.filter(({ status }) => status === 'fulfilled')).toHaveLength(1);
     });
 
     it('cannot delete what is not there', async () => {

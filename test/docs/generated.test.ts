@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { REASONS } from '../../src/decision/reasons.ts';
 import { ERROR_CODES } from '../../src/errors.ts';
-import { fallbackOf, SETTINGS } from '../../src/settings.ts';
+import { fallbackOf, SECRETS, SETTINGS } from '../../src/settings.ts';
 
 const NOTE = 'Generated from the code; `npm test -- -u` writes it again.';
 const table = (head: string[], rows: string[][]) =>
@@ -35,6 +35,14 @@ describe('the generated pages of docs/', () => {
       setting.commands.join(', '),
       setting.meaning,
     ]);
+    const secrets = SECRETS.map(({ env, commands, meaning }) => [
+      `\`${env}\``,
+      '(none: a secret)',
+      '`(none)`',
+      commands.join(', '),
+      meaning,
+    ]);
+    rows.push(...secrets);
     const intro = 'A flag wins over the environment. Defaults are those of `dev`.';
     const head = ['environment', 'flag', 'default', 'commands', 'meaning'];
     await expect(`# Settings\n\n${intro} ${NOTE}\n\n${table(head, rows)}\n`).toMatchFileSnapshot(

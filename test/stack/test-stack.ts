@@ -5,7 +5,6 @@ import { join } from 'node:path';
 import { pino } from 'pino';
 import type { Address } from '../../src/address.ts';
 import { type Gate, openStore, rulesOf, startGate } from '../../src/app.ts';
-import { waitInForce } from '../../src/cli/in-force.ts';
 import { readSettings } from '../../src/config.ts';
 import { ensureCertificates } from '../../src/dev/certificates.ts';
 import { renderBootstrap } from '../../src/envoy/bootstrap.ts';
@@ -13,6 +12,7 @@ import { loadBundledConfig } from '../../src/envoy/bundled-config.ts';
 import { type EnvoyProcess, startEnvoy } from '../../src/envoy/process.ts';
 import { parsePut } from '../../src/policy/put.ts';
 import type { PolicyStore, StoredRecord } from '../../src/policy/store.ts';
+import { waitInForce } from '../../src/server/in-force.ts';
 import { envoyBinary } from '../envoy-binary.ts';
 
 /** 64 hex characters, as E2B's tokens are. */

@@ -1,7 +1,7 @@
 import { setTimeout as pause } from 'node:timers/promises';
 import { formatAddress } from '../address.ts';
-import type { Readiness } from '../server/readiness.ts';
-import { type GateRun, liveGates } from '../server/run-file.ts';
+import type { Readiness } from './readiness.ts';
+import { type GateRun, liveGates } from './run-file.ts';
 
 const PATIENCE_MS = 2000;
 const BETWEEN_TRIES_MS = 20;

@@ -1,0 +1,178 @@
+import { mkdtempSync, rmSync, statSync } from 'node:fs';
+import { connect } from 'node:net';
+import { tmpdir } from 'node:os';
+import { dirname, join } from 'node:path';
+import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest';
+import { openStore } from '../../src/app.ts';
+import { readSettings } from '../../src/config.ts';
+import { liveGates } from '../../src/server/run-file.ts';
+import { askAdmin } from '../admin/client.ts';
+import { KEY, policy, type RunningApi, startApi } from '../admin/running-api.ts';
+import { sandgate } from '../stack/command.ts';
+import { type GateProcess, startGateProcess } from '../stack/gate-process.ts';
+
+const stateDir = mkdtempSync(join(tmpdir(), 'sandgate-test-'));
+const gates: GateProcess[] = [];
+afterEach(() => Promise.all(gates.splice(0).map((gate) => gate.end())));
+afterAll(() => rmSync(stateDir, { recursive: true, force: true }));
+
+async function startGate(flags: Record<string, string> = {}): Promise<GateProcess & { admin: string }> {
+  const socket = join(stateDir, 'check', `gate-${gates.length}.sock`);
+  const gate = await startGateProcess({ stateDir, socket, ownListeners: '', flags });
+  gates.push(gate);
+  return { ...gate, admin: liveGates(stateDir).find(({ pid }) => pid === gate.pid)!.admin! };
+}
+
+describe('E2: the policy API on TCP', () => {
+  const serve = (args: string[], env: Record<string, string> = {}) =>
+    sandgate(
+      ['serve', '--sandbox-cidrs=10.0.0.0/8', `--state-dir=${stateDir}`, '--ops=127.0.0.1:0', ...args],
+      { env },
+    );
+
+  it.each(['127.0.0.1:0', '[::1]:0', '0.0.0.0:0', 'localhost:7001'])(
+    'refuses to start on %s without a key',
+    async (at) => {
+      const ran = await serve([`--admin=${at}`]);
+      expect(ran.code).toBe(2);
+      expect(ran.stderr).toContain('SANDGATE_ADMIN_KEYS');
+      expect(ran.stdout).toBe('');
+    },
+  );
+
+  it('refuses to start with a key that could be guessed, and does not print it', async () => {
+    const ran = await serve(['--admin=127.0.0.1:0'], { SANDGATE_ADMIN_KEYS: `${KEY},hunter2` });
+    expect(ran.code).toBe(2);
+    expect(ran.stderr).toContain('32 to 512');
+    expect(ran.stderr).not.toContain('hunter2');
+  });
+
+  it('takes no key as an argument', async () => {
+    const ran = await serve(['--admin=127.0.0.1:0', `--admin-keys=${KEY}`]);
+    expect(ran.code).toBe(2);
+  });
+});
+
+describe('E2: a web page that reaches the API', () => {
+  let api: RunningApi;
+  beforeAll(async () => {
+    api = await startApi({ admin: '127.0.0.1:0' }, [KEY]);
+  });
+  afterAll(() => api?.stop());
+
+  it('by a name of its own (DNS rebinding) is refused, even with a key', async () => {
+    const port = api.gate.admin!.split(':')[1];
+    const refused = await api.ask({ headers: { host: `rebound.example:${port}` } });
+    expect(refused.status).toBe(421);
+  });
+
+  it.each(['text/plain', 'application/x-www-form-urlencoded', 'multipart/form-data; boundary=x'])(
+    'with a request that needs no preflight (%s) writes nothing',
+    async (type) => {
+      const raw = JSON.stringify([policy('page')]);
+      const headers = { 'content-type': type, origin: 'http://evil.example' };
+      expect((await api.ask({ method: 'POST', raw, headers })).status).toBe(415);
+      expect(await api.store.read('page')).toBeUndefined();
+    },
+  );
+
+  it('with a preflight gets no leave', async () => {
+    const headers = { origin: 'http://evil.example', 'access-control-request-method': 'PUT' };
+    const answer = await api.ask({ method: 'OPTIONS', path: '/v1/policies/a', headers });
+    expect(answer.status).toBe(405);
+    expect(JSON.stringify(answer.headers)).not.toContain('access-control');
+  });
+
+  it('is not dialled through the ingress either: its port is an own listener', async () => {
+    const port = Number(api.gate.admin!.split(':')[1]);
+    const [run] = liveGates(api.stateDir);
+    expect(run!.ownListeners).toContainEqual({ host: '127.0.0.1', port });
+  });
+});
+
+describe('E2: the socket of the policy API', () => {
+  it('and its folder are for their owner alone', async () => {
+    const { admin } = await startGate();
+    const path = admin.slice('unix:'.length);
+    expect(path).toBe(join(stateDir, 'admin', 'policy.sock'));
+    expect(statSync(path).mode & 0o777).toBe(0o600);
+    expect(statSync(dirname(path)).mode & 0o777).toBe(0o700);
+  });
+
+  it('is taken over from a killed gate, never from a live one', async () => {
+    const first = await startGate();
+    const second = await startGate();
+    expect(second.admin).toBe(`unix:${join(stateDir, 'admin', `policy-${second.pid}.sock`)}`);
+    expect((await askAdmin(first.admin, {})).status).toBe(200);
+    await first.end();
+    expect((await startGate()).admin).toBe(first.admin);
+    const chosen = await sandgate([
+      ...['serve', '--sandbox-cidrs=10.0.0.0/8', `--state-dir=${stateDir}`, '--ops=127.0.0.1:0'],
+      ...[`--listen=unix:${join(stateDir, 'check', 'other.sock')}`, `--admin=${second.admin}`],
+    ]);
+    expect(chosen.code).toBe(1);
+    expect(chosen.stderr).toContain('SANDGATE_ADMIN');
+  });
+});
+
+describe('E3: writes over the API', () => {
+  it('D6: of two gates at the same version one wins, the other gets a conflict', async () => {
+    const [a, b] = [await startGate(), await startGate()];
+    await askAdmin(a.admin, {
+      method: 'POST',
+      json: [policy('two', { runtime: { route: { address: '127.0.0.1' } } })],
+    });
+    for (let round = 0; round < 20; round++) {
+      const got = await askAdmin(a.admin, { path: '/v1/policies/two' });
+      const write = (at: string) =>
+        askAdmin(at, {
+          method: 'PUT',
+          path: '/v1/policies/two',
+          json: got.body,
+          headers: { 'if-match': got.headers.etag! },
+        });
+      const statuses = (await Promise.all([write(a.admin), write(b.admin)])).map(({ status }) => status);
+      expect(statuses.sort()).toEqual([200, 409]);
+    }
+  });
+
+  it('that were acknowledged are there after kill -9, whole', async () => {
+    const gate = await startGate();
+    const acknowledged: string[] = [];
+    const writing = (async () => {
+      for (let n = 0; ; n++) {
+        const ids = [`k${n}a`, `k${n}b`];
+        const json = ids.map((id) => policy(id, { runtime: { route: { address: '127.0.0.1' } } }));
+        const { status } = await askAdmin(gate.admin, { method: 'POST', json });
+        if (status === 200) acknowledged.push(...ids);
+      }
+    })().catch(() => {});
+    await vi.waitUntil(() => acknowledged.length >= 20, { timeout: 20_000 });
+    gate.signal('SIGKILL');
+    await writing;
+
+    const settings = readSettings('policy', { stateDir }, { baseDir: stateDir, ipv6Loopback: false }, {});
+    const store = await openStore(settings);
+    for (const id of acknowledged) expect(await store.read(id)).toMatchObject({ sandboxId: id });
+    const ids = (await store.list({ limit: 1000 })).map(({ sandboxId }) => String(sandboxId));
+    for (const id of ids.filter((one) => /^k\d+a$/.test(one))) expect(ids).toContain(id.replace(/a$/, 'b'));
+    await store.close();
+  });
+
+  it('in hand when the gate is told to go are answered', async () => {
+    const gate = await startGate({ drain: '0' });
+    const json = [policy('last', { runtime: { route: { address: '127.0.0.1' } } })];
+    const socket = connect(gate.admin.slice('unix:'.length));
+    await new Promise((resolve) => socket.once('connect', resolve));
+    const answered = askAdmin(gate.admin, { method: 'POST', json });
+    gate.signal('SIGTERM');
+    const status = await answered.then(
+      ({ status }) => status,
+      // It came too late to be taken at all, which is no half a write.
+      (error: NodeJS.ErrnoException) => error.code,
+    );
+    expect([200, 'ECONNREFUSED', 'ENOENT', 'ECONNRESET']).toContain(status);
+    socket.destroy();
+    expect(await gate.exited).toBe(0);
+  });
+});
