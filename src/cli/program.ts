@@ -4,6 +4,7 @@ import type { Flags } from '../config.ts';
 import { PACKAGE_ROOT } from '../package-root.ts';
 import { type Command as CommandName, fallbackOf, SETTINGS } from '../settings.ts';
 import { dev } from './dev.ts';
+import { clientEnv } from './env.ts';
 import { envoyConfig } from './envoy-config.ts';
 import { type Io, report } from './io.ts';
 import { policyPut } from './policy-put.ts';
@@ -48,6 +49,11 @@ export function createProgram(io: Io): Command {
     .action((flags: Flags) => dev(io, flags));
 
   addPolicyCommands(program, io);
+
+  withSettings(program.command('env'), 'env')
+    .option('--json', 'print one JSON object')
+    .description("print what E2B's SDKs need to reach the running local cloud; use it with `eval`")
+    .action((flags: Flags & { json?: true }) => clientEnv(io, flags, flags.json === true));
 
   const envoy = program.command('envoy').description('the bundled Envoy config');
   envoy

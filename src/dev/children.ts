@@ -1,10 +1,12 @@
 import { SandgateError } from '../errors.ts';
 import { identify, isAlive, kill, type ProcessIdentity } from '../server/process-identity.ts';
-import { removeRun, writeRun } from '../server/run-file.ts';
+import { type DevRun, removeRun, writeRun } from '../server/run-file.ts';
 
 /** The record of what `dev` started, kept on disk so that the next start can end it if this one is killed. */
 export interface Children {
   add(pid: number): void;
+  /** For `sandgate env`, once all of it is ready. */
+  announce(client: DevRun['client']): void;
   /** Without grace; returns at once. */
   killAll(): void;
   forget(): void;
@@ -14,13 +16,18 @@ export function recordChildren(stateDir: string): Children {
   const self = identify(process.pid);
   if (self === undefined) throw new SandgateError('INTERNAL', 'cannot tell when this process started');
   let children: ProcessIdentity[] = [];
-  const write = () => writeRun(stateDir, { kind: 'dev', ...self, children });
+  let client: DevRun['client'];
+  const write = () => writeRun(stateDir, { kind: 'dev', ...self, children, ...(client && { client }) });
   write();
   return {
     add(pid) {
       const child = identify(pid);
       if (child === undefined) return;
       children = [...children.filter(isAlive), child];
+      write();
+    },
+    announce(announced) {
+      client = announced;
       write();
     },
     killAll: () => children.forEach(kill),
