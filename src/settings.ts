@@ -45,6 +45,11 @@ export interface Settings {
   readonly isolation: boolean;
   /** Absolute path of an agent to run in sandboxes instead of ours. */
   readonly agent: string | undefined;
+  /** A policy API that a command was told to go through. */
+  readonly api: { readonly path: string } | Address | undefined;
+  /** Absolute path of the file that holds the key for it. */
+  readonly adminKeyFile: string | undefined;
+  readonly adminKey: string | undefined;
   /** PATH, where an `envoy` may be found. */
   readonly searchPath: string;
 }
@@ -71,7 +76,7 @@ export interface Setting {
 
 /** A setting that is read from the environment alone: arguments are seen by every user of the machine. */
 export interface Secret {
-  name: 'adminKeys';
+  name: 'adminKeys' | 'adminKey';
   env: string;
   meaning: string;
   commands: readonly Command[];
@@ -332,6 +337,25 @@ export const SETTINGS: readonly Setting[] = [
     commands: ['dev'],
     parse: file,
   },
+  {
+    name: 'api',
+    env: 'SANDGATE_API',
+    flag: '--api <unix:path|host:port>',
+    fallback: '',
+    meaning:
+      'the policy API to go through; else that of a gate that runs on the state folder; else straight to the store',
+    commands: ['policy'],
+    parse: (text, around, stateDir) => (text === '' ? undefined : parsePlace(text, around, stateDir)),
+  },
+  {
+    name: 'adminKeyFile',
+    env: 'SANDGATE_ADMIN_KEY_FILE',
+    flag: '--admin-key-file <file>',
+    fallback: '',
+    meaning: 'the first line is the key of a policy API on TCP (or set SANDGATE_ADMIN_KEY)',
+    commands: ['policy'],
+    parse: (text, around) => (text === '' ? undefined : resolve(around.baseDir, text)),
+  },
 ];
 
 export const SECRETS: readonly Secret[] = [
@@ -344,6 +368,17 @@ export const SECRETS: readonly Secret[] = [
       const keys = list(text);
       for (const fault of keys.map(keyFault)) if (fault !== undefined) throw new Error(fault);
       return keys;
+    },
+  },
+  {
+    name: 'adminKey',
+    env: 'SANDGATE_ADMIN_KEY',
+    meaning: 'the key that a command shows to a policy API on TCP; as in SANDGATE_ADMIN_KEY_FILE',
+    commands: ['policy'],
+    parse: (text) => {
+      const fault = text === '' ? undefined : keyFault(text);
+      if (fault !== undefined) throw new Error(fault);
+      return text || undefined;
     },
   },
 ];

@@ -1,52 +1,45 @@
+import type { ListRequest } from '../admin/policy-admin.ts';
 import type { Flags } from '../config.ts';
-import { SandgateError } from '../errors.ts';
-import type { PolicyStore, StoredRecord } from '../policy/store.ts';
-import { waitInForce } from '../server/in-force.ts';
-import { type Io, print, printJson, warn } from './io.ts';
+import type { StoredRecord } from '../policy/store.ts';
+import { inForceText, warnIfNotInForce } from './in-force-text.ts';
+import { type Io, print, printJson } from './io.ts';
 import { withPolicies } from './policies.ts';
-import { inForceText } from './policy-put.ts';
-
-const PAGE = 500;
+import { policyPages } from './policy-pages.ts';
 
 /** `policy get <id>`: prints the record as stored; `policy put` takes it back. */
-export async function policyGet(io: Io, sandboxId: string, flags: Flags): Promise<void> {
-  await withPolicies(flags, async (store) => {
-    const record = await store.read(sandboxId);
-    if (record === undefined) throw unknown(sandboxId);
-    printJson(io, record);
-  });
+export async function policyGet(io: Io, sandboxId: string, flags: Flags, json: boolean): Promise<void> {
+  await withPolicies(io, flags, json, async ({ admin }) => printJson(io, await admin.get(sandboxId)));
 }
 
-/** `policy list`: a line each, or one JSON array. */
-export async function policyList(io: Io, flags: Flags, json: boolean): Promise<void> {
-  await withPolicies(flags, async (store) => {
-    const records = await readAllRecords(store);
-    if (json) return printJson(io, records);
-    if (records.length === 0) return print(io, 'no policies');
-    for (const record of records) print(io, summary(record));
+/** `policy list`: a line each, or one JSON array. `filter.state` is one of the three. */
+export async function policyList(
+  io: Io,
+  filter: Pick<ListRequest, 'state' | 'idPrefix'>,
+  flags: Flags,
+  json: boolean,
+): Promise<void> {
+  await withPolicies(io, flags, json, async ({ admin }) => {
+    const records: StoredRecord[] = [];
+    let count = 0;
+    for await (const page of policyPages(admin, filter)) {
+      count += page.length;
+      if (json) records.push(...page);
+      else for (const record of page) print(io, summary(record));
+    }
+    if (json) printJson(io, records);
+    else if (count === 0) print(io, 'no policies');
   });
 }
 
 /** `policy delete <id>`. */
 export async function policyDelete(io: Io, sandboxId: string, flags: Flags, json: boolean): Promise<void> {
-  await withPolicies(flags, async (store, settings) => {
-    const { sequence } = await store.delete(sandboxId);
-    const force = await waitInForce(settings.stateDir, sequence, () => performance.now());
-    if (json) printJson(io, { deleted: sandboxId, gates: force.gates, inForce: force.behind.length === 0 });
-    else print(io, `deleted ${sandboxId}: ${inForceText(force.gates)}`);
-    for (const gate of force.behind)
-      warn(io, `deleted, but the gate with pid ${gate.pid} has not taken it up yet`);
+  await withPolicies(io, flags, json, async ({ admin, way }) => {
+    const deleted = await admin.delete(sandboxId);
+    const { gates, inForce } = deleted;
+    if (json) printJson(io, { deleted: sandboxId, gates, inForce, via: way });
+    else print(io, `deleted ${sandboxId}: ${inForceText(deleted, way)}`);
+    warnIfNotInForce(io, deleted);
   });
-}
-
-async function readAllRecords(store: PolicyStore): Promise<StoredRecord[]> {
-  const records: StoredRecord[] = [];
-  for (;;) {
-    const after = records.at(-1)?.sandboxId as string | undefined;
-    const page = await store.list({ ...(after !== undefined && { after }), limit: PAGE });
-    records.push(...page);
-    if (page.length < PAGE) return records;
-  }
 }
 
 function summary(record: StoredRecord): string {
@@ -59,10 +52,4 @@ function summary(record: StoredRecord): string {
     : '-';
   const door = access?.allowPublicTraffic === true ? 'public' : `${access?.tokens?.length ?? 0} token(s)`;
   return [record.sandboxId, runtime?.state ?? '?', route, door].join('\t');
-}
-
-function unknown(sandboxId: string): SandgateError {
-  return new SandgateError('SANDBOX_UNKNOWN', `there is no policy for ${sandboxId}`, {
-    remedy: 'see `sandgate policy list`',
-  });
 }

@@ -1,16 +1,15 @@
 import { readFileSync } from 'node:fs';
-import { Command, CommanderError, Option } from 'commander';
+import { Command, CommanderError } from 'commander';
 import type { Flags } from '../config.ts';
 import { PACKAGE_ROOT } from '../package-root.ts';
-import { type Command as CommandName, fallbackOf, SETTINGS } from '../settings.ts';
 import { dev } from './dev.ts';
 import { clientEnv } from './env.ts';
 import { envoyConfig } from './envoy-config.ts';
 import { type Io, report } from './io.ts';
-import { policyPut } from './policy-put.ts';
-import { policyDelete, policyGet, policyList } from './policy-read.ts';
+import { addPolicyCommands } from './policy-commands.ts';
 import { serve } from './serve.ts';
-import { surroundings } from './surroundings.ts';
+import { withSettings } from './setting-options.ts';
+import { addTokenCommands } from './token-commands.ts';
 
 const EXIT_CODES = '\nExit codes: 0 ok, 1 failed, 2 asked wrongly (usage or settings).';
 
@@ -49,6 +48,7 @@ export function createProgram(io: Io): Command {
     .action((flags: Flags) => dev(io, flags));
 
   addPolicyCommands(program, io);
+  addTokenCommands(program, io);
 
   withSettings(program.command('env'), 'env')
     .option('--json', 'print one JSON object')
@@ -79,43 +79,6 @@ export function createProgram(io: Io): Command {
     .action((flags: Flags) => envoyConfig(io, flags));
 
   return program;
-}
-
-function addPolicyCommands(program: Command, io: Io): void {
-  const policy = program.command('policy').description('read and write policies');
-  withSettings(policy.command('put'), 'policy')
-    .argument('<file|->', 'JSON: one record, or an array of them (one transaction); - is standard input')
-    .description('write policies and wait until they are in force at the running gates')
-    .option('--json', 'print the records as stored')
-    .action((file: string, flags: Flags & { json?: true }) =>
-      policyPut(io, file, flags, flags.json === true),
-    );
-  withSettings(policy.command('get'), 'policy')
-    .argument('<sandboxId>')
-    .description('print one record as JSON; `policy put -` takes it back')
-    .option('--json', 'the same: a record is always JSON')
-    .action((sandboxId: string, flags: Flags) => policyGet(io, sandboxId, flags));
-  withSettings(policy.command('list'), 'policy')
-    .description('list policies: id, state, route, door')
-    .option('--json', 'print one array of records')
-    .action((flags: Flags & { json?: true }) => policyList(io, flags, flags.json === true));
-  withSettings(policy.command('delete'), 'policy')
-    .argument('<sandboxId>')
-    .description('delete a policy; the sandbox is then not found')
-    .option('--json', 'print what was deleted as JSON')
-    .action((sandboxId: string, flags: Flags & { json?: true }) =>
-      policyDelete(io, sandboxId, flags, flags.json === true),
-    );
-}
-
-/** Adds the settings of a command as options. The environment and the defaults are read later, in one place. */
-function withSettings(command: Command, name: CommandName): Command {
-  for (const setting of SETTINGS.filter(({ commands }) => commands.includes(name))) {
-    const fallback = fallbackOf(setting, name, surroundings());
-    const notes = [`env: ${setting.env}`, ...(fallback ? [`default: ${fallback}`] : [])];
-    command.addOption(new Option(setting.flag, `${setting.meaning} (${notes.join(', ')})`));
-  }
-  return command;
 }
 
 function packageVersion(): string {

@@ -1,0 +1,76 @@
+import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
+import { sandgate } from '../stack/command.ts';
+import { type Load, startLoad, tally } from '../stack/load.ts';
+import { type ProcessStack, startProcessStack } from '../stack/process-stack.ts';
+import { type Recorder, startRecorder } from '../stack/recorder.ts';
+import { digestOf, hostOf, restricted, TOKEN } from '../stack/test-stack.ts';
+
+let stack: ProcessStack;
+let up: Recorder;
+beforeAll(async () => {
+  stack = await startProcessStack({ gates: 2 });
+  up = await startRecorder();
+  await stack.put(restricted('rot1'), restricted('rot2'));
+});
+afterAll(async () => {
+  await up?.close();
+  await stack?.stop();
+});
+
+const load = (sandboxId: string, token: string): Load =>
+  startLoad(stack.http, hostOf(up.port, sandboxId), { 'e2b-traffic-access-token': token });
+const answered = (running: Load, count: number) =>
+  vi.waitFor(() => expect(running.outcomes.length).toBeGreaterThan(count), { timeout: 20_000 });
+const token = (...args: string[]) => sandgate(['token', ...args, '--state-dir', stack.stateDir]);
+
+describe('a token under load, through Envoy and two gates', () => {
+  it('rotated: both pass inside the overlap, the old one is refused after it, and nothing else happens', async () => {
+    const old = load('rot1', TOKEN);
+    await answered(old, 50);
+    const rotated = await token('rotate', 'rot1', 'default', '--overlap', '2', '--json');
+    const returned = performance.now();
+    const { token: successor, previous, gates, inForce } = JSON.parse(rotated.stdout);
+    expect({ gates, inForce }).toEqual({ gates: 2, inForce: true });
+    const fresh = load('rot1', successor);
+    const end = performance.now() + (Date.parse(previous.expiresAt) - Date.now());
+    await vi.waitFor(() => expect(old.outcomes.at(-1)!.status).toBe(403), { timeout: 20_000 });
+    const refused = old.outcomes.length;
+    await answered(old, refused + 50);
+    const outcomes = await old.stop();
+    // In force when the command returns: the very first request with the new token passes.
+    expect(tally(await fresh.stop())).toEqual({ 200: fresh.outcomes.length });
+    expect(fresh.outcomes[0]!.sentAt).toBeGreaterThan(returned);
+
+    expect(new Set(outcomes.map(({ status }) => status))).toEqual(new Set([200, 403]));
+    // The clock that decides is the gate's, read once a request has arrived: sent before the end is not decided before it.
+    const early = outcomes.filter(({ sentAt, tookMs }) => sentAt + tookMs < end - 5);
+    expect(tally(early)).toEqual({ 200: early.length });
+    const late = outcomes.filter(({ sentAt }) => sentAt > end + 5);
+    expect(tally(late)).toEqual({ 403: late.length });
+    expect(late.length).toBeGreaterThan(50);
+  });
+
+  it('revoked: refused from the moment that the command returns, while another one passes on', async () => {
+    const other = 'ab'.repeat(32);
+    await stack.put(
+      restricted('rot2', {
+        access: {
+          tokens: [
+            { id: 'default', sha256: digestOf(TOKEN) },
+            { id: 'other', sha256: digestOf(other) },
+          ],
+        },
+      }),
+    );
+    const [revoked, kept] = [load('rot2', TOKEN), load('rot2', other)];
+    await answered(revoked, 50);
+    const ran = await token('revoke', 'rot2', 'default');
+    const returned = performance.now();
+    expect(ran).toMatchObject({ code: 0, stdout: expect.stringContaining('in force at 2 gates') });
+    await answered(revoked, revoked.outcomes.length + 50);
+    const late = (await revoked.stop()).filter(({ sentAt }) => sentAt > returned);
+    expect(tally(late)).toEqual({ 403: late.length });
+    expect(late.length).toBeGreaterThan(0);
+    expect(tally(await kept.stop())).toEqual({ 200: kept.outcomes.length });
+  });
+});
