@@ -21,6 +21,8 @@ export const ERROR_CODES = {
     'A stored policy is incomplete, from another version, or breaks a rule; it is never guessed.',
   CHECK_MALFORMED: 'A CheckRequest could not be decoded.',
   ANSWER_INVALID: 'A CheckResponse could not be built without risk of being read as an allow.',
+  ISOLATION_UNAVAILABLE: 'This machine does not let the local cloud keep sandboxes apart.',
+  SANDBOX_FAILED: 'A sandbox of the local cloud could not be started, or has ended.',
   INTERNAL: 'A fault that Sandgate did not foresee.',
 } as const;
 
