@@ -67,6 +67,13 @@ it('applies the mask, with the client’s Host beside it, but never on 49983', a
   expect(JSON.parse(agent.body)).toMatchObject({ host: hostOf(49983, 'masked'), forwarded: null });
 });
 
+it('keeps a mask that names another sandbox in the sandbox that has it', async () => {
+  const posing = await place.add('posing', { mask: hostOf(8080, 'one') });
+  await place.serve(posing, 8080);
+  const { name, raw } = JSON.parse((await ask(http(), { host: hostOf(8080, 'posing') })).body);
+  expect([name, pairs(raw, 'host')]).toEqual(['posing', [['Host', hostOf(8080, 'one')]]]);
+});
+
 it.each(['', 'navigate'])(
   'answers a closed port with the contract’s page, byte for byte (%j)',
   async (mode) => {
