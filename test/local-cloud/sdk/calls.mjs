@@ -1,3 +1,4 @@
+// @ts-nocheck: typed by the package that it runs beside, which is installed from its registry when the tests run.
 // What a program can do with E2B's SDK for JavaScript against the local cloud, call by call. It runs beside an installed
 // `e2b` and prints one JSON line a call: { call, works, error? }. `refused`: a call that the local cloud does not offer.
 import { randomBytes } from 'node:crypto';
