@@ -29,7 +29,18 @@ afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
 it('holds what it runs, and neither sources nor tests', () => {
   expect(readdirSync(installed).sort()).toEqual(
-    ['LICENSE', 'README.md', 'bin', 'dist', 'docs', 'envoy', 'package.json', 'proto'].sort(),
+    [
+      'LICENSE',
+      'README.md',
+      'bin',
+      'client',
+      'dist',
+      'docs',
+      'envoy',
+      'local-cloud',
+      'package.json',
+      'proto',
+    ].sort(),
   );
 });
 
