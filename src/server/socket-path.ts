@@ -26,7 +26,7 @@ export function socketPlace(wanted: SocketPlace, temporary: string): SocketPlace
 }
 
 /**
- * Makes the folder of a socket and clears a dead one from its place. `setting` names the path in errors.
+ * Makes the folder of a socket and clears a dead one from its place; `setting` names the path in errors.
  * The folder must be ours: whoever can replace the Check socket can allow anything.
  */
 export async function prepareSocket(

@@ -1,0 +1,74 @@
+import type { Document, YAMLMap, YAMLSeq } from 'yaml';
+
+/** The control plane of the local cloud, which shares the ingress. */
+export interface ControlPlane {
+  /** Unix socket of its API. */
+  path: string;
+  /** Exact host names, such as `api.e2b.localhost`; any port of them. */
+  hosts: readonly string[];
+}
+
+const TRY_AGAIN = '{"code":503,"message":"The local cloud is not running. Try again in a moment."}';
+
+/**
+ * Adds the one host that the gate is not asked about: the API checks a key of its own. A whole match, but for case and a
+ * port; a virtual host of Envoy would take anything for a port. All else that looks like it (a trailing dot, two Hosts)
+ * is the gate's.
+ */
+export function addControlPlane(document: Document, listener: YAMLMap, { path, hosts }: ControlPlane): void {
+  const ingress = listener.getIn(['filter_chains', 0, 'filters', 0, 'typed_config']) as YAMLMap;
+  const names = hosts.map((host) => host.replaceAll('.', '\\.')).join('|');
+  const isHost = {
+    name: ':authority',
+    string_match: { safe_regex: { regex: `(?i)(${names})(:[0-9]{1,5})?` } },
+  };
+  const routes = ingress.getIn(['route_config', 'virtual_hosts', 0, 'routes']) as YAMLSeq;
+  routes.items.unshift(
+    document.createNode({
+      match: { prefix: '/', headers: [isHost] },
+      // A create takes a sandbox' start, and ends by itself.
+      route: { cluster: 'control_plane', timeout: '120s' },
+      typed_per_filter_config: {
+        'envoy.filters.http.ext_authz': {
+          '@type': 'type.googleapis.com/envoy.extensions.filters.http.ext_authz.v3.ExtAuthzPerRoute',
+          disabled: true,
+        },
+      },
+    }),
+  );
+  const mappers = ingress.getIn(['local_reply_config', 'mappers']) as YAMLSeq;
+  mappers.items.unshift(document.createNode(awayMapper(isHost)));
+  const clusters = document.getIn(['static_resources', 'clusters']) as YAMLSeq;
+  clusters.add(document.createNode(cluster(path)));
+}
+
+/** The pages about closed ports are about sandboxes. */
+function awayMapper(isHost: object) {
+  return {
+    filter: {
+      and_filter: {
+        filters: [
+          { response_flag_filter: { flags: ['UF', 'UH', 'URX', 'NC', 'UC', 'UR', 'UPE', 'UT', 'UO'] } },
+          { header_filter: { header: isHost } },
+        ],
+      },
+    },
+    status_code: 503,
+    body_format_override: {
+      content_type: 'application/json; charset=utf-8',
+      text_format_source: { inline_string: TRY_AGAIN },
+    },
+  };
+}
+
+function cluster(path: string) {
+  return {
+    name: 'control_plane',
+    type: 'STATIC',
+    connect_timeout: '1s',
+    load_assignment: {
+      cluster_name: 'control_plane',
+      endpoints: [{ lb_endpoints: [{ endpoint: { address: { pipe: { path } } } }] }],
+    },
+  };
+}
