@@ -25,6 +25,8 @@ export interface LocalStack {
   /** The policy API of the first gate: what an operator has. */
   readonly policies: PolicyAdmin;
   cloudPid(): number;
+  /** What `dev` had printed when it was ready. */
+  output(): string;
   log(): string;
   stop(): Promise<number | null>;
 }
@@ -112,6 +114,7 @@ export async function startLocalStack(flags: readonly string[] = []): Promise<Lo
       children()
         .map(({ pid }) => pid)
         .find(isCloud)!,
+    output: () => output,
     log: () => readFileSync(join(stateDir, 'logs', 'cloud.log'), 'utf8'),
     async stop() {
       const left = children();
