@@ -32,7 +32,7 @@ export async function explainCommand(io: Io, url: string, flags: ExplainFlags & 
     );
   }
   const read = readAsked(url, header, method);
-  if (hasToken(read))
+  if (hasToken(read) && !json)
     warn(io, 'a token in -H is seen by every user of this machine; --token-stdin shows it to none');
   const asked = tokenStdin ? withToken(read, await readAll(io.stdin, LARGEST_TOKEN)) : read;
   const { settings: found, gates } = settingsBeside(settings as Flags);
