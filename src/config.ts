@@ -63,8 +63,8 @@ export function findSettings(
     try {
       values[setting.name] = setting.parse(text, around, String(values.stateDir));
     } catch (error) {
-      const got = setting.secret ? '' : `, got "${text}"`;
-      faults.push(`${setting.env} (${setting.flag.split(' ')[0]}): ${(error as Error).message}${got}`);
+      const name = `${setting.env} (${setting.flag.split(' ')[0]})`;
+      faults.push(`${name}: ${(error as Error).message}, got "${text}"`);
     }
   }
   for (const { name, env: variable, commands, parse } of SECRETS) {

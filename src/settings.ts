@@ -74,8 +74,6 @@ export interface Setting {
   /** Shown in the help; a function where it depends on the command or the machine. */
   fallback: string | ((command: Command, around: Surroundings) => string);
   meaning: string;
-  /** Never shown, not even where it is wrong. */
-  secret?: true;
   commands: readonly Command[];
   parse(text: string, around: Surroundings, stateDir: string): unknown;
 }
@@ -146,7 +144,7 @@ export const SETTINGS: readonly Setting[] = [
     fallback: 'unix:<state>/check/gate.sock',
     meaning: 'where Envoy asks (gRPC): a unix socket, or TCP; other than loopback only with mutual TLS',
     commands: ['serve'],
-    parse: parseListen,
+    parse: parsePlace,
   },
   {
     name: 'checkTlsCertificate',
@@ -334,7 +332,7 @@ export const SETTINGS: readonly Setting[] = [
     fallback: '',
     meaning: 'keys of the policy API on TCP, one a line, 32 characters or more; several while you rotate',
     commands: GATE,
-    parse: (text, around) => (text === '' ? undefined : resolve(around.baseDir, text)),
+    parse: file,
   },
   {
     name: 'cloud',
@@ -380,7 +378,7 @@ export const SETTINGS: readonly Setting[] = [
     fallback: '',
     meaning: 'the first line is the key of a policy API on TCP (or set SANDGATE_ADMIN_KEY)',
     commands: ['policy'],
-    parse: (text, around) => (text === '' ? undefined : resolve(around.baseDir, text)),
+    parse: file,
   },
 ];
 
@@ -440,10 +438,6 @@ function addresses(text: string): Address[] {
   });
   if (faults.length > 0) throw new Error(faults.join('; '));
   return read;
-}
-
-function parseListen(text: string, around: Surroundings, stateDir: string): { path: string } | Address {
-  return parsePlace(text, around, stateDir);
 }
 
 function file(text: string, around: Surroundings): string | undefined {

@@ -1,5 +1,6 @@
 import { ERROR_CODES, type ErrorCode, SandgateError } from '../errors.ts';
 import { sandboxIdSchema } from '../policy/record.ts';
+import { sandboxUnknown } from '../policy/sandbox-unknown.ts';
 import type { StoredRecord } from '../policy/store.ts';
 import { doorName, type Exchange, exchange, type HttpDoor } from './http-exchange.ts';
 import type {
@@ -15,9 +16,7 @@ import type {
   TokenInfo,
   Written,
 } from './policy-admin.ts';
-
-/** What the server takes in one request, in bytes. */
-export const BODY_LIMIT = 1024 * 1024;
+import { BODY_MAX } from './requests.ts';
 
 /** The policy API of a gate, over HTTP. */
 export class HttpPolicyAdmin implements PolicyAdmin {
@@ -75,7 +74,7 @@ export class HttpPolicyAdmin implements PolicyAdmin {
     headers: Record<string, string> = {},
   ): Promise<T> {
     const body = input === undefined ? undefined : JSON.stringify(input);
-    if (body !== undefined && Buffer.byteLength(body) > BODY_LIMIT) throw tooLarge();
+    if (body !== undefined && Buffer.byteLength(body) > BODY_MAX) throw tooLarge();
     const answer = await exchange(this.#door, { method, path, headers, ...(body !== undefined && { body }) });
     const json = parsed(answer.text);
     if (answer.status >= 200 && answer.status < 300 && json !== undefined) return json as T;
@@ -93,14 +92,7 @@ export class HttpPolicyAdmin implements PolicyAdmin {
 /** An id that cannot be one never becomes part of a path, where it might name something else. */
 function policyPath(sandboxId: string): string {
   if (!sandboxIdSchema.safeParse(sandboxId).success) {
-    throw new SandgateError(
-      'SANDBOX_UNKNOWN',
-      `There is no policy for ${JSON.stringify(sandboxId.slice(0, 80))}.`,
-      {
-        field: 'sandboxId',
-        remedy: 'an id is 1 to 63 of a-z, 0-9; see `sandgate policy list`',
-      },
-    );
+    throw sandboxUnknown(sandboxId);
   }
   return `/v1/policies/${sandboxId}`;
 }
@@ -141,7 +133,7 @@ function faultOf(body: unknown): SandgateError | undefined {
 function tooLarge(): SandgateError {
   return new SandgateError(
     'REQUEST_TOO_LARGE',
-    `the policies are more than the ${BODY_LIMIT} bytes that the policy API takes at once`,
+    `the policies are more than the ${BODY_MAX} bytes that the policy API takes at once`,
     {
       remedy: 'write them as one JSON object a line and use `sandgate policy import --no-verify`',
     },

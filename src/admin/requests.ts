@@ -1,12 +1,12 @@
 import { z } from 'zod';
 import { SandgateError } from '../errors.ts';
 import { explainIssue, firstFault } from '../policy/explain.ts';
-import { putSchema, sandboxIdSchema, storedTokenSchema } from '../policy/record.ts';
+import { putSchema, putTokenSchema, sandboxIdSchema, storedTokenSchema } from '../policy/record.ts';
 import type { ListRequest, MintRequest, RotateRequest } from './policy-admin.ts';
 
 /** What the policy API is asked with, beside the record itself (`record.ts`), whose rules it shares. */
 const DAY_S = 24 * 3600;
-const { id, label, expiresAt, ports, incarnation } = storedTokenSchema.shape;
+const { id, label, expiresAt, ports, incarnation } = putTokenSchema.shape;
 
 const seconds = (least: number, most: number) => {
   const fault = `must be a whole number of seconds from ${least} to ${most}`;
@@ -37,8 +37,11 @@ export const mintSchema = z
 
 export const rotateSchema = z.strictObject({ overlapSeconds: seconds(0, 30 * DAY_S), id: id.optional() });
 
-export const tokenIdSchema = id;
+/** Of one that is there, whoever wrote it. */
+export const tokenIdSchema = storedTokenSchema.shape.id;
 
+/** Of one request, in bytes. */
+export const BODY_MAX = 1024 * 1024;
 /** As many as one transaction takes without holding up the gate that it runs in. */
 export const WRITE_MAX = 1000;
 export const writeSchema = z.array(z.unknown()).max(WRITE_MAX, `must list at most ${WRITE_MAX} records`);

@@ -1,3 +1,4 @@
+import { isUtf8 } from 'node:buffer';
 import rateLimit from '@fastify/rate-limit';
 import swagger from '@fastify/swagger';
 import fastify, { type FastifyInstance, type FastifyReply } from 'fastify';
@@ -10,6 +11,7 @@ import { offeredMethods } from './offered-methods.ts';
 import { addPartRoutes } from './part-routes.ts';
 import type { PolicyAdmin } from './policy-admin.ts';
 import { addPolicyRoutes } from './policy-routes.ts';
+import { BODY_MAX } from './requests.ts';
 import { routeAdder } from './route.ts';
 import { addTokenRoutes } from './token-routes.ts';
 
@@ -21,9 +23,10 @@ export interface AdminServerOptions {
   onFault(error: unknown): void;
 }
 
-const BODY_MAX = 1024 * 1024;
 /** A client that dribbles holds a connection no longer than this. */
 const REQUEST_WITHIN_MS = 10_000;
+/** Node looks for late requests every 30 s otherwise, whatever their bound. */
+const CHECK_EVERY_MS = 1000;
 /** Longer than any header block, so that a long id is judged by its own rule. */
 const PARAM_MAX = 64 * 1024;
 
@@ -40,6 +43,8 @@ export async function createAdminServer(options: AdminServerOptions): Promise<Fa
   const app = fastify({
     bodyLimit: BODY_MAX,
     requestTimeout: REQUEST_WITHIN_MS,
+    // Node's own bound for headers is longer, and it would take the longer of the two for the body.
+    http: { headersTimeout: REQUEST_WITHIN_MS, connectionsCheckingInterval: CHECK_EVERY_MS },
     forceCloseConnections: 'idle',
     return503OnClosing: false,
     exposeHeadRoutes: false,
@@ -58,7 +63,13 @@ export async function createAdminServer(options: AdminServerOptions): Promise<Fa
   // The zod readings judge; the schemas of the routes are for the document.
   app.setValidatorCompiler(() => (value) => ({ value }));
   app.setSerializerCompiler(() => (value) => JSON.stringify(value));
-  app.removeContentTypeParser('text/plain');
+  app.removeContentTypeParser(['text/plain', 'application/json']);
+  const parseJson = app.getDefaultJsonParser('error', 'error');
+  app.addContentTypeParser('application/json', { parseAs: 'buffer' }, (request, body: Buffer, done) => {
+    // Decoded all the same, what was written would not be what was sent.
+    if (isUtf8(body)) parseJson(request, body.toString('utf8'), done);
+    else done(new SandgateError('INPUT_INVALID', 'The body is not UTF-8.', { field: 'body' }));
+  });
   app.setErrorHandler((error, _request, reply) => fail(reply, error));
 
   if (mostPerSecond !== undefined) {

@@ -3,6 +3,7 @@ import { SandgateError } from '../errors.ts';
 import type { Clock } from '../policy/clock.ts';
 import { parsePut } from '../policy/put.ts';
 import type { PolicyRules } from '../policy/rules.ts';
+import { sandboxUnknown } from '../policy/sandbox-unknown.ts';
 import type { PolicyPut, PolicyStore, StoredRecord } from '../policy/store.ts';
 import { changeAccess, readAccess } from './access-change.ts';
 import { listRecords } from './listing.ts';
@@ -118,8 +119,4 @@ function inArray<T>(count: number, index: number, parse: () => T): T {
     const field = `[${index}].${error.field ?? ''}`;
     throw new SandgateError(error.code, `[${index}].${error.message}`, { field, cause: error });
   }
-}
-
-function sandboxUnknown(sandboxId: string): SandgateError {
-  return new SandgateError('SANDBOX_UNKNOWN', `There is no policy for ${sandboxId}.`, { field: 'sandboxId' });
 }

@@ -29,7 +29,7 @@ export function mint(access: Access, made: NewToken, request: MintRequest): { ac
     ...(ports !== undefined && { ports }),
     ...(incarnation !== undefined && { incarnation }),
   };
-  if (access.tokens.some(({ id }) => id === token.id)) throw tokenExists(token.id);
+  if (access.tokens.some(({ id }) => id === token.id)) throw tokenExists();
   return { access: { ...access, tokens: [...withRoom(access.tokens, made.now), token] }, token };
 }
 
@@ -71,7 +71,8 @@ function endingAt(token: Token, end: number): Token {
 function find(access: Access, tokenId: string): Token {
   const token = access.tokens.find(({ id }) => id === tokenId);
   if (token !== undefined) return token;
-  throw new SandgateError('TOKEN_UNKNOWN', `There is no token ${tokenId}.`, {
+  // Not repeated: people give the token itself where its id belongs.
+  throw new SandgateError('TOKEN_UNKNOWN', 'There is no token of that id.', {
     field: 'tokenId',
     remedy: 'List the tokens of that sandbox.',
   });
@@ -83,8 +84,8 @@ function withRoom(tokens: Token[], now: number): Token[] {
   return tokens.filter(({ expiresAt }) => expiresAt === undefined || Date.parse(expiresAt) > now);
 }
 
-function tokenExists(id: string): SandgateError {
-  return new SandgateError('TOKEN_EXISTS', `There is a token ${id} already.`, {
+function tokenExists(): SandgateError {
+  return new SandgateError('TOKEN_EXISTS', 'There is a token of that id already.', {
     field: 'id',
     remedy: 'Choose another id, or leave it out.',
   });

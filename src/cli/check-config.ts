@@ -84,8 +84,7 @@ function shown({ setting, text, from }: SettingFound, settings: Settings | undef
   const stateDir = settings?.stateDir;
   const meant =
     setting.name === 'stateDir' ? (stateDir ?? text) : text.replace('<state>', stateDir ?? '<state>');
-  const value = setting.secret && text !== '' ? '(not shown)' : meant;
-  return { name: setting.env, flag: setting.flag.split(' ')[0], value, from };
+  return { name: setting.env, flag: setting.flag.split(' ')[0], value: meant, from };
 }
 
 function printSettings(io: Io, rows: readonly ReturnType<typeof shown>[]): void {

@@ -1,12 +1,12 @@
 import type { Flags } from '../config.ts';
 import { SandgateError } from '../errors.ts';
-import { readAsked, withToken } from '../explain/asked.ts';
+import { hasToken, readAsked, withToken } from '../explain/asked.ts';
 import { explain } from '../explain/explain.ts';
 import { explanationText } from '../explain/explanation-text.ts';
 import { placeOf, rulesOf } from '../place.ts';
 import { systemClock } from '../policy/clock.ts';
 import { settingsBeside } from './gate-settings.ts';
-import { type Io, print, printJson, readAll } from './io.ts';
+import { type Io, print, printJson, readAll, warn } from './io.ts';
 import { withStore } from './policies.ts';
 
 const LARGEST_TOKEN = 64 * 1024;
@@ -32,6 +32,8 @@ export async function explainCommand(io: Io, url: string, flags: ExplainFlags & 
     );
   }
   const read = readAsked(url, header, method);
+  if (hasToken(read) && !json)
+    warn(io, 'a token in -H is seen by every user of this machine; --token-stdin shows it to none');
   const asked = tokenStdin ? withToken(read, await readAll(io.stdin, LARGEST_TOKEN)) : read;
   const { settings: found, gates } = settingsBeside(settings as Flags);
   const rules = rulesOf(found);

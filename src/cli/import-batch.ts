@@ -44,6 +44,12 @@ export class ImportBatch {
     if (batch.length > 0) await this.#write(batch);
   }
 
+  /** The error of an import that ends at a line which this batch never got; writes what it holds first. */
+  async stoppedAt(line: number, error: SandgateError): Promise<SandgateError> {
+    await this.flush();
+    return this.#stopped(error, `line ${line}`);
+  }
+
   async #write(batch: ImportedRecord[]): Promise<void> {
     try {
       const { sequence, gates, inForce } = await this.#admin.put(batch.map(({ input }) => input));
@@ -51,7 +57,8 @@ export class ImportBatch {
       this.inForce = { sequence, gates, inForce: inForce && this.inForce?.inForce !== false };
     } catch (thrown) {
       const error = toSandgateError(thrown);
-      if (this.#onRefused === undefined || !isRecordFault(error)) throw this.#stopped(error, batch);
+      if (this.#onRefused === undefined || !isRecordFault(error))
+        throw this.#stopped(error, linesOf(batch, error));
       if (batch.length === 1) return this.#onRefused(batch[0]!.line, error);
       // Halves, until what is refused stands alone.
       const middle = batch.length >> 1;
@@ -60,15 +67,18 @@ export class ImportBatch {
     }
   }
 
-  #stopped(error: SandgateError, batch: readonly ImportedRecord[]): SandgateError {
-    const at = /^\[(\d+)\]/.exec(error.field ?? '')?.[1];
-    const one = batch[at === undefined && batch.length === 1 ? 0 : Number(at ?? Number.NaN)];
-    const lines = one ? `line ${one.line}` : `lines ${batch[0]!.line} to ${batch.at(-1)!.line}`;
-    const before = `${this.written} records were written before, these were not`;
+  #stopped(error: SandgateError, lines: string): SandgateError {
+    const before = `${this.written} records were written before, the others were not`;
     return new SandgateError(error.code, `${lines}: ${error.message} (${before})`, {
       ...(error.field !== undefined && { field: error.field }),
       remedy: `${error.remedy ? `${error.remedy}; then ` : ''}run the import again: what is there by now is left as it is`,
       cause: error,
     });
   }
+}
+
+function linesOf(batch: readonly ImportedRecord[], error: SandgateError): string {
+  const at = /^\[(\d+)\]/.exec(error.field ?? '')?.[1];
+  const one = batch[at === undefined && batch.length === 1 ? 0 : Number(at ?? Number.NaN)];
+  return one ? `line ${one.line}` : `lines ${batch[0]!.line} to ${batch.at(-1)!.line}`;
 }

@@ -96,8 +96,14 @@ async function judgeAll({ source, policies, choices, tell }: Run): Promise<Impor
 /** The second pass. Counts in `report` as it goes. */
 async function writeAll({ source, policies, choices, tell }: Run, report: ImportReport): Promise<void> {
   const skip = (line: number, error: SandgateError) => void report.bad.push({ line, error });
+  const known = new Set(report.bad.map(({ line }) => line));
   const batch = new ImportBatch(policies.admin, choices.onError === 'skip' ? skip : undefined);
   for await (const [line, verdict] of judged(source, policies)) {
+    if (verdict.kind === 'bad' && !known.has(line.number)) {
+      // Since the first pass the store or the file has changed, such as by a revocation.
+      if (choices.onError === 'skip') skip(line.number, verdict.error);
+      else throw await batch.stoppedAt(line.number, verdict.error);
+    }
     if (verdict.kind !== 'write') continue;
     await batch.add({ line: line.number, input: verdict.input, bytes: line.bytes.length });
     tell(() => `${batch.written} of ${report.writable} policies written`);

@@ -35,6 +35,8 @@ export function createProgram(io: Io): Command {
     .configureOutput({
       writeOut: (text) => io.stdout.write(text),
       writeErr: (text) => io.stderr.write(text),
+      // Commander repeats what it does not know, and that may be a token in the wrong place.
+      outputError: (text, write) => write(text.replace(/[0-9a-f]{64}/gi, '…')),
     })
     .showHelpAfterError('(--help shows what there is)')
     .addHelpText('after', EXIT_CODES);

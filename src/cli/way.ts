@@ -1,5 +1,5 @@
 import { HttpPolicyAdmin } from '../admin/http-client.ts';
-import { doorName, parseDoor } from '../admin/http-exchange.ts';
+import { doorName, type HttpDoor, parseDoor } from '../admin/http-exchange.ts';
 import type { PolicyAdmin } from '../admin/policy-admin.ts';
 import { SandgateError } from '../errors.ts';
 import { type GateRun, liveGates } from '../server/run-file.ts';
@@ -38,17 +38,18 @@ export function wayText(way: Way): string {
 export async function findApi(
   settings: Settings,
 ): Promise<{ way: Way; admin: PolicyAdmin; gate?: GateRun } | undefined> {
-  const key = () => adminKey(settings);
+  // A socket asks for none, and whoever listens there need not learn it.
+  const keyFor = (at: HttpDoor['at']) => ('path' in at ? undefined : adminKey(settings));
   if (settings.api !== undefined) {
     const { api: at } = settings;
-    const admin = new HttpPolicyAdmin({ at, key: key(), timeLimitMs: TIME_LIMIT_MS });
+    const admin = new HttpPolicyAdmin({ at, key: keyFor(at), timeLimitMs: TIME_LIMIT_MS });
     return { way: { kind: 'api', api: doorName(at) }, admin };
   }
   const offering = liveGates(settings.stateDir).filter((gate) => gate.admin !== undefined);
   const failures: string[] = [];
   for (const gate of offering) {
     const at = parseDoor(gate.admin!);
-    const door = { at, key: 'path' in at ? undefined : key() };
+    const door = { at, key: keyFor(at) };
     try {
       await new HttpPolicyAdmin({ ...door, timeLimitMs: PROBE_MS }).list({ limit: 1 });
     } catch (error) {

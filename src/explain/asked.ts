@@ -1,7 +1,7 @@
 import type { ClientRequest } from '../check/check-request.ts';
 import { SandgateError } from '../errors.ts';
 
-export const TOKEN_HEADER = 'e2b-traffic-access-token';
+const TOKEN_HEADER = 'e2b-traffic-access-token';
 
 const DEFAULT_PORTS = { http: ':80', https: ':443' } as const;
 const URL_FORM = /^(https?):\/\/([^/?#]+)([/?][^#]*)?(?:#.*)?$/i;
@@ -57,10 +57,13 @@ export function withToken(request: ClientRequest, input: string): ClientRequest 
   if (token === '' || NO_VALUE.test(token)) {
     throw wrong('standard input holds no token', `give one line: printf %s "$TOKEN" | sandgate explain …`);
   }
-  if (request.headers.some(([name]) => name.toLowerCase() === TOKEN_HEADER)) {
-    throw wrong('the token came twice, by -H and on standard input');
-  }
+  if (hasToken(request)) throw wrong('the token came twice, by -H and on standard input');
   return { ...request, headers: [...request.headers, [TOKEN_HEADER, latin1(token)]] };
+}
+
+/** Whether a token is among the headers. */
+export function hasToken({ headers }: ClientRequest): boolean {
+  return headers.some(([name]) => name.toLowerCase() === TOKEN_HEADER);
 }
 
 function readHeader(line: string, index: number): [name: string, value: string] {

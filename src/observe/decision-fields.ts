@@ -13,7 +13,8 @@ export const DECISION_FIELDS = {
   token_label: 'its label',
   policy_version: "the version of the policy's newer part, as `policy get` prints it",
   client: 'IP address of the client as Envoy trusts it; absent where the ingress does not send it',
-  request_id: '`x-request-id`, to find the same request in the access log; absent past 63 characters',
+  request_id:
+    '`x-request-id`, to find the same request in the access log; absent past 63 characters, or with any but letters, digits and `_.~:;=/+@-`',
   trace_id: 'of a well-formed W3C `traceparent`',
   duration_us: 'from the arrival of the check to its answer, in microseconds',
 } as const;

@@ -2,11 +2,10 @@ import { isIP } from 'node:net';
 import type { Allow, Decision, GateRequest } from '../decision/decision.ts';
 import type { DecisionLine } from './decision-fields.ts';
 import { logHost } from './log-host.ts';
+import { logRequestId } from './log-request-id.ts';
 import { traceIdOf } from './trace-id.ts';
 
 const METHOD = /^[A-Z]{1,16}$/;
-// 64 characters are what a token has, and some send it everywhere.
-const REQUEST_ID = /^[\x21-\x7e]{1,63}$/;
 
 /** One decision as the log tells it. No path, cookie or header value is in it: secrets live there. */
 export function decisionLine(decision: Decision, request: GateRequest, durationNs: number): DecisionLine {
@@ -16,7 +15,7 @@ export function decisionLine(decision: Decision, request: GateRequest, durationN
     method: method === '' || METHOD.test(method) ? method || undefined : 'other',
     host: logHost(host),
     client: isIP(clientAddress) === 0 || clientAddress.includes('%') ? undefined : clientAddress,
-    request_id: REQUEST_ID.test(requestId) ? requestId : undefined,
+    request_id: logRequestId(requestId),
     trace_id: traceIdOf(traceparent),
     duration_us: Math.round(durationNs / 1000),
   };

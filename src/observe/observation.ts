@@ -5,6 +5,7 @@ import type { PolicySource } from '../policy/store.ts';
 import { DecisionLog } from './decision-log.ts';
 import { type DecisionObserver, tellAll } from './decision-observer.ts';
 import { GateMetrics } from './gate-metrics.ts';
+import { logRequestId } from './log-request-id.ts';
 import type { Logger } from './logger.ts';
 import { ShadowTally } from './shadow-tally.ts';
 import { timedReads } from './timed-reads.ts';
@@ -50,7 +51,7 @@ export class Observation {
 
   readonly onFault: CheckHandlerOptions['log']['fault'] = (code, error, requestId) => {
     this.metrics.fault(code);
-    this.#log.error({ code, requestId, err: error }, 'check_fault');
+    this.#log.error({ code, requestId: logRequestId(requestId), err: error }, 'check_fault');
   };
 
   timed(store: PolicySource): PolicySource {

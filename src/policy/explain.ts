@@ -6,8 +6,8 @@ export interface FieldFault {
   cause: string;
 }
 
-/** Field names are given back at most this long: an unknown one is whatever the caller sent. */
-const FIELD_MAX = 64;
+/** An unknown field is whatever the caller sent, a token maybe, and is given back only where it looks like a field. */
+const FIELD_NAME = /^\w[\w-]{0,31}$/;
 
 const NOUNS: Record<string, string> = {
   array: 'a list',
@@ -18,12 +18,15 @@ const NOUNS: Record<string, string> = {
 
 export function firstFault(error: z.ZodError): FieldFault {
   const issue = error.issues[0]!;
-  const path =
-    issue.code === 'unrecognized_keys' ? [...issue.path, issue.keys[0]!.slice(0, FIELD_MAX)] : issue.path;
+  const path = issue.code === 'unrecognized_keys' ? [...issue.path, nameable(issue.keys[0]!)] : issue.path;
   let field = '';
   for (const step of path)
     field += typeof step === 'number' ? `[${step}]` : `${field === '' ? '' : '.'}${String(step)}`;
   return { field: field === '' ? 'record' : field, cause: issue.message };
+}
+
+function nameable(field: string): string {
+  return FIELD_NAME.test(field) ? field : '(a name that is not shown)';
 }
 
 /** Wording for the rules that have none of their own in `record.ts`. */

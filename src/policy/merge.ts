@@ -66,9 +66,7 @@ function mergeAccess(
     revoked: [],
     upstreamToken: 'strip' as const,
   };
-  if (given.shadowUntil !== undefined && Date.parse(given.shadowUntil) > context.now + SHADOW_MAX_MS) {
-    throw policyInvalid('access.shadowUntil', 'must be at most 7 days ahead');
-  }
+  refuseLongShadow(given.shadowUntil, old?.shadowUntil, context.now);
 
   const oldRevoked = revokedSchema.safeParse(old?.revoked ?? []);
   if (!oldRevoked.success)
@@ -86,6 +84,12 @@ function mergeAccess(
     };
   });
   return { ...given, tokens, revoked: revoked.data, version: context.version };
+}
+
+/** One that stays as it was is not judged again: with the clock set back, nothing of the part could be changed, or revoked. */
+function refuseLongShadow(given: string | undefined, old: unknown, now: number): void {
+  if (given === undefined || given === old || Date.parse(given) <= now + SHADOW_MAX_MS) return;
+  throw policyInvalid('access.shadowUntil', 'must be at most 7 days ahead');
 }
 
 function storedPart(

@@ -64,7 +64,18 @@ const access = {
   version,
 };
 
-const putToken = z.strictObject({ ...token, createdAt: time.optional() });
+const holdsSecret = (text: string) => /[0-9a-f]{64}/i.test(text);
+const secretFault = 'must not hold a token or a digest: lists and logs show it';
+
+/** A token as it is written: an id is also a piece of a path, and ids and labels are shown. */
+export const putTokenSchema = z.strictObject({
+  ...token,
+  id: name
+    .refine((id) => !holdsSecret(id), secretFault)
+    .refine((id) => !/^\.+$/.test(id), 'must not be dots alone'),
+  label: token.label.refine((label) => label === undefined || !holdsSecret(label), secretFault),
+  createdAt: time.optional(),
+});
 
 function withUniqueIds(tokens: { id: string }[], context: z.RefinementCtx): void {
   const seen = new Set<string>();
@@ -94,7 +105,7 @@ export const putSchema = z.strictObject({
     .strictObject({
       ...access,
       allowPublicTraffic: access.allowPublicTraffic.default(false),
-      tokens: z.array(putToken).max(64, tooManyTokens).superRefine(withUniqueIds).default([]),
+      tokens: z.array(putTokenSchema).max(64, tooManyTokens).superRefine(withUniqueIds).default([]),
       revoked: access.revoked.default([]),
       upstreamToken: access.upstreamToken.default('strip'),
       version: version.optional(),

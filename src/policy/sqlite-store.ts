@@ -1,8 +1,8 @@
-import { SandgateError } from '../errors.ts';
 import { ChangeFeed } from './change-feed.ts';
 import type { Clock } from './clock.ts';
 import { mergePut } from './merge.ts';
 import type { PolicyRules } from './rules.ts';
+import { sandboxUnknown } from './sandbox-unknown.ts';
 import { translateOpening, translateSqlite } from './sqlite-error.ts';
 import { SqliteFile } from './sqlite-file.ts';
 import { SqliteLink } from './sqlite-link.ts';
@@ -104,11 +104,7 @@ class SqliteStore implements PolicyStore {
 
   async delete(sandboxId: string): Promise<{ sequence: number }> {
     return this.#change((file) => {
-      if (!file.delete(sandboxId)) {
-        throw new SandgateError('SANDBOX_UNKNOWN', `There is no policy for ${sandboxId}.`, {
-          field: 'sandboxId',
-        });
-      }
+      if (!file.delete(sandboxId)) throw sandboxUnknown(sandboxId);
       const position = file.advance(sandboxId);
       return {
         changes: { ids: [sandboxId], positions: [position] },

@@ -10,6 +10,11 @@ export interface OpsListener {
   close(): Promise<void>;
 }
 
+/** In ms. Node looks for late requests every 30 s otherwise, whatever their bound. */
+const PATIENCE = { requestTimeout: 5000, headersTimeout: 5000, connectionsCheckingInterval: 1000 };
+/** More than every gate and every scraper needs; a flood must not use up the gate's file descriptors. */
+const CONNECTIONS_MAX = 256;
+
 /**
  * `/healthz`: the process lives. `/readyz`: 200 or 503 with the parts and their reasons. `/metrics`: for Prometheus.
  * Holds nothing secret.
@@ -19,7 +24,7 @@ export async function startOpsListener(
   ready: () => Readiness,
   metrics?: Exposition,
 ): Promise<OpsListener> {
-  const server = createServer({ requestTimeout: 5000, headersTimeout: 5000 }, (request, response) => {
+  const server = createServer(PATIENCE, (request, response) => {
     const sendText = (status: number, contentType: string, text: string) => {
       response.writeHead(status, { 'content-type': contentType, 'cache-control': 'no-store' });
       response.end(request.method === 'HEAD' ? undefined : text);
@@ -45,6 +50,7 @@ export async function startOpsListener(
     }
     send(404, { message: 'not found; try /healthz, /readyz or /metrics' });
   });
+  server.maxConnections = CONNECTIONS_MAX;
   await new Promise<void>((resolve, reject) => {
     server.once('error', reject);
     server.listen(at.port, at.host, resolve);

@@ -1,7 +1,8 @@
 import { createServer, type IncomingMessage, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { BODY_LIMIT, HttpPolicyAdmin } from '../../src/admin/http-client.ts';
+import { HttpPolicyAdmin } from '../../src/admin/http-client.ts';
+import { BODY_MAX } from '../../src/admin/requests.ts';
 import { SandgateError } from '../../src/errors.ts';
 
 const KEY = 'k'.repeat(40);
@@ -118,7 +119,7 @@ describe('the HTTP client of the policy API', () => {
   );
 
   it('refuses by itself what is larger than the server takes, and names the way out', async () => {
-    const record = { sandboxId: 'a1', x: 'x'.repeat(BODY_LIMIT) };
+    const record = { sandboxId: 'a1', x: 'x'.repeat(BODY_MAX) };
     const error = await failure(client().put([record]));
     expect(error).toMatchObject({
       code: 'REQUEST_TOO_LARGE',

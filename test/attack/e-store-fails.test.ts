@@ -143,6 +143,16 @@ describe('E1: a disk that is full', () => {
       expect((await get('r0x0', TOKEN)).status).toBe(200);
       expect((await get('r59x199', TOKEN)).status).toBe(502);
       expect(stack.gates[0]!.pid).toBe(gate.pid);
+
+      // No token is told that is not stored.
+      const minted = await sandgate(['token', 'mint', 'full', '--state-dir', stateDir], { wrap });
+      if (minted.code === 0) await until(200, 'full', minted.stdout.trim());
+      else
+        expect(minted).toMatchObject({
+          code: 1,
+          stdout: '',
+          stderr: expect.stringContaining('disk is full'),
+        });
     } finally {
       await gate.end();
       rmSync(folder, { recursive: true, force: true });

@@ -134,3 +134,22 @@ describe('a put on a stored record', () => {
     );
   });
 });
+
+describe('shadow mode that ends more than 7 days from now', () => {
+  const shadowUntil = new Date(NOW + 8 * 24 * 3600_000).toISOString();
+  const old = stored('sbx1', { access: { tokens: [token('a')], shadowUntil } });
+
+  it('is refused anew, and kept where it stood, so that a token can be revoked after the clock was set back', () => {
+    const access = { tokens: [], revoked: [digestOf('a')], shadowUntil };
+    const given = { sandboxId: 'sbx1', access };
+    expect(merge(old, given).access).toMatchObject({ tokens: [], shadowUntil });
+    const later = new Date(NOW + 9 * 24 * 3600_000).toISOString();
+    for (const [before, until] of [
+      [stored('sbx1'), shadowUntil],
+      [old, later],
+    ] as const) {
+      const longer = { sandboxId: 'sbx1', access: { ...access, shadowUntil: until } };
+      expect(() => merge(before, longer)).toThrow(fault('POLICY_INVALID', 'access.shadowUntil'));
+    }
+  });
+});
