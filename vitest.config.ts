@@ -1,6 +1,11 @@
 import { defineConfig } from 'vitest/config';
 
+// `local-cloud/` imports `src/` as `#src/…` (package.json): here its sources, in a built tree what was compiled from them.
+const conditions = ['source', 'node', 'import', 'module', 'default'];
+
 export default defineConfig({
+  resolve: { conditions },
+  ssr: { resolve: { conditions } },
   test: {
     include: ['test/**/*.test.ts'],
     globalSetup: ['test/envoy-binary.ts'],

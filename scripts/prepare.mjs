@@ -6,9 +6,11 @@ import { fileURLToPath } from 'node:url';
 
 export const root = fileURLToPath(new URL('..', import.meta.url));
 const stampFile = join(root, 'node_modules', '.sandgate-stamp');
+/** What is compiled, in this order: `src/` to `dist/`, `local-cloud/` to `dist/local-cloud/`. */
+const PROJECTS = ['tsconfig.build.json', 'tsconfig.local-cloud.json'];
 const builtFile = join(root, 'dist', '.built');
 
-/** Brings a fresh clone to where it can run: packages as locked, `src/` compiled to `dist/`. Does nothing that is already done. */
+/** Brings a fresh clone to where it can run: packages as locked, `src/` and `local-cloud/` compiled to `dist/`. Does nothing that is already done. */
 export async function prepare() {
   const [major = 0, minor = 0] = process.versions.node.split('.').map(Number);
   if (major < 20 || (major === 20 && minor < 19)) {
@@ -38,16 +40,17 @@ async function installPackages() {
 }
 
 async function build() {
-  const stamp = hash(...sources(join(root, 'src')), readFileSync(join(root, 'tsconfig.build.json')));
+  const stamp = hash(
+    ...sources(join(root, 'src')),
+    ...sources(join(root, 'local-cloud')),
+    ...PROJECTS.map((project) => readFileSync(join(root, project))),
+  );
   if (existsSync(builtFile) && readFileSync(builtFile, 'utf8') === stamp) return;
   say('compiling …');
   // What was compiled from a file that is gone must go too.
   rmSync(join(root, 'dist'), { recursive: true, force: true });
-  await run(process.execPath, [
-    join(root, 'node_modules', 'typescript', 'bin', 'tsc'),
-    '-p',
-    'tsconfig.build.json',
-  ]);
+  const compiler = join(root, 'node_modules', 'typescript', 'bin', 'tsc');
+  for (const project of PROJECTS) await run(process.execPath, [compiler, '-p', project]);
   writeFileSync(builtFile, stamp);
 }
 

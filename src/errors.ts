@@ -10,6 +10,8 @@ export const ERROR_CODES = {
     'A certificate, key or CA file of the Check listener cannot be read, does not fit, or has expired.',
   ENVOY_MISSING: 'No usable Envoy was found and none could be fetched.',
   ENVOY_FAILED: 'Envoy refused its config or ended before it was ready.',
+  CLOUD_FAILED: 'The local cloud ended before it was ready.',
+  CLOUD_AWAY: 'No local cloud runs on the state folder.',
   GATE_FAILED: 'A gate process ended before it was ready.',
   INPUT_INVALID: 'What was given is not JSON, or cannot be read; line and column are named.',
   POLICY_INVALID: 'A policy was refused; the path of the field is named and nothing was written.',
@@ -34,6 +36,8 @@ export const ERROR_CODES = {
   TOO_MANY_REQUESTS: 'One address sent more requests than the policy API takes.',
   TOKEN_UNKNOWN: 'The policy has no token of that id.',
   TOKEN_EXISTS: 'The policy has a token of that id already.',
+  ISOLATION_UNAVAILABLE: 'This machine does not let the local cloud keep sandboxes apart.',
+  SANDBOX_FAILED: 'A sandbox of the local cloud could not be started, or has ended.',
   API_UNREACHABLE: 'The policy API of a gate did not answer, or not in time.',
   INTERNAL: 'A fault that Sandgate did not foresee.',
 } as const;

@@ -44,6 +44,11 @@ export interface Settings {
   /** Absolute path of a file with one key a line. */
   readonly adminKeysFile: string | undefined;
   readonly adminKeys: readonly string[];
+  /** The local cloud of `dev`. */
+  readonly cloud: boolean;
+  readonly isolation: boolean;
+  /** Absolute path of an agent to run in sandboxes instead of ours. */
+  readonly agent: string | undefined;
   /** A policy API that a command was told to go through. */
   readonly api: { readonly path: string } | Address | undefined;
   /** Absolute path of the file that holds the key for it. */
@@ -53,7 +58,7 @@ export interface Settings {
   readonly searchPath: string;
 }
 
-export type Command = 'serve' | 'dev' | 'policy';
+export type Command = 'serve' | 'dev' | 'policy' | 'env';
 
 /** What the machine is like where settings depend on it; passed in so that tests need not be that machine. */
 export interface Surroundings {
@@ -95,7 +100,7 @@ export const SETTINGS: readonly Setting[] = [
     flag: '--state-dir <folder>',
     fallback: '.sandgate',
     meaning: 'policies, sockets, certificates, logs and run files',
-    commands: ALL,
+    commands: [...ALL, 'env'],
     parse: (text, around) => resolve(around.baseDir, text),
   },
   {
@@ -332,6 +337,33 @@ export const SETTINGS: readonly Setting[] = [
     parse: (text, around) => (text === '' ? undefined : resolve(around.baseDir, text)),
   },
   {
+    name: 'cloud',
+    env: 'SANDGATE_CLOUD',
+    flag: '--cloud <on|off>',
+    fallback: 'on',
+    meaning: "the local cloud: E2B's API at api.<domain>, and sandboxes on this machine; Linux only",
+    commands: ['dev'],
+    parse: onOff,
+  },
+  {
+    name: 'isolation',
+    env: 'SANDGATE_ISOLATION',
+    flag: '--isolation <on|off>',
+    fallback: 'on',
+    meaning: 'keep sandboxes of the local cloud apart by namespaces; off: not at all, they see your files',
+    commands: ['dev'],
+    parse: onOff,
+  },
+  {
+    name: 'agent',
+    env: 'SANDGATE_AGENT',
+    flag: '--agent <path>',
+    fallback: '',
+    meaning: "a program to run in each sandbox in place of ours, with the interface of E2B's envd",
+    commands: ['dev'],
+    parse: file,
+  },
+  {
     name: 'api',
     env: 'SANDGATE_API',
     flag: '--api <unix:path|host:port>',
@@ -436,6 +468,11 @@ function share(text: string): number {
   const value = Number(text);
   if (text.trim() === '' || !(value >= 0 && value <= 1)) throw new Error('must be a number from 0 to 1');
   return value;
+}
+
+function onOff(text: string): boolean {
+  if (text !== 'on' && text !== 'off') throw new Error('must be on or off');
+  return text === 'on';
 }
 
 function oneOf(...choices: string[]): (text: string) => string {

@@ -2,6 +2,7 @@ import { Command, CommanderError } from 'commander';
 import type { Flags } from '../config.ts';
 import { packageVersion } from '../package-root.ts';
 import { dev } from './dev.ts';
+import { clientEnv } from './env.ts';
 import { envoyConfig } from './envoy-config.ts';
 import { type Io, report } from './io.ts';
 import { addPolicyCommands } from './policy-commands.ts';
@@ -48,6 +49,11 @@ export function createProgram(io: Io): Command {
 
   addPolicyCommands(program, io);
   addTokenCommands(program, io);
+
+  withSettings(program.command('env'), 'env')
+    .option('--json', 'print one JSON object')
+    .description("print what E2B's SDKs need to reach the running local cloud; use it with `eval`")
+    .action((flags: Flags & { json?: true }) => clientEnv(io, flags, flags.json === true));
 
   const envoy = program.command('envoy').description('the bundled Envoy config');
   envoy

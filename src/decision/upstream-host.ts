@@ -14,5 +14,10 @@ export function upstreamHost(policy: Policy, target: Target, site: Site): string
     return `${target.port}-${target.sandboxId}.${target.domain ?? site.defaultDomain}`;
   }
   if (target.port === AGENT_PORT) return undefined;
-  return policy.maskRequestHost?.replace(PORT_PLACEHOLDER, String(target.port));
+  return policy.maskRequestHost && maskedHost(policy.maskRequestHost, target.port);
+}
+
+/** The Host that a mask makes of a port; a node proxy masks by itself. */
+export function maskedHost(mask: string, port: number): string {
+  return mask.replace(PORT_PLACEHOLDER, String(port));
 }

@@ -29,8 +29,27 @@ A demo server listens on 127.0.0.1:${stack.demoPort}. In another terminal, in ${
     ${curl}
   ask with it: 200
     ${curl} -H 'e2b-traffic-access-token: ${token}'
-
+${cloudText(settings, stack)}
 sandgate ready ${urls.join(' ')}`;
+}
+
+/** The two documented programs, and what they need. */
+function cloudText(settings: Settings, { cloudDomain }: Stack): string {
+  if (cloudDomain === undefined) return '';
+  return `
+E2B's SDKs find a local cloud at https://api.${cloudDomain}. In a shell of yours:
+
+    eval "$(npx sandgate env${stateFlag(settings)})"
+
+  and then any program of E2B's SDK, or the two documented ones
+    npm run example:js
+    npm run example:py
+`;
+}
+
+function stateFlag(settings: Settings): string {
+  const isDefault = relative(PACKAGE_ROOT, settings.stateDir) === '.sandgate';
+  return isDefault ? '' : ` --state-dir '${settings.stateDir}'`;
 }
 
 function putCommand(settings: Settings, token: string): string {
@@ -43,9 +62,7 @@ function putCommand(settings: Settings, token: string): string {
     return '(SANDGATE_SANDBOX_CIDRS leaves 127.0.0.1 out, so put one for a server of yours: npx sandgate policy put --help)';
   if (settings.store === 'files')
     return `echo '${JSON.stringify(record)}' > '${settings.policyDir}/demo.json'`;
-  const isDefault = relative(PACKAGE_ROOT, settings.stateDir) === '.sandgate';
-  const state = isDefault ? '' : ` --state-dir '${settings.stateDir}'`;
-  return `echo '${JSON.stringify(record)}' | npx sandgate policy put${state} -`;
+  return `echo '${JSON.stringify(record)}' | npx sandgate policy put${stateFlag(settings)} -`;
 }
 
 /** curl resolves `*.localhost` by itself; every other domain is pointed at the ingress by hand. */

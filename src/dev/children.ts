@@ -1,12 +1,14 @@
 import type { Address } from '../address.ts';
 import { SandgateError } from '../errors.ts';
 import { identify, isAlive, kill, type ProcessIdentity } from '../server/process-identity.ts';
-import { removeRun, writeRun } from '../server/run-file.ts';
+import { type DevRun, removeRun, writeRun } from '../server/run-file.ts';
 
 /** The record of what `dev` started, kept on disk so that the next start can end it if this one is killed. */
 export interface Children {
   add(pid: number): void;
   ingress(http: readonly Address[], https: readonly Address[]): void;
+  /** For `sandgate env`, once all of it is ready. */
+  announce(client: DevRun['client']): void;
   /** Without grace; returns at once. */
   killAll(): void;
   forget(): void;
@@ -17,7 +19,9 @@ export function recordChildren(stateDir: string): Children {
   if (self === undefined) throw new SandgateError('INTERNAL', 'cannot tell when this process started');
   let children: ProcessIdentity[] = [];
   let addresses: { http: readonly Address[]; https: readonly Address[] } = { http: [], https: [] };
-  const write = () => writeRun(stateDir, { kind: 'dev', ...self, children, ...addresses });
+  let client: DevRun['client'];
+  const write = () =>
+    writeRun(stateDir, { kind: 'dev', ...self, children, ...addresses, ...(client && { client }) });
   write();
   return {
     add(pid) {
@@ -28,6 +32,10 @@ export function recordChildren(stateDir: string): Children {
     },
     ingress(http, https) {
       addresses = { http, https };
+      write();
+    },
+    announce(announced) {
+      client = announced;
       write();
     },
     killAll: () => children.forEach(kill),

@@ -1,5 +1,6 @@
 import { join } from 'node:path';
 import { type Address, formatAddress } from '../address.ts';
+import { socketPlace } from '../server/socket-path.ts';
 import type { Settings } from '../settings.ts';
 import { gateOpsAddresses } from './gate-ops.ts';
 
@@ -20,4 +21,12 @@ export async function gateAdminPlaces(
   const pathOf = (n: number) =>
     numbered || n === 0 ? `unix:${admin.path.replace('<n>', `${n}`)}` : socketOf(n);
   return { places: numbers.map(pathOf), tcp: [] };
+}
+
+/** Those of them that need no key, where the gates really put them. */
+export function adminSockets(places: readonly string[], temporary: string): string[] {
+  const paths = places
+    .filter((place) => place.startsWith('unix:'))
+    .map((place) => place.slice('unix:'.length));
+  return paths.map((path) => `unix:${socketPlace({ path, access: 'private' }, temporary).path}`);
 }

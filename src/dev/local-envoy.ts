@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import type { Address } from '../address.ts';
 import { renderBootstrap } from '../envoy/bootstrap.ts';
 import { loadBundledConfig } from '../envoy/bundled-config.ts';
+import type { ControlPlane } from '../envoy/control-plane.ts';
 import { type EnvoyProcess, startEnvoy } from '../envoy/process.ts';
 import { prepareSocket } from '../server/socket-path.ts';
 import type { Certificates } from './certificates.ts';
@@ -17,6 +18,7 @@ export interface LocalEnvoyOptions {
   adminSocket: string;
   gateSockets: readonly string[];
   certificates: Certificates;
+  controlPlane?: ControlPlane | undefined;
   onStart(pid: number): void;
 }
 
@@ -47,6 +49,7 @@ export function createLocalEnvoy(
         tls: options.certificates,
         gates: options.gateSockets.map((path) => ({ path })),
         admin: { path: options.adminSocket },
+        ...(options.controlPlane && { controlPlane: options.controlPlane }),
       });
       writeFileSync(configFile, config, { mode: 0o600 });
       const started = await startEnvoy({

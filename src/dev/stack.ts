@@ -6,13 +6,16 @@ import { PACKAGE_ROOT } from '../package-root.ts';
 import { socketPlace } from '../server/socket-path.ts';
 import type { Settings } from '../settings.ts';
 import type { StopSignal } from '../stop-signal.ts';
+import { baseDomains } from '../target/domains.ts';
 import { ensureCertificates } from './certificates.ts';
 import { type Children, recordChildren } from './children.ts';
+import { startCloudProcess } from './cloud-process.ts';
 import { startDemoSandbox } from './demo-sandbox.ts';
-import { gateAdminPlaces } from './gate-admin.ts';
+import { adminSockets, gateAdminPlaces } from './gate-admin.ts';
 import { gateOpsAddresses } from './gate-ops.ts';
 import { startGateProcess } from './gate-process.ts';
 import { endLeftovers } from './leftovers.ts';
+import { whyNoCloud } from './local-cloud.ts';
 import { createLocalEnvoy } from './local-envoy.ts';
 import { makeStateFolder } from './state-folder.ts';
 import { supervise } from './supervisor.ts';
@@ -26,6 +29,8 @@ export interface Stack {
   demoPort: number;
   /** Path of the CA certificate, PEM. */
   ca: string;
+  /** Of the sandboxes of the local cloud, with the port; undefined where there is none. */
+  cloudDomain: string | undefined;
   stop(): Promise<void>;
 }
 
@@ -95,15 +100,22 @@ async function start(
   const inState = (...names: string[]) =>
     socketPlace({ path: join(stateDir, ...names), access: 'private' }, tmpdir()).path;
   const gateSockets = Array.from({ length: settings.gates }, (_, n) => inState('check', `gate-${n}.sock`));
+  const noCloud = whyNoCloud(settings, process.platform);
+  if (noCloud !== undefined && settings.cloud) notice(`there is no local cloud: ${noCloud}`);
+  const cloudSocket = inState('cloud', 'api.sock');
+  const domains = baseDomains(settings.domains);
+  const hosts = domains.map((domain) => `api.${domain}`);
   const envoy = createLocalEnvoy(settings.http, settings.https, {
     stateDir,
     binary: binary.path,
     adminSocket: inState('envoy', 'admin.sock'),
     gateSockets,
     certificates,
+    controlPlane: noCloud === undefined ? { path: cloudSocket, hosts } : undefined,
     onStart: (pid) => children.add(pid),
   });
   const ops = await gateOpsAddresses(settings.ops, settings.gates);
+  const admin = await gateAdminPlaces(settings);
   const envoyKeeper = await supervise('Envoy', () => envoy.run(), notice);
   const gates: { stop(): Promise<void> }[] = [];
   undo.push(async () => {
@@ -112,7 +124,6 @@ async function start(
     await Promise.all(gates.map((gate) => gate.stop()));
   });
   children.ingress(envoy.http, envoy.https);
-  const admin = await gateAdminPlaces(settings);
   const gateOptions = (n: number) => ({
     settings,
     socket: gateSockets[n]!,
@@ -128,11 +139,34 @@ async function start(
   const failed = (await Promise.allSettled(starting)).find((one) => one.status === 'rejected');
   if (failed !== undefined) throw failed.reason;
   await envoy.waitForGate(READY_WITHIN_MS);
+  const cloudDomain = noCloud === undefined ? `${domains[0]}:${envoy.https[0]!.port}` : undefined;
+  if (cloudDomain !== undefined) {
+    const options = {
+      ...{
+        settings,
+        domains,
+        socket: cloudSocket,
+        domain: cloudDomain,
+        logFile: join(stateDir, 'logs', 'cloud.log'),
+      },
+      policyApis: adminSockets(admin.places, tmpdir()),
+      onStart: (pid: number) => children.add(pid),
+    };
+    const cloud = await supervise('the local cloud', () => startCloudProcess(options), notice);
+    // Before the gates: it takes its policies back.
+    undo.push(() => cloud.stop());
+    children.announce({
+      domain: cloudDomain,
+      ca: certificates.ca,
+      addresses: envoy.https.filter(({ port }) => port === envoy.https[0]!.port).map(({ host }) => host),
+    });
+  }
   return {
     http: envoy.http,
     https: envoy.https,
     envoyVersion: binary.version,
     demoPort: demo.port,
     ca: certificates.ca,
+    cloudDomain,
   };
 }

@@ -1,5 +1,6 @@
 import { type Document, parseDocument, type YAMLMap, type YAMLSeq } from 'yaml';
 import type { Address } from '../address.ts';
+import { addControlPlane, type ControlPlane } from './control-plane.ts';
 import { type GateTls, gateTransportSocket } from './gate-tls.ts';
 
 /** Where a gate listens: a unix socket or TCP. */
@@ -18,6 +19,8 @@ export interface BootstrapSettings {
   /** TLS to gates on TCP addresses; absent: none. */
   gateTls?: GateTls;
   admin: { path: string };
+  /** Absent: every host is the gate's. */
+  controlPlane?: ControlPlane;
 }
 
 /** Puts addresses into the bundled config, and keeps its comments. */
@@ -29,6 +32,7 @@ export function renderBootstrap(source: string, settings: BootstrapSettings): st
   const [http, https] = listeners.items as [YAMLMap, YAMLMap];
   listenOn(document, http, settings.http);
   listenOn(document, https, settings.https);
+  if (settings.controlPlane) addControlPlane(document, http, settings.controlPlane);
   const common = [
     'filter_chains',
     0,

@@ -31,6 +31,15 @@ export interface DevRun extends ProcessIdentity {
   /** Where its Envoy listens; empty until it does. */
   http: readonly Address[];
   https: readonly Address[];
+  /** Once the local cloud is ready: what programs need to reach it. */
+  client?: {
+    /** Of sandbox URLs, with the port. */
+    domain: string;
+    /** PEM file. */
+    ca: string;
+    /** IP addresses of the TLS ingress. */
+    addresses: readonly string[];
+  };
 }
 
 export type Run = GateRun | DevRun;
@@ -80,4 +89,11 @@ export function readRuns(stateDir: string): Run[] {
 
 export function liveGates(stateDir: string): GateRun[] {
   return readRuns(stateDir).filter((run): run is GateRun => run.kind === 'gate' && isAlive(run));
+}
+
+/** The `dev` of this state folder that is ready with a local cloud. */
+export function liveClient(stateDir: string): DevRun['client'] {
+  return readRuns(stateDir).flatMap((run) =>
+    run.kind === 'dev' && isAlive(run) && run.client ? [run.client] : [],
+  )[0];
 }

@@ -49,3 +49,8 @@ export function defaultDomain(patterns: readonly string[]): string {
 function baseOf(pattern: string): string {
   return (pattern.startsWith('*.') ? pattern.slice(2) : pattern).toLowerCase();
 }
+
+/** The domains that patterns name, without `*.`; none for `*`. */
+export function baseDomains(patterns: readonly string[]): string[] {
+  return [...new Set(patterns.filter((pattern) => pattern !== '*').map(baseOf))];
+}

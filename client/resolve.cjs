@@ -1,0 +1,50 @@
+// Loaded with `node --require` where the C library does not resolve the local cloud's names: `dns.lookup` answers for
+// them, and for no other name. `resolve.json` beside this file says which.
+const { readFileSync } = require('node:fs');
+const { join } = require('node:path');
+const { syncBuiltinESMExports } = require('node:module');
+const dns = require('node:dns');
+
+const { domain, addresses } = JSON.parse(readFileSync(join(__dirname, 'resolve.json'), 'utf8'));
+const found = addresses.map((/** @type {string} */ address) => ({
+  address,
+  family: address.includes(':') ? 6 : 4,
+}));
+
+/** @type {(name: unknown) => boolean} */
+const isOurs = (name) => {
+  const text = String(name).toLowerCase().replace(/\.$/, '');
+  return text === domain || text.endsWith(`.${domain}`);
+};
+
+/** @type {(options: any) => { address: string, family: number }[]} */
+const answers = (options) => {
+  const family = { IPv4: 4, IPv6: 6 }[String(options?.family)] ?? options?.family ?? options;
+  return found.filter((/** @type {any} */ one) =>
+    family !== 4 && family !== 6 ? true : one.family === family,
+  );
+};
+
+const { lookup } = dns;
+/** @type {any} */
+const patched = (/** @type {string} */ name, /** @type {any} */ options, /** @type {any} */ callback) => {
+  const done = callback ?? options;
+  const given = callback === undefined ? {} : options;
+  const [first] = answers(given);
+  if (!isOurs(name) || first === undefined || typeof done !== 'function') {
+    return callback === undefined ? lookup(name, done) : lookup(name, options, callback);
+  }
+  process.nextTick(() => (given?.all ? done(null, answers(given)) : done(null, first.address, first.family)));
+};
+dns.lookup = patched;
+
+const promised = dns.promises.lookup;
+/** @type {any} */
+const patchedPromise = async (/** @type {string} */ name, /** @type {any} */ options) => {
+  const [first] = answers(options);
+  if (!isOurs(name) || first === undefined) return promised(name, options);
+  return options?.all ? answers(options) : first;
+};
+dns.promises.lookup = patchedPromise;
+// For `import { lookup } from 'node:dns'`.
+syncBuiltinESMExports();

@@ -1,0 +1,10 @@
+// Loaded before the example (`node --import`): prints the status of every fetch of a sandbox's URL, which the program
+// itself keeps to itself. The SDK's own calls, to the control plane and to the agent at port 49983, are left out.
+const { fetch } = globalThis;
+
+globalThis.fetch = async (input, init) => {
+  const response = await fetch(input, init);
+  const { hostname } = new URL(input instanceof Request ? input.url : input);
+  if (/^\d+-/.test(hostname) && !hostname.startsWith('49983-')) console.log(`status ${response.status}`);
+  return response;
+};

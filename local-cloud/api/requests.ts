@@ -1,0 +1,52 @@
+import { z } from 'zod';
+import { isHostMask } from '#src/policy/mask.js';
+
+/** The longest life of a sandbox, as in E2B's Pro plan. */
+export const LONGEST_HOURS = 24;
+const TOO_LONG = `Timeout cannot be greater than ${LONGEST_HOURS} hours`;
+
+const seconds = z.int().min(0);
+const timeout = seconds.max(LONGEST_HOURS * 3600, TOO_LONG);
+const texts = z.record(z.string(), z.string());
+
+/** Rules for what a sandbox may reach are accepted and kept: a sandbox here reaches nothing outside itself. */
+export const networkSchema = z.looseObject({
+  allowPublicTraffic: z.boolean().optional(),
+  maskRequestHost: z.string().max(255).refine(isHostMask, 'is not a host name').nullish(),
+  httpsPorts: z
+    .array(z.unknown())
+    .max(0, 'needs TLS to the sandbox, which the local cloud does not speak')
+    .optional(),
+});
+
+export const createSchema = z.looseObject({
+  templateID: z.string().min(1),
+  timeout: timeout.optional(),
+  secure: z.boolean().optional(),
+  autoPause: z.boolean().optional(),
+  metadata: texts.optional(),
+  envVars: texts.optional(),
+  network: networkSchema.nullish(),
+  volumeMounts: z.array(z.unknown()).max(0, 'Volume mounts are not enabled.').nullish(),
+});
+
+export const connectSchema = z.looseObject({ timeout: timeout.optional() });
+export const resumeSchema = z.looseObject({ timeout: timeout.optional(), autoPause: z.boolean().optional() });
+/** Below zero is zero: end now. */
+export const timeoutSchema = z.looseObject({
+  timeout: z
+    .int()
+    .max(LONGEST_HOURS * 3600, TOO_LONG)
+    .transform((value) => Math.max(0, value)),
+});
+
+export type NetworkRequest = z.infer<typeof networkSchema>;
+export type CreateRequest = z.infer<typeof createSchema>;
+
+/** The first fault in E2B's words; a message that is a sentence of its own stands alone. */
+export function faultText(error: z.ZodError): string {
+  const [issue] = error.issues;
+  const { path = [], message = '' } = issue ?? {};
+  if (/^(Timeout|Volume) /.test(message)) return message;
+  return `Error when parsing request: ${path.join('.') || 'body'}: ${message}`;
+}

@@ -1,0 +1,122 @@
+import { randomBytes } from 'node:crypto';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { SandgateError } from '#src/errors.js';
+import type { Logger } from '#src/observe/logger.js';
+import { prepareSocket, socketPlace } from '#src/server/socket-path.js';
+import { API_KEY, createKeyTest, newApiKey } from './api/api-key.ts';
+import { domainOfHost } from './api/domain-of-host.ts';
+import { Operations } from './api/operations.ts';
+import { createApi } from './api/server.ts';
+import { gateAdmin } from './gates.ts';
+import { AgentProgram } from './life/agent-program.ts';
+import { EntryTable } from './life/entry-table.ts';
+import { Life } from './life/life.ts';
+import { Policies } from './life/policies.ts';
+import { startNodeProxy } from './node-proxy/node-proxy.ts';
+import { thisCgroupPlace } from './sandbox/cgroup.ts';
+import { findIsolation, type Isolation } from './sandbox/isolation.ts';
+import { Sandboxes } from './sandbox/sandboxes.ts';
+import { newSandboxId } from './sandbox-id.ts';
+import { secretFile } from './secret-file.ts';
+import type { CloudSettings } from './settings.ts';
+import { agentToken, trafficToken } from './tokens.ts';
+
+/** The local cloud's one composition root. */
+export interface Cloud {
+  readonly isolation: Isolation;
+  /** Ends every sandbox. */
+  close(): Promise<void>;
+}
+
+const GRACE_MS = 1000;
+
+/** Starts it, having ended what a killed predecessor left. Throws a SandgateError and leaves nothing open. */
+export async function startCloud(settings: CloudSettings, log: Logger): Promise<Cloud> {
+  const undo: (() => Promise<void> | void)[] = [];
+  try {
+    return await compose(settings, log, undo);
+  } catch (error) {
+    for (const step of undo.reverse()) await step();
+    throw error;
+  }
+}
+
+async function compose(
+  settings: CloudSettings,
+  log: Logger,
+  undo: (() => Promise<void> | void)[],
+): Promise<Cloud> {
+  const { stateDir, domains, domain } = settings;
+  const isolation = settings.isolation ? await findIsolation(process.getuid?.() ?? 0) : 'none';
+  const inCloud = (name: string) => join(stateDir, 'cloud', name);
+  const key = secretFile(inCloud('api-key'), API_KEY, () => newApiKey(randomBytes));
+  const seed = secretFile(inCloud('token-seed'), /^[0-9a-f]{64}$/, () => randomBytes(32).toString('hex'));
+  const table = new EntryTable(inCloud('cloud.db'));
+  undo.push(() => table.close());
+
+  const agent = new AgentProgram(settings.agent);
+  const sandboxes = new Sandboxes({
+    stateDir,
+    isolation,
+    programs: agent.files,
+    graceMs: GRACE_MS,
+    cgroups: thisCgroupPlace(),
+    searchPath: settings.searchPath,
+    temporary: tmpdir(),
+  });
+  const proxy = await startNodeProxy({ port: 0, find: (sandboxId) => life.find(sandboxId) });
+  undo.push(() => proxy.close());
+  const tokens = {
+    traffic: (sandboxId: string) => trafficToken(seed, sandboxId),
+    agent: (sandboxId: string) => agentToken(seed, sandboxId),
+  };
+  const policies = new Policies({
+    admin: gateAdmin(settings),
+    route: { address: '127.0.0.1', port: proxy.port },
+    trafficToken: tokens.traffic,
+  });
+  const life = new Life({
+    ...{ sandboxes, agent, policies, table, log },
+    agentToken: tokens.agent,
+    newId: () => newSandboxId(randomBytes),
+    now: Date.now,
+  });
+  await life.recover();
+  undo.push(() => life.close());
+
+  const api = createApi({
+    operations: new Operations(life, tokens),
+    isKey: createKeyTest(key),
+    domainOf: (host) => domainOfHost(host, domains, domain),
+    onFault: (error) => log.error({ err: error }, 'request_fault'),
+  });
+  undo.push(() => api.close());
+  await listen(api, settings.listen);
+  log.info({ isolation }, 'cloud_ready');
+  return {
+    isolation,
+    async close() {
+      await api.close();
+      await life.close();
+      await proxy.close();
+      table.close();
+    },
+  };
+}
+
+async function listen(api: ReturnType<typeof createApi>, wanted: CloudSettings['listen']): Promise<void> {
+  if ('path' in wanted) {
+    const place = socketPlace({ path: wanted.path, access: 'private' }, tmpdir());
+    await prepareSocket(place, 'SANDGATE_CLOUD');
+    // Whoever may not enter its folder cannot reach it; Envoy is this user.
+    await api.listen({ path: place.path });
+    return;
+  }
+  await api.listen({ host: wanted.host, port: wanted.port }).catch((cause: Error) => {
+    throw new SandgateError('ADDRESS_IN_USE', `the local cloud cannot listen: ${cause.message}`, {
+      remedy: 'stop what listens there, or choose another address (--listen)',
+      cause,
+    });
+  });
+}

@@ -1,0 +1,38 @@
+import { toSandgateError } from '#src/errors.js';
+import { createLogger } from '#src/observe/logger.js';
+import { listenForStop } from '#src/stop-signal.js';
+import { startCloud } from './cloud.ts';
+import { NO_ISOLATION_WARNING } from './sandbox/isolation.ts';
+import { readCloudSettings, USAGE } from './settings.ts';
+
+process.stdout.on('error', () => {});
+process.stderr.on('error', () => {});
+process.on('uncaughtException', end).on('unhandledRejection', end);
+
+const signals = listenForStop(process, () => performance.now());
+try {
+  const asked = readCloudSettings(process.argv.slice(2), process.env);
+  if (asked.kind === 'help') process.stdout.write(USAGE);
+  else await run(asked.settings);
+} catch (error) {
+  end(error);
+}
+
+async function run(settings: Parameters<typeof startCloud>[0]): Promise<void> {
+  const { log, flush } = createLogger(settings.logLevel, 2);
+  signals.force.addEventListener('abort', () => process.exit(1));
+  if (!settings.isolation) process.stderr.write(`sandgate: ${NO_ISOLATION_WARNING}\n`);
+  const cloud = await startCloud(settings, log);
+  process.stdout.write(`local cloud ready: isolation ${cloud.isolation}\n`);
+  await signals.stopped;
+  await cloud.close();
+  flush();
+  process.exit(0);
+}
+
+/** In an unknown state it must not run sandboxes: its supervisor starts it again, and the next start ends them. */
+function end(thrown: unknown): never {
+  const { code, message, remedy } = toSandgateError(thrown);
+  process.stderr.write(`sandgate: ${message} [${code}]${remedy ? `; remedy: ${remedy}` : ''}\n`);
+  process.exit(code === 'SETTINGS_INVALID' ? 2 : 1);
+}

@@ -1,0 +1,145 @@
+import { once } from 'node:events';
+import {
+  type ClientRequest,
+  createServer,
+  request as httpRequest,
+  type IncomingMessage,
+  type ServerResponse,
+} from 'node:http';
+import type { AddressInfo, Socket } from 'node:net';
+import type { Duplex } from 'node:stream';
+import { SandgateError } from '#src/errors.js';
+import { AGENT_PORT } from '#src/target/port.js';
+import { resolveTarget } from '#src/target/resolve.js';
+import { dial } from './dial.ts';
+import { handOver, tunnel } from './hand-over.ts';
+import { upstreamHeaders } from './upstream-headers.ts';
+
+/** What the node proxy must know of a sandbox to reach it. */
+export interface ProxiedSandbox {
+  bridgeSocket: string;
+  /** What to ask the bridge for where the request is for 49983. */
+  agentPort: number;
+  /** `${PORT}` stands for the port. */
+  maskRequestHost?: string | undefined;
+}
+
+export interface NodeProxyOptions {
+  /** 0: any free one. Always on 127.0.0.1: whoever reaches it needs no token, and sandboxes have a loopback of their own. */
+  port: number;
+  find(sandboxId: string): ProxiedSandbox | undefined;
+}
+
+export interface NodeProxy {
+  readonly port: number;
+  /** Cuts what is open. */
+  close(): Promise<void>;
+}
+
+/** Envoy lets 60 KiB through and adds some of its own. */
+const MOST_HEADER_BYTES = 96 * 1024;
+
+const EVERY_DOMAIN = { domains: { matches: () => true }, headerRouting: false };
+const ABSENT = { kind: 'absent' } as const;
+
+/**
+ * The `route` of every sandbox of the local cloud: reads the Host that the gate checked, and hands the request through
+ * the sandbox's bridge to the port inside. What cannot be handed over is cut off without a word, and Envoy makes the
+ * contract's page of it: an answer from here could not say `x-sandgate-reason`, which Envoy takes from no upstream.
+ */
+export async function startNodeProxy(options: NodeProxyOptions): Promise<NodeProxy> {
+  const sockets = new Set<Duplex>();
+  // Streams last as long as they like; Envoy has the time-outs.
+  const server = createServer({
+    maxHeaderSize: MOST_HEADER_BYTES,
+    requestTimeout: 0,
+    headersTimeout: 0,
+    keepAliveTimeout: 0,
+  });
+  const open = async (request: IncomingMessage, upgrade: boolean): Promise<ClientRequest | undefined> => {
+    const upstream = await reach(request, options.find);
+    if (upstream === undefined) return undefined;
+    sockets.add(upstream.socket);
+    upstream.socket.once('close', () => sockets.delete(upstream.socket));
+    try {
+      return httpRequest({
+        method: request.method,
+        path: request.url,
+        headers: upstreamHeaders(request.rawHeaders, upstream.port, upstream.mask, upgrade),
+        setHost: false,
+        maxHeaderSize: MOST_HEADER_BYTES,
+        createConnection: () => upstream.socket,
+      });
+    } catch (error) {
+      upstream.socket.destroy();
+      throw error;
+    }
+  };
+  const plain = (request: IncomingMessage, response: ServerResponse) =>
+    void open(request, false).then(
+      (upstream) => (upstream ? handOver(request, response, upstream) : request.socket.destroy()),
+      () => request.socket.destroy(),
+    );
+  server.on('connection', (socket) => {
+    sockets.add(socket);
+    socket.once('close', () => sockets.delete(socket));
+  });
+  server.on('request', plain);
+  server.on('checkContinue', plain);
+  server.on('upgrade', (request, socket, head) => {
+    socket.on('error', () => {});
+    open(request, true).then(
+      (upstream) => (upstream ? tunnel(socket, head, upstream) : socket.destroy()),
+      () => socket.destroy(),
+    );
+  });
+  server.on('clientError', (_error, socket) => socket.destroy());
+
+  server.listen(options.port, '127.0.0.1');
+  await once(server, 'listening').catch((error) => {
+    throw new SandgateError(
+      'ADDRESS_IN_USE',
+      `the node proxy cannot listen on 127.0.0.1:${options.port}: ${error.message}`,
+      {
+        remedy: 'stop what listens there, or choose another port',
+        cause: error,
+      },
+    );
+  });
+  return {
+    port: (server.address() as AddressInfo).port,
+    async close() {
+      const closed = once(server, 'close');
+      server.close();
+      for (const socket of sockets) socket.destroy();
+      await closed;
+    },
+  };
+}
+
+interface Reached {
+  socket: Socket;
+  port: number;
+  mask: string | undefined;
+}
+
+async function reach(request: IncomingMessage, find: NodeProxyOptions['find']): Promise<Reached | undefined> {
+  // The gate has judged the domain; here only what it wrote in front of it counts.
+  const resolved = resolveTarget(request.headers.host ?? '', ABSENT, ABSENT, EVERY_DOMAIN);
+  if (resolved.kind === 'error') return undefined;
+  const { sandboxId, port } = resolved.target;
+  const sandbox = find(sandboxId);
+  if (sandbox === undefined) return undefined;
+  const gone = new AbortController();
+  const leave = () => gone.abort();
+  request.socket.once('close', leave);
+  try {
+    const asked = port === AGENT_PORT ? sandbox.agentPort : port;
+    const dialled = await dial(sandbox.bridgeSocket, asked, gone.signal);
+    return dialled.kind === 'open'
+      ? { socket: dialled.socket, port, mask: sandbox.maskRequestHost }
+      : undefined;
+  } finally {
+    request.socket.off('close', leave);
+  }
+}

@@ -1,0 +1,123 @@
+import { createHash } from 'node:crypto';
+import { existsSync, mkdirSync, readFileSync, rmdirSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { setTimeout as pause } from 'node:timers/promises';
+import { SandgateError } from '#src/errors.js';
+import type { LimitedBy, Limits } from './sandbox.ts';
+
+/** The cgroups of one sandbox: none, one (v2) or two (v1). */
+export interface Cgroup {
+  readonly folders: readonly string[];
+  readonly limitedBy: LimitedBy;
+}
+
+/** Where cgroups are, and which ones this process is in (`/proc/self/cgroup`). */
+export interface CgroupPlace {
+  mount: string;
+  membership: string;
+}
+
+export function thisCgroupPlace(): CgroupPlace {
+  let membership = '';
+  try {
+    membership = readFileSync('/proc/self/cgroup', 'utf8');
+  } catch {
+    // A kernel without cgroups: rlimits it is.
+  }
+  return { mount: '/sys/fs/cgroup', membership };
+}
+
+/** Two clouds on one machine may both have a sandbox of that id. */
+export function cgroupName(stateDir: string, sandboxId: string): string {
+  return `sandgate-${createHash('sha256').update(stateDir).digest('hex').slice(0, 8)}-${sandboxId}`;
+}
+
+/** Makes what this machine lets us make; what is missing in `limitedBy` must be kept by rlimits. */
+export function makeCgroup(name: string, limits: Limits, place: CgroupPlace): Cgroup {
+  const bytes = String(limits.memoryMiB * 1024 * 1024);
+  const processes = String(limits.processes);
+  if (existsSync(join(place.mount, 'cgroup.controllers'))) {
+    const made = unified(name, place, { 'memory.max': bytes, 'pids.max': processes });
+    if (made === undefined) return { folders: [], limitedBy: { memory: 'rlimit', processes: 'rlimit' } };
+    // Absent where there is no swap.
+    attempt(() => write(made, { 'memory.swap.max': '0' }));
+    return { folders: [made], limitedBy: { memory: 'cgroup', processes: 'cgroup' } };
+  }
+  const memory = versionOne('memory', name, place, { 'memory.limit_in_bytes': bytes });
+  if (memory !== undefined) attempt(() => write(memory, { 'memory.memsw.limit_in_bytes': bytes }));
+  const pids = versionOne('pids', name, place, { 'pids.max': processes });
+  return {
+    folders: [memory, pids].filter((folder) => folder !== undefined),
+    limitedBy: { memory: memory ? 'cgroup' : 'rlimit', processes: pids ? 'cgroup' : 'rlimit' },
+  };
+}
+
+/** Throws SANDBOX_FAILED. */
+export function joinCgroup(cgroup: Cgroup, pid: number): void {
+  for (const folder of cgroup.folders) {
+    try {
+      writeFileSync(join(folder, 'cgroup.procs'), String(pid));
+    } catch (error) {
+      throw new SandgateError('SANDBOX_FAILED', `cannot put a sandbox into the cgroup ${folder}`, {
+        remedy: 'run the local cloud in a cgroup that it may divide, or as root',
+        cause: error,
+      });
+    }
+  }
+}
+
+/** After the last process has ended. The kernel lets go of a cgroup a moment after that. */
+export async function removeCgroups(folders: readonly string[]): Promise<void> {
+  for (const folder of folders) {
+    for (let tries = 0; tries < 100 && existsSync(folder); tries++) {
+      if (attempt(() => rmdirSync(folder))) break;
+      await pause(20);
+    }
+  }
+}
+
+function unified(name: string, place: CgroupPlace, values: Record<string, string>): string | undefined {
+  const own = /^0::(\/.*)$/m.exec(place.membership)?.[1] ?? '/';
+  for (const parent of [join(place.mount, own), place.mount]) {
+    // Refused where the parent holds processes itself, unless it is the root of all.
+    attempt(() => write(parent, { 'cgroup.subtree_control': '+memory +pids' }));
+    const made = make(join(parent, name), values);
+    if (made !== undefined) return made;
+  }
+  return undefined;
+}
+
+function versionOne(
+  controller: string,
+  name: string,
+  place: CgroupPlace,
+  values: Record<string, string>,
+): string | undefined {
+  const own = new RegExp(`^\\d+:(?:.*,)?${controller}(?:,.*)?:(/.*)$`, 'm').exec(place.membership)?.[1];
+  return own === undefined ? undefined : make(join(place.mount, controller, own, name), values);
+}
+
+/** Undefined where the folder cannot be made or lacks the files: not a controller of ours. */
+function make(folder: string, values: Record<string, string>): string | undefined {
+  // An empty one of a killed host; one in use stays.
+  attempt(() => rmdirSync(folder));
+  if (!attempt(() => mkdirSync(folder))) return undefined;
+  if (attempt(() => write(folder, values))) return folder;
+  attempt(() => rmdirSync(folder));
+  return undefined;
+}
+
+function write(folder: string, values: Record<string, string>): void {
+  // `r+`: never makes a file, which would pass for a limit on a folder that is no cgroup.
+  for (const [file, value] of Object.entries(values))
+    writeFileSync(join(folder, file), value, { flag: 'r+' });
+}
+
+function attempt(step: () => void): boolean {
+  try {
+    step();
+    return true;
+  } catch {
+    return false;
+  }
+}

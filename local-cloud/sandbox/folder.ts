@@ -1,0 +1,62 @@
+import { execFile } from 'node:child_process';
+import { chmodSync, chownSync, mkdirSync } from 'node:fs';
+import { rm } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
+import { promisify } from 'node:util';
+import { SandgateError } from '#src/errors.js';
+import { socketPlace } from '#src/server/socket-path.js';
+
+/** The places of one sandbox on the host. */
+export interface SandboxFolder {
+  path: string;
+  home: string;
+  /** Folder of the bridge's socket alone. */
+  sockets: string;
+  bridgeSocket: string;
+  /** What its programs wrote on standard output and error. */
+  log: string;
+}
+
+/** `user` inside; see image/passwd. */
+const USER = 1000;
+
+/** Makes the folders, owned by the sandbox's users where it has some. Throws STATE_UNUSABLE. */
+export function makeFolder(path: string, uidBase: number | undefined, temporary: string): SandboxFolder {
+  const wanted = { path: join(path, 'sockets', 'bridge.sock'), access: 'private' } as const;
+  const bridgeSocket = socketPlace(wanted, temporary).path;
+  const sockets = dirname(bridgeSocket);
+  const home = join(path, 'home');
+  const make = (folder: string, mode: number, user: number) => {
+    mkdirSync(folder, { recursive: true });
+    if (uidBase !== undefined) chownSync(folder, uidBase + user, uidBase + user);
+    chmodSync(folder, mode);
+  };
+  try {
+    mkdirSync(dirname(path), { recursive: true, mode: 0o700 });
+    mkdirSync(path, { mode: 0o700 });
+    mkdirSync(join(path, 'root'));
+    make(home, 0o755, USER);
+    // Programs of the machine that are shown may lie in a root's home.
+    make(join(path, 'root-home'), 0o711, 0);
+    make(join(path, 'tmp'), 0o1777, 0);
+    make(sockets, 0o700, 0);
+  } catch (error) {
+    throw new SandgateError('STATE_UNUSABLE', `cannot make ${path}: ${(error as Error).message}`, {
+      remedy: 'free some space, or choose another state folder (SANDGATE_STATE_DIR)',
+      cause: error,
+    });
+  }
+  return { path, home, sockets, bridgeSocket, log: join(path, 'log') };
+}
+
+/** Once nothing runs in it any more. */
+export async function removeFolder(path: string, sockets: string | undefined): Promise<void> {
+  if (sockets !== undefined) await rm(sockets, { recursive: true, force: true });
+  try {
+    await rm(path, { recursive: true, force: true });
+  } catch {
+    // A folder that its owner may not enter, which only root removes as it is.
+    await promisify(execFile)('chmod', ['-R', 'u+rwX', path]).catch(() => {});
+    await rm(path, { recursive: true, force: true });
+  }
+}

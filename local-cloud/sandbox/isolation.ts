@@ -1,0 +1,56 @@
+import { execFile } from 'node:child_process';
+import { promisify } from 'node:util';
+import { SandgateError } from '#src/errors.js';
+
+/**
+ * How sandboxes are kept apart. `root`: namespaces made by root, each sandbox with 65,536 users of its own. `user`: by a
+ * user namespace, all with the one user that started us. `none`: not at all, process groups only.
+ */
+export type Isolation = 'root' | 'user' | 'none';
+
+const NAMESPACES = ['--mount', '--pid', '--fork', '--kill-child', '--net', '--ipc', '--uts'];
+
+/** The command that PID 1 of a sandbox is run by. */
+export function unshareFor(isolation: 'root' | 'user'): readonly string[] {
+  return ['unshare', ...(isolation === 'user' ? ['--user', '--map-root-user'] : []), ...NAMESPACES, '--'];
+}
+
+/** Tries what a sandbox needs of this machine, in small. */
+const TRIAL = `set -e
+command -v bash findmnt mountpoint pivot_root setpriv umount >&2
+mount -t tmpfs sandbox /tmp
+mkdir /tmp/proc
+mount -t proc proc /tmp/proc`;
+
+/** Which way works here; throws ISOLATION_UNAVAILABLE where neither does. */
+export async function findIsolation(uid: number): Promise<'root' | 'user'> {
+  const isolation = uid === 0 ? 'root' : 'user';
+  const [program, ...args] = [...unshareFor(isolation), 'sh', '-c', TRIAL];
+  try {
+    await promisify(execFile)(program!, args, { timeout: 10_000 });
+    return isolation;
+  } catch (error) {
+    throw new SandgateError(
+      'ISOLATION_UNAVAILABLE',
+      `sandboxes cannot be kept apart on this machine: ${lastLine(error)}`,
+      {
+        remedy:
+          isolation === 'root'
+            ? 'install util-linux, and in a container allow SYS_ADMIN (unshare, mount); or accept --no-isolation'
+            : 'install util-linux, allow user namespaces (sysctl user.max_user_namespaces, ' +
+              'kernel.unprivileged_userns_clone, kernel.apparmor_restrict_unprivileged_userns), or run as root; ' +
+              'or accept --no-isolation',
+        cause: error,
+      },
+    );
+  }
+}
+
+export const NO_ISOLATION_WARNING =
+  'sandboxes are NOT kept apart (--no-isolation): their processes see your files, each other, and share your ports';
+
+function lastLine(error: unknown): string {
+  const { stderr, message } = error as { stderr?: string; message: string };
+  const lines = (stderr || message).trim().split('\n');
+  return lines.at(-1) ?? message;
+}

@@ -1,0 +1,107 @@
+import { type ChildProcess, spawn } from 'node:child_process';
+import { closeSync, openSync } from 'node:fs';
+import { join } from 'node:path';
+import type { Writable } from 'node:stream';
+import { SandgateError } from '#src/errors.js';
+import { PACKAGE_ROOT } from '#src/package-root.js';
+import { identify, type ProcessIdentity } from '#src/server/process-identity.js';
+import type { SandboxFolder } from './folder.ts';
+import { type Isolation, unshareFor } from './isolation.ts';
+import { onlyChild } from './processes.ts';
+import type { SandboxCommands } from './sandbox.ts';
+import { Words } from './words.ts';
+
+/** The shell that runs a sandbox, waiting for its first word. */
+export interface Keeper {
+  keeper: ProcessIdentity;
+  init: ProcessIdentity;
+  words: Words;
+  exited: Promise<number | null>;
+}
+
+export interface KeeperOptions {
+  isolation: Isolation;
+  folder: SandboxFolder;
+  uidBase: number | undefined;
+  commands: SandboxCommands;
+  env: Readonly<Record<string, string>>;
+  input: string;
+  /** Host paths shown read-only at the same place, and folders hidden wherever they would show. */
+  visible: readonly string[];
+  hidden: readonly string[];
+  /** Empty where a cgroup does it. */
+  rlimits: { processes: string; dataKib: string };
+  searchPath: string;
+}
+
+const SCRIPTS = join(PACKAGE_ROOT, 'local-cloud', 'sandbox');
+
+export async function startKeeper(options: KeeperOptions): Promise<Keeper> {
+  const child = spawnShell(options);
+  const exited = new Promise<number | null>((resolve) => {
+    child.once('exit', (code) => resolve(code));
+    child.once('error', () => resolve(null));
+  });
+  const words = new Words(child.stdin!, child.stdout!);
+  feed(child.stdio[3] as Writable, environmentOf(options.env));
+  feed(child.stdio[4] as Writable, options.input);
+  const keeper = child.pid === undefined ? undefined : identify(child.pid);
+  const init = options.isolation === 'none' || !keeper ? keeper : await onlyChild(keeper.pid);
+  if (keeper === undefined || init === undefined) {
+    throw new SandgateError('SANDBOX_FAILED', 'the shell of a sandbox could not be started', {
+      remedy: 'see whether this machine is out of processes or memory',
+    });
+  }
+  return { keeper, init, words, exited };
+}
+
+function spawnShell(options: KeeperOptions): ChildProcess {
+  const { isolation, folder, commands, rlimits } = options;
+  const bridge = commands.bridge ?? [];
+  const shell = ['/bin/bash', join(SCRIPTS, isolation === 'none' ? 'shared.sh' : 'init.sh')];
+  const [program = '', ...args] = [
+    ...(isolation === 'none' ? [] : unshareFor(isolation)),
+    ...shell,
+    String(bridge.length),
+    ...bridge,
+    ...commands.agent,
+  ];
+  const log = openSync(folder.log, 'a', 0o600);
+  try {
+    return spawn(program, args, {
+      // A group of its own: a Ctrl-C in the terminal is for the host, which then ends its sandboxes in order.
+      detached: true,
+      cwd: '/',
+      env: {
+        PATH: options.searchPath,
+        LANG: 'C.UTF-8',
+        SANDBOX_WAY: isolation,
+        SANDBOX_FOLDER: folder.path,
+        SANDBOX_SOCKETS: folder.sockets,
+        SANDBOX_IMAGE: join(SCRIPTS, 'image'),
+        SANDBOX_VISIBLE: options.visible.join('\n'),
+        SANDBOX_HIDDEN: options.hidden.join('\n'),
+        SANDBOX_UID_BASE: String(options.uidBase ?? ''),
+        SANDBOX_PROCESSES: rlimits.processes,
+        SANDBOX_DATA_KIB: rlimits.dataKib,
+      },
+      stdio: ['pipe', 'pipe', log, 'pipe', 'pipe'],
+    });
+  } finally {
+    closeSync(log);
+  }
+}
+
+/** Zero bytes end each pair; neither a name nor a value can hold one. */
+function environmentOf(env: Readonly<Record<string, string>>): string {
+  return Object.entries(env)
+    .filter(([name, value]) => /^[A-Za-z_]\w*$/.test(name) && !value.includes('\0'))
+    .map(([name, value]) => `${name}=${value}\0`)
+    .join('');
+}
+
+function feed(pipe: Writable, text: string): void {
+  // A sandbox that fails before it reads it says so in its own words.
+  pipe.on('error', () => {});
+  pipe.end(text);
+}

@@ -1,0 +1,38 @@
+import { readFileSync } from 'node:fs';
+import { setTimeout as pause } from 'node:timers/promises';
+import { identify, isAlive, type ProcessIdentity } from '#src/server/process-identity.js';
+
+/** The one child of `unshare --fork`. Resolves once it is there; undefined where the parent ended before. */
+export async function onlyChild(parent: number): Promise<ProcessIdentity | undefined> {
+  for (;;) {
+    const children = childrenOf(parent);
+    if (children === undefined) return undefined;
+    const child = children[0] === undefined ? undefined : identify(children[0]);
+    if (child !== undefined) return child;
+    await pause(2);
+  }
+}
+
+/** SIGKILL to it, or to the group that it leads, and waits until it is gone. One that is dead may have given its number away. */
+export async function killAndWait(process_: ProcessIdentity, group: boolean): Promise<void> {
+  if (isAlive(process_)) signal(group ? -process_.pid : process_.pid, 'SIGKILL');
+  while (isAlive(process_)) await pause(5);
+}
+
+/** False where there is nobody to signal. */
+export function signal(pid: number, name: NodeJS.Signals): boolean {
+  try {
+    return process.kill(pid, name);
+  } catch {
+    return false;
+  }
+}
+
+function childrenOf(pid: number): number[] | undefined {
+  try {
+    const text = readFileSync(`/proc/${pid}/task/${pid}/children`, 'utf8').trim();
+    return text === '' ? [] : text.split(' ').map(Number);
+  } catch {
+    return undefined;
+  }
+}

@@ -1,0 +1,44 @@
+import { readdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import type { ProcessIdentity } from '#src/server/process-identity.js';
+import type { Isolation } from './isolation.ts';
+
+/** What is needed to end a sandbox whose host was killed. Written before any of its processes may do anything. */
+export interface SandboxRecord {
+  isolation: Isolation;
+  /** Leader of its process group; with isolation, the parent of `init`. */
+  keeper: ProcessIdentity;
+  /** PID 1 of its PID namespace, as the host numbers it; without isolation the keeper itself. */
+  init: ProcessIdentity;
+  cgroups: readonly string[];
+  /** Folder of the bridge's socket. */
+  sockets: string;
+  /** Outer id of its user 0; undefined where it has no users of its own. */
+  uidBase: number | undefined;
+}
+
+const FILE = 'record.json';
+
+export function writeRecord(folder: string, record: SandboxRecord): void {
+  const temporary = join(folder, `${FILE}.new`);
+  writeFileSync(temporary, JSON.stringify(record), { mode: 0o600 });
+  renameSync(temporary, join(folder, FILE));
+}
+
+/** Undefined where there is none: the host died before it let anything start. */
+export function readRecord(folder: string): SandboxRecord | undefined {
+  try {
+    return JSON.parse(readFileSync(join(folder, FILE), 'utf8')) as SandboxRecord;
+  } catch {
+    return undefined;
+  }
+}
+
+/** The sandboxes that have a folder, by id. */
+export function folderNames(sandboxes: string): string[] {
+  try {
+    return readdirSync(sandboxes);
+  } catch {
+    return [];
+  }
+}

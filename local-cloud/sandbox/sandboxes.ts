@@ -1,0 +1,164 @@
+import { readFileSync, realpathSync } from 'node:fs';
+import { join } from 'node:path';
+import { SandgateError } from '#src/errors.js';
+import { AGENT_PORT } from '#src/target/port.js';
+import { type CgroupPlace, cgroupName, joinCgroup, makeCgroup, removeCgroups } from './cgroup.ts';
+import { makeFolder, removeFolder, type SandboxFolder } from './folder.ts';
+import { freePort } from './free-port.ts';
+import type { Isolation } from './isolation.ts';
+import { type Keeper, startKeeper } from './keeper.ts';
+import { endLeftovers } from './leftovers.ts';
+import { killAndWait } from './processes.ts';
+import { writeRecord } from './record.ts';
+import { RunningSandbox } from './running-sandbox.ts';
+import { DEFAULT_LIMITS, type Inside, type Limits, type Sandbox, type SandboxRequest } from './sandbox.ts';
+import { UserRanges } from './user-ranges.ts';
+
+export interface SandboxesOptions {
+  /** Hidden from every sandbox; theirs live in `<stateDir>/sandboxes`. */
+  stateDir: string;
+  isolation: Isolation;
+  /** Files and folders of the machine, beside its system folders, that agent and bridge need: shown read-only. */
+  programs: readonly string[];
+  /** Between SIGTERM to the agent and SIGKILL to all. */
+  graceMs: number;
+  cgroups: CgroupPlace;
+  /** PATH, where `unshare` and `mount` are. */
+  searchPath: string;
+  /** The system's temporary folder, for sockets whose path would be too long. */
+  temporary: string;
+}
+
+/**
+ * The sandboxes of this machine. A stand-in for development: they cannot see or disturb each other by accident or by
+ * ordinary means, but they share the kernel, the disk and the processors. Not a boundary for hostile code.
+ */
+export class Sandboxes {
+  readonly #options: SandboxesOptions;
+  readonly #running = new Map<string, Sandbox>();
+  readonly #users: UserRanges | undefined;
+
+  constructor(options: SandboxesOptions) {
+    this.#options = options;
+    this.#users = options.isolation === 'root' ? new UserRanges() : undefined;
+  }
+
+  /** Ends what a killed predecessor left in this state folder; returns the ids. Before the first `create`. */
+  recover(): Promise<string[]> {
+    return endLeftovers(this.#folder);
+  }
+
+  get(sandboxId: string): Sandbox | undefined {
+    return this.#running.get(sandboxId);
+  }
+
+  /** Resolves once the bridge listens and the agent was started. Throws SANDBOX_FAILED, STATE_UNUSABLE. */
+  async create(request: SandboxRequest): Promise<Sandbox> {
+    const { sandboxId } = request;
+    if (!/^[a-z0-9]{1,63}$/.test(sandboxId)) {
+      throw new SandgateError('INPUT_INVALID', 'a sandbox id is 1 to 63 of a-z and 0-9', {
+        field: 'sandboxId',
+      });
+    }
+    const users = this.#users?.take();
+    const undo: (() => Promise<void>)[] = [async () => this.#users?.give(users)];
+    const clear = async () => {
+      for (const step of undo.splice(0).reverse()) await step();
+    };
+    try {
+      const folder = makeFolder(join(this.#folder, sandboxId), users, this.#options.temporary);
+      undo.push(() => removeFolder(folder.path, folder.sockets));
+      return await this.#start(request, folder, users, undo, clear);
+    } catch (error) {
+      await clear();
+      throw error;
+    }
+  }
+
+  /** Ends all of them. */
+  async endAll(): Promise<void> {
+    await Promise.all([...this.#running.values()].map((sandbox) => sandbox.end()));
+  }
+
+  async #start(
+    request: SandboxRequest,
+    folder: SandboxFolder,
+    users: number | undefined,
+    undo: (() => Promise<void>)[],
+    clear: () => Promise<void>,
+  ): Promise<Sandbox> {
+    const { sandboxId } = request;
+    const { isolation, graceMs } = this.#options;
+    const grouped = isolation === 'none';
+    const limits: Limits = { ...DEFAULT_LIMITS, ...request.limits };
+    const cgroup = makeCgroup(cgroupName(this.#options.stateDir, sandboxId), limits, this.#options.cgroups);
+    undo.push(() => removeCgroups(cgroup.folders));
+    const inside = grouped
+      ? { ...folder, bridgeSocket: folder.bridgeSocket, agentPort: await freePort(), root: folder.path }
+      : INSIDE;
+    const byRlimit = (kind: 'memory' | 'processes', value: number) =>
+      cgroup.limitedBy[kind] === 'rlimit' && !grouped ? String(value) : '';
+    const keeper = await startKeeper({
+      isolation,
+      folder,
+      uidBase: users,
+      commands: request.commands(inside),
+      env: request.env ?? {},
+      input: request.input ?? '',
+      visible: this.#options.programs,
+      hidden: [realpathSync(this.#options.stateDir)],
+      rlimits: {
+        processes: byRlimit('processes', limits.processes),
+        dataKib: byRlimit('memory', limits.memoryMiB * 1024),
+      },
+      searchPath: this.#options.searchPath,
+    });
+    undo.push(() => killAndWait(keeper.init, grouped));
+    writeRecord(folder.path, {
+      isolation,
+      keeper: keeper.keeper,
+      init: keeper.init,
+      cgroups: cgroup.folders,
+      sockets: folder.sockets,
+      uidBase: users,
+    });
+    joinCgroup(cgroup, keeper.init.pid);
+    await ready(keeper, folder);
+    const sandbox = new RunningSandbox({
+      sandboxId,
+      bridgeSocket: folder.bridgeSocket,
+      agentPort: inside.agentPort,
+      limitedBy: cgroup.limitedBy,
+      keeper,
+      grouped,
+      graceMs,
+      clear: async () => {
+        await clear();
+        this.#running.delete(sandboxId);
+      },
+    });
+    this.#running.set(sandboxId, sandbox);
+    return sandbox;
+  }
+
+  get #folder(): string {
+    return join(this.#options.stateDir, 'sandboxes');
+  }
+}
+
+const INSIDE: Inside = {
+  bridgeSocket: '/run/bridge/bridge.sock',
+  agentPort: AGENT_PORT,
+  root: '/',
+  home: '/home/user',
+};
+
+async function ready(keeper: Keeper, folder: SandboxFolder): Promise<void> {
+  keeper.words.say('go');
+  const said = await keeper.words.hear();
+  if (said === 'ready') return;
+  // The log goes with the folder.
+  const last = readFileSync(folder.log, 'utf8').trim().split('\n').at(-1);
+  const why = [said ?? 'it ended', last].filter(Boolean).join(': ');
+  throw new SandgateError('SANDBOX_FAILED', `the sandbox did not start: ${why}`);
+}

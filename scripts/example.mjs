@@ -1,0 +1,35 @@
+import { copyFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { prepare, root, run, say } from './prepare.mjs';
+import { SDK_VERSIONS, sdkFolder } from './sdk.mjs';
+
+// `npm run example:js`, `npm run example:py`: the documented program, as it stands, with E2B's own package, against the
+// local cloud of `npm start`. Only environment variables tell it where that is.
+await prepare();
+const [language = 'js', version] = process.argv.slice(2);
+const registry = language === 'py' ? 'pypi' : 'npm';
+
+const { readSettings } = await import('../dist/config.js');
+const { clientEnvironment } = await import('../dist/dev/client-environment.js');
+const { surroundings } = await import('../dist/cli/surroundings.js');
+const { report } = await import('../dist/cli/io.js');
+try {
+  const { stateDir } = readSettings('env', {}, surroundings());
+  Object.assign(process.env, await clientEnvironment(stateDir));
+} catch (error) {
+  process.exit(report(process, error, false));
+}
+
+const folder = await sdkFolder(registry, version ?? SDK_VERSIONS[registry][0]);
+const example = (/** @type {string} */ name) => join(root, 'examples', name);
+if (registry === 'npm') {
+  // A bare `import` looks beside the program.
+  const program = join(folder, 'example.mjs');
+  copyFileSync(example('example.mjs'), program);
+  say('running examples/example.mjs; the stream of its background command holds it for a minute');
+  await run(process.execPath, ['--import', example('print-statuses.mjs'), program]);
+} else {
+  process.env.PYTHONPATH = [process.env.PYTHONPATH, folder].filter(Boolean).join(':');
+  say('running examples/example.py');
+  await run('python3', [example('print_statuses.py'), example('example.py')]);
+}

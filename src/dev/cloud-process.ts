@@ -1,0 +1,86 @@
+import { spawn } from 'node:child_process';
+import { closeSync, openSync, readFileSync } from 'node:fs';
+import { createInterface } from 'node:readline';
+import { SandgateError } from '../errors.ts';
+import { PACKAGE_ROOT } from '../package-root.ts';
+import type { Settings } from '../settings.ts';
+import type { Running } from './supervisor.ts';
+
+export interface CloudProcessOptions {
+  settings: Settings;
+  /** Unix socket of its API. */
+  socket: string;
+  /** Policy APIs of the gates, as `--admin` takes them. */
+  policyApis: readonly string[];
+  /** Without `*.`. */
+  domains: readonly string[];
+  /** With its port. */
+  domain: string;
+  logFile: string;
+  onStart(pid: number): void;
+}
+
+/** It ends its sandboxes and their policies first. */
+const STOP_WITHIN_MS = 10_000;
+
+/** Starts the local cloud and waits for its ready line. Throws CLOUD_FAILED with its own last words. */
+export async function startCloudProcess(options: CloudProcessOptions): Promise<Running> {
+  const log = openSync(options.logFile, 'a', 0o600);
+  // A process group of its own, as the gates have: Ctrl-C goes to `dev` alone.
+  const child = spawn(process.execPath, [`${PACKAGE_ROOT}dist/local-cloud/main.js`, ...flags(options)], {
+    stdio: ['ignore', 'pipe', log],
+    detached: true,
+  });
+  closeSync(log);
+  if (child.pid !== undefined) options.onStart(child.pid);
+  const exited = new Promise<string>((resolve) => {
+    child.once('exit', (code, signal) => resolve(signal ?? `exit code ${code}`));
+    child.once('error', (error) => resolve(error.message));
+  });
+  const ready = new Promise<true>((resolve) => {
+    createInterface({ input: child.stdout! }).on('line', (line) => {
+      if (line.startsWith('local cloud ready')) resolve(true);
+    });
+  });
+  const first = await Promise.race([ready, exited]);
+  if (first !== true) {
+    throw new SandgateError(
+      'CLOUD_FAILED',
+      `the local cloud did not start (${first}): ${lastWords(options.logFile)}`,
+      {
+        remedy: `see ${options.logFile}, or leave it out (SANDGATE_CLOUD=off): the gate works without it`,
+      },
+    );
+  }
+  return {
+    exited,
+    async stop() {
+      child.kill('SIGTERM');
+      const late = setTimeout(() => child.kill('SIGKILL'), STOP_WITHIN_MS);
+      await exited;
+      clearTimeout(late);
+    },
+  };
+}
+
+function flags({ settings, socket, policyApis, domains, domain }: CloudProcessOptions): string[] {
+  const values = {
+    'state-dir': settings.stateDir,
+    listen: `unix:${socket}`,
+    'policy-api': policyApis.join(','),
+    domains: domains.join(','),
+    domain,
+    ...(settings.agent !== undefined && { agent: settings.agent }),
+    'log-level': settings.logLevel === 'silent' ? 'fatal' : settings.logLevel,
+  };
+  const given = Object.entries(values).map(([name, value]) => `--${name}=${value}`);
+  return settings.isolation ? given : [...given, '--no-isolation'];
+}
+
+function lastWords(file: string): string {
+  const lines = readFileSync(file, 'utf8').trim().split('\n');
+  return (lines.findLast((line) => line.startsWith('sandgate: ')) ?? lines.at(-1) ?? '').replace(
+    /^sandgate: /,
+    '',
+  );
+}

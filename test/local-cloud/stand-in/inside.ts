@@ -1,0 +1,54 @@
+import { request as httpRequest } from 'node:http';
+import { fileURLToPath } from 'node:url';
+import { dial } from '../../../local-cloud/node-proxy/dial.ts';
+import type { Inside, Sandbox, SandboxCommands } from '../../../local-cloud/sandbox/sandbox.ts';
+
+const here = (name: string) => fileURLToPath(new URL(name, import.meta.url));
+
+/** Folder of the stand-ins, to be shown in the sandboxes. */
+export const STAND_INS = here('.');
+
+export function standIns(inside: Inside): SandboxCommands {
+  return {
+    bridge: [process.execPath, here('bridge.mjs'), inside.bridgeSocket],
+    agent: [process.execPath, here('agent.mjs'), String(inside.agentPort)],
+  };
+}
+
+/** What is needed to reach its agent. */
+export type Reached = Pick<Sandbox, 'bridgeSocket' | 'agentPort'>;
+
+export interface Told {
+  code: number;
+  out: string;
+}
+
+/** Runs a command inside, in a login shell of the agent's user or of `user`. */
+export async function run(sandbox: Reached, command: string, user = ''): Promise<Told> {
+  return JSON.parse(await askAgent(sandbox, '/', command, { 'x-user': user }));
+}
+
+/** What comes back from the agent of a sandbox, past the node proxy. */
+export async function askAgent(
+  sandbox: Reached,
+  path: string,
+  body = '',
+  headers: Record<string, string> = {},
+): Promise<string> {
+  const dialled = await dial(sandbox.bridgeSocket, sandbox.agentPort, new AbortController().signal);
+  if (dialled.kind !== 'open') throw new Error(`the agent is ${dialled.kind}`);
+  return new Promise((resolve, reject) => {
+    const asked = httpRequest(
+      { method: body === '' ? 'GET' : 'POST', path, headers, createConnection: () => dialled.socket },
+      (answer) => {
+        let text = '';
+        answer.setEncoding('utf8').on('data', (part: string) => {
+          text += part;
+        });
+        answer.on('end', () => resolve(text)).on('error', reject);
+      },
+    );
+    asked.on('error', reject);
+    asked.end(body);
+  });
+}

@@ -1,0 +1,73 @@
+import { tmpdir } from 'node:os';
+import { fileURLToPath } from 'node:url';
+import { type NodeProxy, startNodeProxy } from '../../../local-cloud/node-proxy/node-proxy.ts';
+import { thisCgroupPlace } from '../../../local-cloud/sandbox/cgroup.ts';
+import { findIsolation } from '../../../local-cloud/sandbox/isolation.ts';
+import type { Sandbox } from '../../../local-cloud/sandbox/sandbox.ts';
+import { Sandboxes } from '../../../local-cloud/sandbox/sandboxes.ts';
+import { publicSandbox, startTestStack, type TestStack } from '../../stack/test-stack.ts';
+import { run, STAND_INS, standIns } from './inside.ts';
+
+const SERVER = fileURLToPath(new URL('server.mjs', import.meta.url));
+
+/** Real sandboxes behind a node proxy, behind the real Envoy and gate. */
+export interface Neighbourhood {
+  stack: TestStack;
+  proxy: NodeProxy;
+  sandboxes: Sandboxes;
+  /** With its policy in force: public, but for what `access` says. */
+  add(sandboxId: string, more?: { mask?: string; access?: object }): Promise<Sandbox>;
+  /** Resolves once the server was started, which is before it listens. */
+  serve(sandbox: Sandbox, port: number, before?: string): Promise<void>;
+  stop(): Promise<void>;
+}
+
+export async function startNeighbourhood(): Promise<Neighbourhood> {
+  const stack = await startTestStack();
+  const masks = new Map<string, string>();
+  const sandboxes = new Sandboxes({
+    stateDir: stack.stateDir,
+    isolation: await findIsolation(process.getuid?.() ?? -1),
+    programs: [STAND_INS],
+    graceMs: 2000,
+    cgroups: thisCgroupPlace(),
+    searchPath: process.env.PATH ?? '',
+    temporary: tmpdir(),
+  });
+  const proxy = await startNodeProxy({
+    port: 0,
+    find(sandboxId) {
+      const found = sandboxes.get(sandboxId);
+      return (
+        found && {
+          bridgeSocket: found.bridgeSocket,
+          agentPort: found.agentPort,
+          maskRequestHost: masks.get(sandboxId),
+        }
+      );
+    },
+  });
+  return {
+    stack,
+    proxy,
+    sandboxes,
+    async add(sandboxId, { mask, access } = {}) {
+      const sandbox = await sandboxes.create({ sandboxId, commands: standIns });
+      if (mask !== undefined) masks.set(sandboxId, mask);
+      const runtime = { route: { address: '127.0.0.1', port: proxy.port }, agent: 'self-authenticating' };
+      await stack.put(publicSandbox(sandboxId, { runtime, access: access ?? {} }));
+      return sandbox;
+    },
+    async serve(sandbox, port, before = '') {
+      await run(
+        sandbox,
+        `(${before} exec node ${SERVER} ${port} ${sandbox.sandboxId}) >/tmp/server-${port} 2>&1 </dev/null &`,
+      );
+    },
+    async stop() {
+      await sandboxes.endAll();
+      await proxy.close();
+      await stack.stop();
+    },
+  };
+}

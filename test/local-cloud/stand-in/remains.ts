@@ -1,0 +1,52 @@
+import { existsSync, readdirSync, readFileSync, readlinkSync } from 'node:fs';
+import { join } from 'node:path';
+import { cgroupName, thisCgroupPlace } from '../../../local-cloud/sandbox/cgroup.ts';
+
+const KINDS = ['pid', 'net', 'mnt', 'ipc', 'uts'];
+
+/** The namespaces of a process, such as `pid:[4026532201]`. */
+export const namespacesOf = (pid: number) =>
+  KINDS.flatMap((kind) => attempt(() => readlinkSync(`/proc/${pid}/ns/${kind}`)) ?? []);
+
+/** Everything of these sandboxes that this machine still holds, in words; empty is what is wanted. */
+export function remains(stateDir: string, ids: readonly string[], namespaces: readonly string[]): string[] {
+  const found: string[] = [];
+  const folders = attempt(() => readdirSync(join(stateDir, 'sandboxes'))) ?? [];
+  for (const name of folders) if (ids.includes(name)) found.push(`folder ${name}`);
+  for (const pid of readdirSync('/proc').filter((name) => /^\d+$/.test(name))) {
+    for (const namespace of namespacesOf(Number(pid))) {
+      if (namespaces.includes(namespace)) found.push(`process ${pid} in ${namespace}`);
+    }
+    const mounts = attempt(() => readFileSync(`/proc/${pid}/mountinfo`, 'utf8')) ?? '';
+    for (const id of ids) {
+      if (mounts.includes(join(stateDir, 'sandboxes', id))) found.push(`mount of ${id} in ${pid}`);
+    }
+    const environment = attempt(() => readFileSync(`/proc/${pid}/environ`, 'utf8')) ?? '';
+    if (environment.includes(`SANDBOX_FOLDER=${stateDir}`)) found.push(`process ${pid}`);
+  }
+  for (const id of ids) found.push(...cgroupsOf(stateDir, id));
+  return found;
+}
+
+/** Folders of cgroups that carry a sandbox's name. */
+export function cgroupsOf(stateDir: string, sandboxId: string): string[] {
+  const { mount, membership } = thisCgroupPlace();
+  return membership
+    .trim()
+    .split('\n')
+    .map((line) => {
+      const [, controller = '', path = ''] = /^\d+:([^:]*):(.*)$/.exec(line) ?? [];
+      return join(mount, controller, path, cgroupName(stateDir, sandboxId));
+    })
+    .concat(join(mount, cgroupName(stateDir, sandboxId)))
+    .filter((folder) => existsSync(folder));
+}
+
+function attempt<T>(step: () => T): T | undefined {
+  try {
+    return step();
+  } catch {
+    // A process that has just ended, or that is not ours to look into.
+    return undefined;
+  }
+}
