@@ -102,7 +102,7 @@ export class Operations {
         const entry = this.#life.get(sandboxId);
         if (entry === undefined) return notFound(sandboxId);
         if (asked.allowPublicTraffic === false && !entry.secure) return refusal(400, NEEDS_SECURE);
-        const changed = await this.#life.setNetwork(sandboxId, networkChange(entry, asked));
+        const changed = await this.#life.setNetwork(sandboxId, networkChange(asked));
         return changed ? NO_CONTENT : notFound(sandboxId);
       }),
     );
@@ -141,14 +141,14 @@ export class Operations {
   }
 }
 
-/** A field that is left out stays as it was; a mask of `null` goes. */
-function networkChange(entry: Entry, asked: NetworkRequest): Parameters<Life['setNetwork']>[1] {
-  const { allowPublicTraffic, maskRequestHost } = asked;
+/** Rules about what it may reach are replaced as one; who may reach it stays as it was where nothing is said. */
+function networkChange(asked: NetworkRequest): Parameters<Life['setNetwork']>[1] {
+  const { allowPublicTraffic, maskRequestHost, ...rules } = asked;
   return {
-    network: { ...entry.network, ...asked },
+    network: rules,
     ...(allowPublicTraffic !== undefined && { allowPublicTraffic }),
     ...(maskRequestHost !== undefined && { maskRequestHost: maskRequestHost ?? undefined }),
-  } as Parameters<Life['setNetwork']>[1];
+  };
 }
 
 async function reading<S extends z.ZodType>(

@@ -298,12 +298,9 @@ await check('getHost: WebSocket', async () => {
   equal(echoed, 'hello');
 });
 await check('sandbox.updateNetwork', async () => {
-  const update = /** @type {(network: object) => Promise<void>} */ (box.updateNetwork.bind(box));
-  await update({ allowPublicTraffic: true });
-  equal((await ask(box, 8080)).status, 200);
-  await update({ allowPublicTraffic: false });
-  equal((await ask(box, 8080)).status, 403);
-  equal((await ask(box, 8080, tokenOf(box))).status, 200);
+  await box.updateNetwork({ denyOut: ['203.0.113.0/24'] });
+  equal((await box.getInfo()).network.denyOut, ['203.0.113.0/24']);
+  equal([(await ask(box, 8080)).status, (await ask(box, 8080, tokenOf(box))).status], [403, 200]);
 });
 await check('two sandboxes on one port, one public with maskRequestHost', async () => {
   const other = await Sandbox.create({ network: { maskRequestHost: 'localhost:${PORT}' } });
