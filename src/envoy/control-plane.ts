@@ -1,12 +1,11 @@
 import type { Document, YAMLMap, YAMLSeq } from 'yaml';
+import { type GateAddress, socket } from './socket-address.ts';
 
-/** The control plane of the local cloud, which shares the ingress. */
-export interface ControlPlane {
-  /** Unix socket of its API. */
-  path: string;
+/** The control plane of the local cloud, which shares the ingress: where its API listens. */
+export type ControlPlane = GateAddress & {
   /** Exact host names, such as `api.e2b.localhost`; any port of them. */
   hosts: readonly string[];
-}
+};
 
 const TRY_AGAIN = '{"code":503,"message":"The local cloud is not running. Try again in a moment."}';
 
@@ -14,7 +13,7 @@ const TRY_AGAIN = '{"code":503,"message":"The local cloud is not running. Try ag
  * Adds the one host that the gate is not asked about: the API checks a key of its own. Envoy compares a host whole, but
  * for case and a port that is a number; anything else that looks like it (a trailing dot, two Hosts) is the gate's.
  */
-export function addControlPlane(document: Document, listener: YAMLMap, { path, hosts }: ControlPlane): void {
+export function addControlPlane(document: Document, listener: YAMLMap, { hosts, ...at }: ControlPlane): void {
   const ingress = listener.getIn(['filter_chains', 0, 'filters', 0, 'typed_config']) as YAMLMap;
   ingress.setIn(['route_config', 'ignore_port_in_host_matching'], true);
   const virtualHosts = ingress.getIn(['route_config', 'virtual_hosts']) as YAMLSeq;
@@ -35,7 +34,7 @@ export function addControlPlane(document: Document, listener: YAMLMap, { path, h
   const mappers = ingress.getIn(['local_reply_config', 'mappers']) as YAMLSeq;
   mappers.items.unshift(document.createNode(awayMapper(hosts)));
   const clusters = document.getIn(['static_resources', 'clusters']) as YAMLSeq;
-  clusters.add(document.createNode(cluster(path)));
+  clusters.add(document.createNode(cluster(at)));
 }
 
 /** The pages about closed ports are about sandboxes. */
@@ -59,14 +58,14 @@ function awayMapper(hosts: readonly string[]) {
   };
 }
 
-function cluster(path: string) {
+function cluster(at: GateAddress) {
   return {
     name: 'control_plane',
     type: 'STATIC',
     connect_timeout: '1s',
     load_assignment: {
       cluster_name: 'control_plane',
-      endpoints: [{ lb_endpoints: [{ endpoint: { address: { pipe: { path } } } }] }],
+      endpoints: [{ lb_endpoints: [{ endpoint: { address: socket(at) } }] }],
     },
   };
 }
