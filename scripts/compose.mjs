@@ -27,7 +27,7 @@ export function docker(args, env = process.env, output = 'pipe') {
   });
   if (error) {
     throw new Error(
-      `cannot run docker (${error.message}): install Docker Engine with the compose plugin, 2.24 or newer`,
+      `cannot run docker (${error.message}): install Docker Engine with the compose plugin, 2.26 or newer`,
     );
   }
   if (status !== 0) {
