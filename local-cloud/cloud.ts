@@ -13,6 +13,7 @@ import { AgentProgram } from './life/agent-program.ts';
 import { EntryTable } from './life/entry-table.ts';
 import { Life } from './life/life.ts';
 import { Policies } from './life/policies.ts';
+import { recover } from './life/recover.ts';
 import { startNodeProxy } from './node-proxy/node-proxy.ts';
 import { thisCgroupPlace } from './sandbox/cgroup.ts';
 import { findIsolation, type Isolation } from './sandbox/isolation.ts';
@@ -76,13 +77,14 @@ async function compose(
     route: { address: '127.0.0.1', port: proxy.port },
     trafficToken: tokens.traffic,
   });
+  const parts = { sandboxes, policies, table, log };
   const life = new Life({
-    ...{ sandboxes, agent, policies, table, log },
+    ...{ ...parts, agent },
     agentToken: tokens.agent,
     newId: () => newSandboxId(randomBytes),
     now: Date.now,
   });
-  await life.recover();
+  await recover(parts);
   undo.push(() => life.close());
 
   const api = createApi({

@@ -13,14 +13,16 @@ const { readSettings } = await import('../dist/config.js');
 const { clientEnvironment } = await import('../dist/dev/client-environment.js');
 const { surroundings } = await import('../dist/cli/surroundings.js');
 const { report } = await import('../dist/cli/io.js');
+const wanted = version ?? SDK_VERSIONS[registry][0];
+let folder = '';
 try {
   const { stateDir } = readSettings('env', {}, surroundings());
   Object.assign(process.env, await clientEnvironment(stateDir));
+  folder = await sdkFolder(registry, wanted);
 } catch (error) {
   process.exit(report(process, error, false));
 }
 
-const folder = await sdkFolder(registry, version ?? SDK_VERSIONS[registry][0]);
 const example = (/** @type {string} */ name) => join(root, 'examples', name);
 if (registry === 'npm') {
   // A bare `import` looks beside the program.

@@ -1,48 +1,42 @@
-import { existsSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { execFile } from 'node:child_process';
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { root, run, say } from './prepare.mjs';
+import { promisify } from 'node:util';
+import { root, say } from './prepare.mjs';
 
-/** E2B's SDKs that the examples and tests run, newest first: `npm` and `pypi` by registry. */
+const execute = promisify(execFile);
+
+/** E2B's SDKs that the examples and tests run, newest first, by registry. */
 export const SDK_VERSIONS = /** @type {Record<'npm' | 'pypi', [string, ...string[]]>} */ (
   JSON.parse(readFileSync(join(root, 'examples', 'sdk-versions.json'), 'utf8'))
 );
 
 /**
- * The folder of one SDK, installed from its registry once: `node_modules` in it, or what PYTHONPATH takes.
+ * The folder of E2B's SDK at this exact version, fetched once from its registry: `node_modules` in it, or what PYTHONPATH
+ * takes. It is no dependency of ours: what runs is what users install.
  * @param {'npm' | 'pypi'} registry
  * @param {string} version
  */
 export async function sdkFolder(registry, version) {
-  const folder = join(root, '.cache', 'sdk', `${registry}-e2b-${version}`);
+  const cache = join(root, '.cache', 'sdk');
+  const folder = join(cache, `${registry}-e2b-${version}`);
   if (existsSync(folder)) return folder;
-  say(`installing e2b ${version} from ${registry} …`);
-  const draft = `${folder}.${process.pid}`;
-  mkdirSync(draft, { recursive: true });
+  say(`fetching e2b ${version} from ${registry} …`);
+  mkdirSync(cache, { recursive: true });
+  // Made beside it and moved: two may want it at once, and one may be killed half-way.
+  const draft = mkdtempSync(join(cache, 'fetching-'));
   try {
     if (registry === 'npm') {
       writeFileSync(join(draft, 'package.json'), '{ "private": true }\n');
-      const quiet = ['--no-audit', '--no-fund', '--ignore-scripts', '--silent'];
-      await run('npm', ['install', ...quiet, '--prefix', draft, `e2b@${version}`]);
+      const options = ['--no-audit', '--no-fund', '--ignore-scripts', '--silent', '--prefix', draft];
+      await execute('npm', ['install', ...options, `e2b@${version}`]);
     } else {
-      const quiet = [
-        '--quiet',
-        '--disable-pip-version-check',
-        '--root-user-action=ignore',
-        '--no-warn-conflicts',
-      ];
-      await run('python3', [
-        '-m',
-        'pip',
-        'install',
-        ...quiet,
-        '--target',
-        draft,
-        `e2b==${version}`,
-        'requests',
-      ]);
+      const options = ['--quiet', '--disable-pip-version-check', '--no-warn-conflicts', '--target', draft];
+      await execute('python3', ['-m', 'pip', 'install', ...options, `e2b==${version}`, 'requests']);
     }
-    // Another process may have been as fast.
-    if (!existsSync(folder)) renameSync(draft, folder);
+    renameSync(draft, folder);
+  } catch (error) {
+    if (!existsSync(folder)) throw error;
   } finally {
     rmSync(draft, { recursive: true, force: true });
   }

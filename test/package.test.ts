@@ -29,7 +29,19 @@ afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
 it('holds what it runs, and neither sources nor tests', () => {
   expect(readdirSync(installed).sort()).toEqual(
-    ['LICENSE', 'README.md', 'bin', 'deploy', 'dist', 'docs', 'envoy', 'package.json', 'proto'].sort(),
+    [
+      'LICENSE',
+      'README.md',
+      'bin',
+      'client',
+      'deploy',
+      'dist',
+      'docs',
+      'envoy',
+      'local-cloud',
+      'package.json',
+      'proto',
+    ].sort(),
   );
 });
 

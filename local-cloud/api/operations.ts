@@ -1,7 +1,8 @@
 import type { z } from 'zod';
+import type { Birth } from '../life/birth.ts';
 import type { Entry } from '../life/entry.ts';
 import { TEMPLATE } from '../life/entry.ts';
-import type { Birth, Life } from '../life/life.ts';
+import type { Life } from '../life/life.ts';
 import { shortId } from '../sandbox-id.ts';
 import { type Answer, INVALID_ID, NO_CONTENT, notFound, refusal } from './answer.ts';
 import { listQuery, pageOf } from './listing.ts';

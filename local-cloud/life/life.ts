@@ -1,9 +1,11 @@
-import { setTimeout as pause } from 'node:timers/promises';
 import type { Logger } from '#src/observe/logger.js';
 import type { ProxiedSandbox } from '../node-proxy/node-proxy.ts';
 import type { Sandboxes } from '../sandbox/sandboxes.ts';
 import type { AgentProgram } from './agent-program.ts';
+import type { Birth } from './birth.ts';
 import { Deadlines } from './deadlines.ts';
+import { discard } from './discard.ts';
+import { Entries } from './entries.ts';
 import { type Entry, TEMPLATE } from './entry.ts';
 import type { EntryTable } from './entry-table.ts';
 import type { Policies } from './policies.ts';
@@ -20,17 +22,6 @@ export interface LifeOptions {
   log: Logger;
 }
 
-export interface Birth {
-  lifeMs: number;
-  secure: boolean;
-  autoPause: boolean;
-  allowPublicTraffic: boolean;
-  maskRequestHost: string | undefined;
-  metadata: Readonly<Record<string, string>>;
-  envVars: Readonly<Record<string, string>>;
-  network: Readonly<Record<string, unknown>> | undefined;
-}
-
 /** Between two tries to take back a policy whose gate is away. */
 const RETRY_MS = 1000;
 
@@ -41,34 +32,24 @@ const RETRY_MS = 1000;
  */
 export class Life {
   readonly #options: LifeOptions;
-  readonly #entries = new Map<string, Entry>();
+  readonly #entries: Entries;
   readonly #turns = new Turns();
   readonly #deadlines: Deadlines;
   readonly #closing = new AbortController();
 
   constructor(options: LifeOptions) {
     this.#options = options;
+    this.#entries = new Entries(options.table);
     this.#deadlines = new Deadlines(options.now, (sandboxId) => void this.#timeOut(sandboxId));
-  }
-
-  /** Ends what a killed predecessor left: its policies first, then processes, mounts, files. */
-  async recover(): Promise<void> {
-    const { sandboxes, policies, table, log } = this.#options;
-    const left = table.all();
-    for (const { sandboxId } of left) await policies.delete(sandboxId);
-    const ended = await sandboxes.recover();
-    for (const { sandboxId } of left) table.remove(sandboxId);
-    if (left.length + ended.length > 0) log.warn({ sandboxes: left.length }, 'leftovers_ended');
   }
 
   /** Running and paused ones. */
   all(): Entry[] {
-    return [...this.#entries.values()].filter(isShown);
+    return this.#entries.shown();
   }
 
   get(sandboxId: string): Entry | undefined {
-    const entry = this.#entries.get(sandboxId);
-    return entry && isShown(entry) ? entry : undefined;
+    return this.#entries.getShown(sandboxId);
   }
 
   /** For the node proxy. */
@@ -86,7 +67,7 @@ export class Life {
     const sandboxId = newId();
     const startedAt = now();
     const entry: Entry = { sandboxId, state: 'starting', startedAt, endsAt: startedAt + lifeMs, ...given };
-    this.#save(entry);
+    this.#entries.add(entry);
     return this.#turns.take(sandboxId, async () => {
       try {
         const state = {
@@ -107,7 +88,7 @@ export class Life {
         await this.#discard(entry);
         throw error;
       }
-      this.#update(entry, { state: 'running' });
+      this.#entries.update(entry, { state: 'running' });
       this.#deadlines.set(sandboxId, entry.endsAt);
       return entry;
     });
@@ -129,7 +110,7 @@ export class Life {
       const endsAt = shorten ? asked : Math.max(entry.endsAt, asked);
       if (entry.state !== 'running' || endsAt === entry.endsAt) return entry;
       await this.#options.policies.writeRuntime({ ...entry, endsAt });
-      this.#update(entry, { endsAt });
+      this.#entries.update(entry, { endsAt });
       this.#deadlines.set(sandboxId, endsAt);
       return entry;
     });
@@ -140,7 +121,7 @@ export class Life {
     return this.#with<Entry | false>(sandboxId, async (entry) => {
       if (entry.state === 'paused') return false;
       await this.#options.policies.writeRuntime({ ...entry, state: 'paused' });
-      this.#update(entry, { state: 'paused' });
+      this.#entries.update(entry, { state: 'paused' });
       this.#deadlines.clear(sandboxId);
       await this.#options.sandboxes.get(sandboxId)?.pause();
       return entry;
@@ -154,7 +135,7 @@ export class Life {
       const endsAt = this.#options.now() + lifeMs;
       await this.#options.sandboxes.get(sandboxId)?.resume();
       await this.#options.policies.writeRuntime({ ...entry, state: 'running', endsAt });
-      this.#update(entry, { state: 'running', endsAt, autoPause: autoPause ?? entry.autoPause });
+      this.#entries.update(entry, { state: 'running', endsAt, autoPause: autoPause ?? entry.autoPause });
       this.#deadlines.set(sandboxId, endsAt);
       return entry;
     });
@@ -168,7 +149,7 @@ export class Life {
       if (change.allowPublicTraffic !== undefined) {
         await this.#options.policies.setPublic(sandboxId, change.allowPublicTraffic);
       }
-      this.#update(entry, change);
+      this.#entries.update(entry, change);
       return entry;
     });
   }
@@ -177,11 +158,12 @@ export class Life {
   async close(): Promise<void> {
     this.#closing.abort();
     this.#deadlines.clearAll();
-    await Promise.all([...this.#entries.keys()].map((id) => this.#turns.take(id, () => this.#end(id))));
+    await Promise.all(this.#entries.ids.map((id) => this.#turns.take(id, () => this.#end(id))));
   }
 
   async #timeOut(sandboxId: string): Promise<void> {
     const entry = this.#entries.get(sandboxId);
+    if (entry?.state === 'ending') return this.#turns.take(sandboxId, () => this.#end(sandboxId));
     const step = entry?.autoPause ? this.pause(sandboxId) : this.kill(sandboxId);
     // Past `endsAt` the gate lets nobody in, whether or not it hears of this.
     await step.catch(() => this.#deadlines.set(sandboxId, this.#options.now() + RETRY_MS));
@@ -202,31 +184,10 @@ export class Life {
   /** Until it is gone, or, where no gate answers, until this process closes: then the next start goes on. */
   async #discard(entry: Entry): Promise<void> {
     const { sandboxId } = entry;
-    this.#update(entry, { state: 'ending' });
+    this.#entries.update(entry, { state: 'ending' });
     this.#deadlines.clear(sandboxId);
-    const taken = await this.#takeBack(sandboxId);
-    await this.#options.sandboxes.get(sandboxId)?.end();
-    if (taken) this.#forget(sandboxId);
-    else void this.#keepTrying(sandboxId);
-  }
-
-  async #takeBack(sandboxId: string): Promise<boolean> {
-    try {
-      await this.#options.policies.delete(sandboxId);
-      return true;
-    } catch (error) {
-      this.#options.log.warn({ sandboxId, err: error }, 'policy_not_deleted');
-      return false;
-    }
-  }
-
-  async #keepTrying(sandboxId: string): Promise<void> {
-    const { signal } = this.#closing;
-    do {
-      await pause(RETRY_MS, undefined, { signal, ref: false }).catch(() => {});
-      if (signal.aborted) return;
-    } while (!(await this.#takeBack(sandboxId)));
-    this.#forget(sandboxId);
+    if (await discard(entry, this.#options)) this.#entries.remove(sandboxId);
+    else if (!this.#closing.signal.aborted) this.#deadlines.set(sandboxId, this.#options.now() + RETRY_MS);
   }
 
   #with<T>(sandboxId: string, step: (entry: Entry) => Promise<T>): Promise<T | undefined> {
@@ -235,22 +196,4 @@ export class Life {
       return entry && step(entry);
     });
   }
-
-  #save(entry: Entry): void {
-    this.#options.table.put(entry);
-    this.#entries.set(entry.sandboxId, entry);
-  }
-
-  #update(entry: Entry, change: Partial<Entry>): void {
-    this.#save(Object.assign(entry, change));
-  }
-
-  #forget(sandboxId: string): void {
-    this.#options.table.remove(sandboxId);
-    this.#entries.delete(sandboxId);
-  }
-}
-
-function isShown({ state }: Entry): boolean {
-  return state === 'running' || state === 'paused';
 }

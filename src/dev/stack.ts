@@ -34,6 +34,8 @@ export interface Stack {
   stop(): Promise<void>;
 }
 
+const NOT_APART =
+  'sandboxes are NOT kept apart (SANDGATE_ISOLATION=off): their processes see your files, each other, and share your ports';
 const READY_WITHIN_MS = 30_000;
 
 /**
@@ -102,6 +104,7 @@ async function start(
   const gateSockets = Array.from({ length: settings.gates }, (_, n) => inState('check', `gate-${n}.sock`));
   const noCloud = whyNoCloud(settings, process.platform);
   if (noCloud !== undefined && settings.cloud) notice(`there is no local cloud: ${noCloud}`);
+  if (noCloud === undefined && !settings.isolation) notice(NOT_APART);
   const cloudSocket = inState('cloud', 'api.sock');
   const domains = baseDomains(settings.domains);
   const hosts = domains.map((domain) => `api.${domain}`);

@@ -10,43 +10,45 @@ export type ControlPlane = GateAddress & {
 const TRY_AGAIN = '{"code":503,"message":"The local cloud is not running. Try again in a moment."}';
 
 /**
- * Adds the one host that the gate is not asked about: the API checks a key of its own. Envoy compares a host whole, but
- * for case and a port that is a number; anything else that looks like it (a trailing dot, two Hosts) is the gate's.
+ * Adds the one host that the gate is not asked about: the API checks a key of its own. A whole match, but for case and a
+ * port; a virtual host of Envoy would take anything for a port. All else that looks like it (a trailing dot, two Hosts)
+ * is the gate's.
  */
 export function addControlPlane(document: Document, listener: YAMLMap, { hosts, ...at }: ControlPlane): void {
   const ingress = listener.getIn(['filter_chains', 0, 'filters', 0, 'typed_config']) as YAMLMap;
-  ingress.setIn(['route_config', 'ignore_port_in_host_matching'], true);
-  const virtualHosts = ingress.getIn(['route_config', 'virtual_hosts']) as YAMLSeq;
-  virtualHosts.items.unshift(
+  const names = hosts.map((host) => host.replaceAll('.', '\\.')).join('|');
+  const isHost = {
+    name: ':authority',
+    string_match: { safe_regex: { regex: `(?i)(${names})(:[0-9]{1,5})?` } },
+  };
+  const routes = ingress.getIn(['route_config', 'virtual_hosts', 0, 'routes']) as YAMLSeq;
+  routes.items.unshift(
     document.createNode({
-      name: 'control_plane',
-      domains: hosts,
+      match: { prefix: '/', headers: [isHost] },
+      // A create takes a sandbox' start, and ends by itself.
+      route: { cluster: 'control_plane', timeout: '120s' },
       typed_per_filter_config: {
         'envoy.filters.http.ext_authz': {
           '@type': 'type.googleapis.com/envoy.extensions.filters.http.ext_authz.v3.ExtAuthzPerRoute',
           disabled: true,
         },
       },
-      // A create takes a sandbox' start, and ends by itself.
-      routes: [{ match: { prefix: '/' }, route: { cluster: 'control_plane', timeout: '120s' } }],
     }),
   );
   const mappers = ingress.getIn(['local_reply_config', 'mappers']) as YAMLSeq;
-  mappers.items.unshift(document.createNode(awayMapper(hosts)));
+  mappers.items.unshift(document.createNode(awayMapper(isHost)));
   const clusters = document.getIn(['static_resources', 'clusters']) as YAMLSeq;
   clusters.add(document.createNode(cluster(at)));
 }
 
 /** The pages about closed ports are about sandboxes. */
-function awayMapper(hosts: readonly string[]) {
-  const names = hosts.map((host) => host.replaceAll('.', '\\.')).join('|');
-  const isHost = { safe_regex: { regex: `(?i)(${names})(:[0-9]+)?` } };
+function awayMapper(isHost: object) {
   return {
     filter: {
       and_filter: {
         filters: [
           { response_flag_filter: { flags: ['UF', 'UH', 'URX', 'NC', 'UC', 'UR', 'UPE', 'UT', 'UO'] } },
-          { header_filter: { header: { name: ':authority', string_match: isHost } } },
+          { header_filter: { header: isHost } },
         ],
       },
     },

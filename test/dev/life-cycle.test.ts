@@ -65,7 +65,7 @@ describe('the local stack', () => {
     expect(results[2]).not.toContain('e2b-traffic-access-token');
 
     const { children } = devRun()!;
-    expect(alive(children)).toBe(3);
+    expect(alive(children)).toBe(4);
     dev.child.kill('SIGINT');
     expect(await dev.exited).toBe(0);
     expect(alive(children)).toBe(0);
@@ -81,7 +81,7 @@ describe('the local stack', () => {
     const { children } = devRun()!;
     first.child.kill('SIGKILL');
     await first.exited;
-    expect(alive(children)).toBe(3);
+    expect(alive(children)).toBe(4);
     const again = await startDev();
     expect(alive(children)).toBe(0);
     again.child.kill('SIGTERM');

@@ -21,7 +21,7 @@ const README = readFileSync(`${PACKAGE_ROOT}README.md`, 'utf8');
 const FENCED = [...README.matchAll(/^```(\w*)\n([\s\S]*?)^```$/gm)];
 const fenced = (language: string) =>
   FENCED.flatMap(([, found, text = '']) => (found === language ? [text] : []));
-const [START = '', SERVER = '', PUT_AND_ASK = '', ...MORE] = fenced('sh');
+const [START = '', SERVER = '', PUT_AND_ASK = '', SDK = '', ...MORE] = fenced('sh');
 
 /** The README's ports are free ones here: 0 where something begins to listen, and then what it got. */
 const ANY_PORT = { SANDGATE_HTTP: '127.0.0.1:0', SANDGATE_HTTPS: '127.0.0.1:0', SANDGATE_OPS: '127.0.0.1:0' };
@@ -49,18 +49,25 @@ function makeClone(): void {
     'package-lock.json',
     'tsconfig.json',
     'tsconfig.build.json',
+    'tsconfig.local-cloud.json',
     'bin',
+    'client',
     'docs',
     'envoy',
+    'examples',
+    'local-cloud',
     'proto',
     'scripts',
     'src',
   ])
     cpSync(join(PACKAGE_ROOT, name), join(clone, name), { recursive: true });
+  // Copied, not linked: sandboxes of the local cloud see this folder, and nothing outside it.
   const packages = join(clone, 'node_modules');
-  mkdirSync(packages);
-  for (const name of readdirSync(join(PACKAGE_ROOT, 'node_modules')).filter((one) => !one.startsWith('.')))
-    symlinkSync(join(PACKAGE_ROOT, 'node_modules', name), join(packages, name));
+  cpSync(join(PACKAGE_ROOT, 'node_modules'), packages, { recursive: true, verbatimSymlinks: true });
+  // What the registries would give.
+  mkdirSync(join(PACKAGE_ROOT, '.cache', 'sdk'), { recursive: true });
+  mkdirSync(join(clone, '.cache'));
+  symlinkSync(join(PACKAGE_ROOT, '.cache', 'sdk'), join(clone, '.cache', 'sdk'));
   writeFileSync(join(packages, '.sandgate-stamp'), packagesStamp());
 }
 
@@ -106,7 +113,7 @@ class Terminal {
 }
 
 it('every command of the README does what it says, typed as it stands there', {
-  timeout: 180_000,
+  timeout: 300_000,
 }, async () => {
   expect(MORE).toEqual([]);
 
@@ -129,6 +136,10 @@ it('every command of the README does what it says, typed as it stands there', {
   expect(allowed).toContain('Directory listing for /');
   expect(allowed).toContain('policies.md');
   expect(server.output.match(/"GET \/ /g)).toHaveLength(1);
+
+  const sdk = new Terminal(SDK);
+  expect(await sdk.ended(), sdk.output).toBe(0);
+  expect(sdk.output).toContain('status 403\nstatus 200\n');
 
   expect(await stack.interrupt()).toBe(0);
   expect(readdirSync(join(clone, '.sandgate', 'run'))).toEqual([]);

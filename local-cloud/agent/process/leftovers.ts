@@ -9,19 +9,17 @@ export function markedProcesses(mark: readonly [string, string]): number[] {
     .map(Number);
 }
 
-/** Kills them all, again until none is left or `rounds` are over: one that forks while it is killed is met again. */
-export function killMarked(mark: readonly [string, string], rounds = 10): void {
-  for (let round = 0; round < rounds; round += 1) {
-    const pids = markedProcesses(mark);
-    if (pids.length === 0) return;
-    for (const pid of pids) {
-      try {
-        process.kill(pid, 'SIGKILL');
-      } catch {
-        // It ended by itself.
-      }
+/** One that ended meanwhile is passed over. */
+export function signalMarked(mark: readonly [string, string], signal: NodeJS.Signals): number {
+  const pids = markedProcesses(mark);
+  for (const pid of pids) {
+    try {
+      process.kill(pid, signal);
+    } catch {
+      // It ended by itself.
     }
   }
+  return pids.length;
 }
 
 function readEnvironment(pid: string): string[] {

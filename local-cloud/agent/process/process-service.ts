@@ -1,3 +1,4 @@
+import { setTimeout as passed } from 'node:timers/promises';
 import { Code, ConnectError, type HandlerContext, type ServiceImpl } from '@connectrpc/connect';
 import type { Account } from '../account/accounts.ts';
 import { type Process, type ProcessInput, Signal } from '../gen/process/process_pb.ts';
@@ -6,6 +7,9 @@ import type { ProcessTable } from './process-table.ts';
 import { keepaliveMs, processTimeoutMs } from './request-times.ts';
 import { RunningProcess } from './running-process.ts';
 import type { ProcessEvent, Subscription } from './subscription.ts';
+
+/** A process in the kernel's hands may take longer; nobody waits for it. */
+const KILLED_MS = 1000;
 
 export type AccountOf = (context: HandlerContext) => Account;
 
@@ -77,9 +81,13 @@ export function processService(
       return {};
     },
 
-    sendSignal(request) {
-      const { child } = table.get(request.process);
-      child.signal(signalOf(request.signal));
+    async sendSignal(request) {
+      const process = table.get(request.process);
+      const signal = signalOf(request.signal);
+      process.child.signal(signal);
+      // So that a list, or a second kill, right after it no longer finds what was killed.
+      if (signal === 'SIGKILL')
+        await Promise.race([process.ended, passed(KILLED_MS, undefined, { ref: false })]);
       return {};
     },
   };

@@ -17,6 +17,11 @@ export class RunningProcess implements ChildEvents {
   #held = false;
   #deadline: NodeJS.Timeout | undefined;
   #end: EndEvent | undefined;
+  #settle: () => void = () => {};
+  /** Resolves when it has ended and is no longer in the table. */
+  readonly ended = new Promise<void>((resolve) => {
+    this.#settle = resolve;
+  });
 
   constructor(
     config: ProcessConfig,
@@ -72,6 +77,7 @@ export class RunningProcess implements ChildEvents {
       subscription.finish();
     }
     this.#onEnd(this, this.#end);
+    this.#settle();
   }
 
   #waiting(): number {

@@ -44,6 +44,7 @@ describe("E2B's JavaScript SDK 2.51.0, unmodified: commands", () => {
     const command = await stack.sandbox.commands.run('sleep 1234; true', { background: true });
     const failed = expect(command.wait()).rejects.toMatchObject({ exitCode: -1, error: 'signal: killed' });
     expect(await stack.sandbox.commands.kill(command.pid)).toBe(true);
+    expect(await stack.sandbox.commands.list()).toEqual([]);
     await failed;
     expect(await stack.sandbox.commands.kill(command.pid)).toBe(false);
     const left = await stack.sandbox.commands.run("pgrep -f '[s]leep 1234' || true");

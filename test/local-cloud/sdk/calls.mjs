@@ -200,7 +200,9 @@ await check('commands.connect', async () => {
 });
 await check('pty.create, sendInput, resize, kill', async () => {
   let seen = '';
-  const onData = (/** @type {Uint8Array} */ data) => void (seen += Buffer.from(data).toString());
+  const onData = (/** @type {Uint8Array} */ data) => {
+    seen += Buffer.from(data).toString();
+  };
   const terminal = await box.pty.create({ cols: 80, rows: 24, onData });
   await box.pty.resize(terminal.pid, { cols: 100, rows: 30 });
   await box.pty.sendInput(terminal.pid, Buffer.from('echo size $(stty size)\n'));
@@ -303,6 +305,7 @@ await check('sandbox.updateNetwork', async () => {
   equal([(await ask(box, 8080)).status, (await ask(box, 8080, tokenOf(box))).status], [403, 200]);
 });
 await check('two sandboxes on one port, one public with maskRequestHost', async () => {
+  // biome-ignore lint/suspicious/noTemplateCurlyInString: the mask's own placeholder.
   const other = await Sandbox.create({ network: { maskRequestHost: 'localhost:${PORT}' } });
   try {
     equal(other.trafficAccessToken, undefined);

@@ -1,0 +1,12 @@
+import { prepare, run } from './prepare.mjs';
+import { SDK_VERSIONS } from './sdk.mjs';
+
+// `npm run test:sdk`: E2B's SDKs, unmodified, against the local cloud, in every version that is named. `npm test` runs the newest.
+await prepare();
+process.env.SANDGATE_TEST_SDKS = JSON.stringify(SDK_VERSIONS);
+await run(process.execPath, [
+  'node_modules/vitest/vitest.mjs',
+  'run',
+  'test/local-cloud/sdk',
+  ...process.argv.slice(2),
+]);
