@@ -10,7 +10,7 @@ export const options = {
   scenarios: {
     unknown: {
       executor: 'constant-arrival-rate',
-      rate: Number(__ENV.RATE || 500),
+      rate: Number(__ENV.RATE || 200),
       timeUnit: '1s',
       duration: __ENV.DURATION || '15s',
       preAllocatedVUs: 100,
