@@ -1,7 +1,8 @@
 import { parseAddress } from '../address.ts';
 import type { Flags } from '../config.ts';
-import { type GateAddress, renderBootstrap } from '../envoy/bootstrap.ts';
+import { renderBootstrap } from '../envoy/bootstrap.ts';
 import { loadBundledConfig } from '../envoy/bundled-config.ts';
+import type { GateAddress } from '../envoy/socket-address.ts';
 import { SandgateError } from '../errors.ts';
 import { gateTls } from './gate-tls.ts';
 import type { Io } from './io.ts';
@@ -15,6 +16,7 @@ export async function envoyConfig(io: Io, flags: Flags): Promise<void> {
   }
   const gates = flags.gate!.split(',').map(gateAddress);
   const tlsToGates = gateTls(flags, gates);
+  const [stats] = addresses('--stats', flags.stats!);
   const rendered = renderBootstrap(await loadBundledConfig(), {
     // Who asks for TLS alone must not get a plain door beside it.
     http: addresses('--http', flags.http ?? (https.length > 0 ? 'off' : '0.0.0.0:8080')),
@@ -23,6 +25,7 @@ export async function envoyConfig(io: Io, flags: Flags): Promise<void> {
     gates,
     ...(tlsToGates && { gateTls: tlsToGates }),
     admin: { path: flags.admin! },
+    ...(stats && { stats }),
   });
   io.stdout.write(rendered);
 }

@@ -1,7 +1,7 @@
 import { formatAddress, isLoopback } from '../address.ts';
 import type { Flags } from '../config.ts';
-import type { GateAddress } from '../envoy/bootstrap.ts';
 import type { GateTls } from '../envoy/gate-tls.ts';
+import type { GateAddress } from '../envoy/socket-address.ts';
 import { SandgateError } from '../errors.ts';
 
 /** `--gate-tls-*` of `envoy config`: undefined without any. Throws SETTINGS_INVALID for what the gates would refuse too. */

@@ -81,6 +81,11 @@ export function createProgram(io: Io): Command {
     .option('--gate-tls-certificate <file>', 'PEM chain that Envoy shows the gates; needs --gate-tls-key')
     .option('--gate-tls-key <file>', 'PEM key of that certificate')
     .option('--admin <path>', "unix socket of Envoy's admin interface", '/run/envoy/admin.sock')
+    .option(
+      '--stats <host:port|off>',
+      'where to pass on /stats/prometheus and /ready, and nothing else, of the admin interface',
+      'off',
+    )
     .action((flags: Flags) => envoyConfig(io, flags));
 
   addQuestions(program, io);

@@ -2,7 +2,7 @@ import { lookup } from 'node:dns/promises';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { SandgateError } from '../errors.ts';
-import { liveClient } from '../server/run-file.ts';
+import { type DevRun, liveClient } from '../server/run-file.ts';
 import { type ClientFiles, writeClientFiles } from './client-files.ts';
 
 /** Environment variables for whoever talks to the local cloud, by name. */
@@ -19,6 +19,14 @@ export async function clientEnvironment(stateDir: string): Promise<ClientEnviron
       remedy: 'run `npm start` in another terminal, wait for its ready line, and ask again',
     });
   }
+  return environmentOf(stateDir, client);
+}
+
+/** The same for a cloud that runs elsewhere; `stateDir` holds its API key, and gets the files that clients read. */
+export async function environmentOf(
+  stateDir: string,
+  client: NonNullable<DevRun['client']>,
+): Promise<ClientEnvironment> {
   const { domain, ca } = client;
   const { files, apiKey } = prepare(() => ({
     files: writeClientFiles(stateDir, client),

@@ -2,9 +2,8 @@ import { type Document, parseDocument, type YAMLMap, type YAMLSeq } from 'yaml';
 import type { Address } from '../address.ts';
 import { addControlPlane, type ControlPlane } from './control-plane.ts';
 import { type GateTls, gateTransportSocket } from './gate-tls.ts';
-
-/** Where a gate listens: a unix socket or TCP. */
-export type GateAddress = { path: string } | Address;
+import { type GateAddress, socket } from './socket-address.ts';
+import { addStatsListener } from './stats-listener.ts';
 
 /** What differs between one Envoy and another; all else comes from `envoy/envoy.yaml`. */
 export interface BootstrapSettings {
@@ -19,6 +18,8 @@ export interface BootstrapSettings {
   /** TLS to gates on TCP addresses; absent: none. */
   gateTls?: GateTls;
   admin: { path: string };
+  /** Where `/stats/prometheus` and `/ready` of the admin interface are passed on, and nothing else of it; absent: nowhere. */
+  stats?: GateAddress;
   /** Absent: every host is the gate's. */
   controlPlane?: ControlPlane;
 }
@@ -62,6 +63,7 @@ export function renderBootstrap(source: string, settings: BootstrapSettings): st
   if (settings.gateTls) {
     gate.set('transport_socket', document.createNode(gateTransportSocket(settings.gateTls)));
   }
+  if (settings.stats) addStatsListener(document, settings.stats, settings.admin);
   return document.toString({ lineWidth: 0, indentSeq: false });
 }
 
@@ -75,10 +77,4 @@ function listenOn(document: Document, listener: YAMLMap, [first, ...more]: reado
 function cluster(document: Document, name: string): YAMLMap {
   const clusters = document.getIn(['static_resources', 'clusters']) as YAMLSeq<YAMLMap>;
   return clusters.items.find((item) => item.get('name') === name)!;
-}
-
-function socket(at: GateAddress) {
-  return 'path' in at
-    ? { pipe: { path: at.path } }
-    : { socket_address: { address: at.host, port_value: at.port } };
 }

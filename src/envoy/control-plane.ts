@@ -1,12 +1,11 @@
 import type { Document, YAMLMap, YAMLSeq } from 'yaml';
+import { type GateAddress, socket } from './socket-address.ts';
 
-/** The control plane of the local cloud, which shares the ingress. */
-export interface ControlPlane {
-  /** Unix socket of its API. */
-  path: string;
+/** The control plane of the local cloud, which shares the ingress: where its API listens. */
+export type ControlPlane = GateAddress & {
   /** Exact host names, such as `api.e2b.localhost`; any port of them. */
   hosts: readonly string[];
-}
+};
 
 const TRY_AGAIN = '{"code":503,"message":"The local cloud is not running. Try again in a moment."}';
 
@@ -15,7 +14,7 @@ const TRY_AGAIN = '{"code":503,"message":"The local cloud is not running. Try ag
  * port; a virtual host of Envoy would take anything for a port. All else that looks like it (a trailing dot, two Hosts)
  * is the gate's.
  */
-export function addControlPlane(document: Document, listener: YAMLMap, { path, hosts }: ControlPlane): void {
+export function addControlPlane(document: Document, listener: YAMLMap, { hosts, ...at }: ControlPlane): void {
   const ingress = listener.getIn(['filter_chains', 0, 'filters', 0, 'typed_config']) as YAMLMap;
   const names = hosts.map((host) => host.replaceAll('.', '\\.')).join('|');
   const isHost = {
@@ -39,7 +38,7 @@ export function addControlPlane(document: Document, listener: YAMLMap, { path, h
   const mappers = ingress.getIn(['local_reply_config', 'mappers']) as YAMLSeq;
   mappers.items.unshift(document.createNode(awayMapper(isHost)));
   const clusters = document.getIn(['static_resources', 'clusters']) as YAMLSeq;
-  clusters.add(document.createNode(cluster(path)));
+  clusters.add(document.createNode(cluster(at)));
 }
 
 /** The pages about closed ports are about sandboxes. */
@@ -61,14 +60,14 @@ function awayMapper(isHost: object) {
   };
 }
 
-function cluster(path: string) {
+function cluster(at: GateAddress) {
   return {
     name: 'control_plane',
     type: 'STATIC',
     connect_timeout: '1s',
     load_assignment: {
       cluster_name: 'control_plane',
-      endpoints: [{ lb_endpoints: [{ endpoint: { address: { pipe: { path } } } }] }],
+      endpoints: [{ lb_endpoints: [{ endpoint: { address: socket(at) } }] }],
     },
   };
 }

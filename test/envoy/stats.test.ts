@@ -1,8 +1,8 @@
-import { readFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { request } from 'node:http';
-import { join } from 'node:path';
+import { tmpdir } from 'node:os';
+import { dirname, join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { parse, parseDocument } from 'yaml';
 import { ENVOY_METRICS } from '../../src/observe/metric-catalogue.ts';
 import { type RunningEnvoy, startRunningEnvoy } from './running-envoy.ts';
 
@@ -11,27 +11,16 @@ const page = readFileSync(new URL('../../docs/operating.md', import.meta.url), '
 let running: RunningEnvoy;
 let socket: string;
 beforeAll(async () => {
-  running = await startRunningEnvoy({}, (config, folder) => {
-    socket = join(folder, 'stats.sock');
-    return withStats(config, folder);
-  });
+  const folder = mkdtempSync(join(tmpdir(), 'sandgate-stats-'));
+  socket = join(folder, 'stats.sock');
+  running = await startRunningEnvoy({ stats: { path: socket } });
   // There is no gate: the answer is a 503, and Envoy counts it.
   expect((await running.get()).status).toBe(503);
 });
-afterAll(() => running?.stop());
-
-/** The page's own YAML, on sockets of this test. */
-function withStats(text: string, folder: string): string {
-  const example =
-    /```yaml\n# static_resources.listeners\n([\s\S]+?)# static_resources.clusters\n([\s\S]+?)```/;
-  const [, listener = '', cluster = ''] = example.exec(page) ?? [];
-  const config = parseDocument(text);
-  const listens = listener.replace(/\{ socket_address: .*\} \}/, `{ pipe: { path: "${socket}" } }`);
-  config.addIn(['static_resources', 'listeners'], config.createNode(parse(listens)[0]));
-  const asks = cluster.replace('/run/envoy/admin.sock', join(folder, 'admin.sock'));
-  config.addIn(['static_resources', 'clusters'], config.createNode(parse(asks)[0]));
-  return String(config);
-}
+afterAll(async () => {
+  await running?.stop();
+  rmSync(dirname(socket), { recursive: true, force: true });
+});
 
 function ask(path: string): Promise<{ status: number; body: string }> {
   return new Promise((resolve, reject) => {
@@ -46,8 +35,8 @@ function ask(path: string): Promise<{ status: number; body: string }> {
   });
 }
 
-describe("Envoy's own numbers, by the listener of docs/operating.md", () => {
-  it('have the names that the page and the alert rules go by', async () => {
+describe('the listener of `envoy config --stats`', () => {
+  it("has Envoy's own numbers, under the names that docs/operating.md and the alert rules go by", async () => {
     const { body } = await ask('/stats/prometheus');
     const named = [...page.matchAll(/`(envoy_\w+)/g)].map(([, name]) => name!);
     expect(named.length).toBeGreaterThan(5);
@@ -60,7 +49,11 @@ describe("Envoy's own numbers, by the listener of docs/operating.md", () => {
     for (const name of shorter) expect(await running.stat(name), name).not.toBeNaN();
   });
 
-  it('are all that it passes on', async () => {
+  it('says whether Envoy is ready, for probes', async () => {
+    expect(await ask('/ready')).toEqual({ status: 200, body: 'LIVE\n' });
+  });
+
+  it('passes on nothing else', async () => {
     expect((await ask('/quitquitquit')).status).toBe(404);
     expect((await ask('/config_dump')).status).toBe(404);
   });

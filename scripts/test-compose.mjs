@@ -1,0 +1,88 @@
+// `npm run test:compose`: the stack of docker-compose.yml, for real. Brings it up as a project of its own, on free ports,
+// runs the checks, takes it down, and exits 1 with what is wrong or left.
+import { mkdtempSync, rmSync } from 'node:fs';
+import { createServer } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { compose, composeClient, docker } from './compose.mjs';
+import { CHECKS } from './compose-checks.mjs';
+import { prepare, say } from './prepare.mjs';
+
+await prepare();
+try {
+  docker(['version', '--format', '{{.Server.Version}}']);
+} catch (error) {
+  say(`no Docker engine answers: ${words(error)}. Start one, or name it in DOCKER_HOST, and run this again`);
+  process.exit(1);
+}
+const project = `sandgate-test-${process.pid}`;
+const [https, http, prometheus, grafana] = await freePorts(4);
+/** @type {NodeJS.ProcessEnv} */
+const env = {
+  ...process.env,
+  COMPOSE_PROJECT_NAME: project,
+  SANDGATE_HTTPS_PORT: https,
+  SANDGATE_HTTP_PORT: http,
+  PROMETHEUS_PORT: prometheus,
+  GRAFANA_PORT: grafana,
+};
+const folder = mkdtempSync(join(tmpdir(), 'sandgate-compose-'));
+/** @type {string[]} */
+const wrong = [];
+for (const signal of /** @type {const} */ (['SIGINT', 'SIGTERM'])) {
+  process.once(signal, () => {
+    takeDown();
+    process.exit(130);
+  });
+}
+try {
+  compose(['up', '--build', '--wait'], env, 'inherit');
+  const client = await composeClient(folder, env);
+  for (const [what, check] of Object.entries(CHECKS)) {
+    const fault = await check({ env, client, project }).then(() => undefined, words);
+    say(fault === undefined ? `ok: ${what}` : `WRONG: ${what}`);
+    if (fault !== undefined) wrong.push(`${what}: ${fault}`);
+  }
+} catch (error) {
+  wrong.push(words(error));
+}
+if (wrong.length > 0) compose(['logs', '--tail', '20'], env, 'inherit');
+takeDown();
+for (const line of wrong) say(line);
+say(wrong.length === 0 ? 'compose: all is well, and nothing is left' : `compose: ${wrong.length} wrong`);
+process.exitCode = wrong.length === 0 ? 0 : 1;
+
+function takeDown() {
+  rmSync(folder, { recursive: true, force: true });
+  try {
+    compose(['--profile', '*', 'down', '-v'], env, 'inherit');
+    const ours = ['--quiet', '--filter', `label=com.docker.compose.project=${project}`];
+    for (const kind of [
+      ['ps', '--all'],
+      ['volume', 'ls'],
+      ['network', 'ls'],
+    ]) {
+      const left = docker([...kind, ...ours], env).trim();
+      if (left !== '') wrong.push(`left by \`docker compose down -v\` (${kind[0]}): ${left}`);
+    }
+  } catch (error) {
+    wrong.push(words(error));
+  }
+}
+
+/** @param {number} count @returns {Promise<string[]>} */
+async function freePorts(count) {
+  const servers = Array.from({ length: count }, () => createServer().listen(0, '127.0.0.1'));
+  const ports = servers.map((server) => new Promise((resolve) => server.once('listening', resolve)));
+  await Promise.all(ports);
+  return servers.map((server) => {
+    const { port } = /** @type {import('node:net').AddressInfo} */ (server.address());
+    server.close();
+    return String(port);
+  });
+}
+
+/** @param {unknown} error */
+function words(error) {
+  return error instanceof Error ? error.message : String(error);
+}

@@ -1,0 +1,42 @@
+import { existsSync, readFileSync } from 'node:fs';
+import { expect, it } from 'vitest';
+import { parse, parseAllDocuments } from 'yaml';
+
+const root = new URL('../../', import.meta.url);
+const read = (path: string) => readFileSync(new URL(path, root), 'utf8');
+const page = read('docs/production.md');
+// biome-ignore lint/suspicious/noExplicitAny: manifests of several kinds
+const manifests: any[] = [...page.matchAll(/```yaml\n([\s\S]+?)```/g)].flatMap(([, text]) =>
+  parseAllDocuments(text!).map((document) => document.toJS({ maxAliasCount: 0 })),
+);
+const one = (kind: string) => manifests.find((manifest) => manifest.kind === kind);
+
+it('docs/production.md shows an ingress that fails closed and checks every request', () => {
+  const { envoyExtAuthzGrpc } = manifests.find(({ extensionProviders }) => extensionProviders)
+    .extensionProviders[0];
+  expect(envoyExtAuthzGrpc).toMatchObject({ failOpen: false, statusOnError: '503' });
+  expect(one('AuthorizationPolicy').spec).toMatchObject({ action: 'CUSTOM', rules: [{}] });
+  expect(one('SecurityPolicy').spec.extAuth.failOpen).toBe(false);
+});
+
+it('docs/production.md hands the gate the headers that the bundled config does', () => {
+  const { listeners } = parse(read('envoy/envoy.yaml'), { maxAliasCount: -1 }).static_resources;
+  const [filter] = listeners[0].filter_chains[0].filters[0].typed_config.http_filters;
+  const allowed = filter.typed_config.allowed_headers.patterns.map(({ exact }: { exact: string }) => exact);
+  expect(one('SecurityPolicy').spec.extAuth.headersToExtAuth).toEqual(allowed);
+});
+
+it('docs/production.md renders the Envoy config that deploy/kubernetes has', () => {
+  const command = /`(sandgate envoy config --http off [^`]+)`/.exec(page)?.[1] ?? '';
+  const envoy = read('deploy/kubernetes/envoy.yaml');
+  for (const [, path] of command.matchAll(/(?:unix:|-certificate |-key )([\w./-]+)/g))
+    expect(envoy).toContain(path);
+});
+
+it.each(['production', 'compose'])('the files that docs/%s.md links to exist', (name) => {
+  const links = [...read(`docs/${name}.md`).matchAll(/\]\((?!https:)([^)#]+)/g)].map(([, path]) => path!);
+  expect(links.length).toBeGreaterThan(0);
+  // Written by the measurements.
+  const there = links.filter((path) => path !== 'performance.md');
+  for (const path of there) expect(existsSync(new URL(`docs/${path}`, root)), path).toBe(true);
+});
