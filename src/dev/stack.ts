@@ -2,20 +2,21 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Address } from '../address.ts';
 import { findEnvoy } from '../envoy/binary.ts';
+import { type Children, recordChildren } from '../fleet/children.ts';
+import { gateOpsAddresses } from '../fleet/gate-ops.ts';
+import { Supervised } from '../fleet/supervised.ts';
 import { PACKAGE_ROOT } from '../package-root.ts';
 import { socketPlace } from '../server/socket-path.ts';
 import type { Settings } from '../settings.ts';
 import type { StopSignal } from '../stop-signal.ts';
 import { ensureCertificates } from './certificates.ts';
-import { type Children, recordChildren } from './children.ts';
 import { startDemoSandbox } from './demo-sandbox.ts';
 import { gateAdminPlaces } from './gate-admin.ts';
-import { gateOpsAddresses } from './gate-ops.ts';
-import { startGateProcess } from './gate-process.ts';
+import { gateFlags } from './gate-flags.ts';
 import { endLeftovers } from './leftovers.ts';
 import { createLocalEnvoy } from './local-envoy.ts';
+import { startLoggedGate } from './logged-gate.ts';
 import { makeStateFolder } from './state-folder.ts';
-import { supervise } from './supervisor.ts';
 
 /** The local stack, ready: Envoy sees a healthy gate. */
 export interface Stack {
@@ -27,6 +28,12 @@ export interface Stack {
   /** Path of the CA certificate, PEM. */
   ca: string;
   stop(): Promise<void>;
+}
+
+/** What the run file tells of Envoy; empty until it listens. */
+interface Ingress {
+  http: readonly Address[];
+  https: readonly Address[];
 }
 
 const READY_WITHIN_MS = 30_000;
@@ -42,7 +49,8 @@ export async function startStack(
 ): Promise<Stack | 'stopped'> {
   makeStateFolder(settings.stateDir, settings.store === 'files' ? [settings.policyDir] : []);
   await endLeftovers(settings.stateDir, notice);
-  const children = recordChildren(settings.stateDir);
+  const ingress: Ingress = { http: [], https: [] };
+  const children = recordChildren(settings.stateDir, (own) => ({ kind: 'dev', ...own, ...ingress }));
   const undo: (() => Promise<void> | void)[] = [() => children.forget()];
   const stopAll = async () => {
     for (const step of undo.splice(0).reverse()) await step();
@@ -54,7 +62,7 @@ export async function startStack(
   // What is starting has nothing to drain: its end makes the start below fail at once.
   stop.addEventListener('abort', children.killAll, { once: true });
   try {
-    const stack = await start(settings, children, stop, notice, undo);
+    const stack = await start(settings, children, ingress, stop, notice, undo);
     stop.removeEventListener('abort', children.killAll);
     if (!stop.aborted) return { ...stack, stop: stopAll };
     await stopAll();
@@ -69,6 +77,7 @@ export async function startStack(
 async function start(
   settings: Settings,
   children: Children,
+  ingress: Ingress,
   stop: AbortSignal,
   notice: (line: string) => void,
   undo: (() => Promise<void> | void)[],
@@ -104,26 +113,27 @@ async function start(
     onStart: (pid) => children.add(pid),
   });
   const ops = await gateOpsAddresses(settings.ops, settings.gates);
-  const envoyKeeper = await supervise('Envoy', () => envoy.run(), notice);
+  const envoyKeeper = await Supervised.start('Envoy', () => envoy.run(), notice);
   const gates: { stop(): Promise<void> }[] = [];
   undo.push(async () => {
     // The door closes before those who answer for it.
     await envoyKeeper.stop();
     await Promise.all(gates.map((gate) => gate.stop()));
   });
-  children.ingress(envoy.http, envoy.https);
+  Object.assign(ingress, { http: envoy.http, https: envoy.https });
+  children.write();
   const admin = await gateAdminPlaces(settings);
-  const gateOptions = (n: number) => ({
-    settings,
-    socket: gateSockets[n]!,
-    ops: ops[n]!,
-    admin: admin.places[n]!,
-    ownListeners: [...envoy.http, ...envoy.https, ...ops, ...admin.tcp],
-    logFile: join(stateDir, 'logs', `gate-${n}.log`),
-    onStart: (pid: number) => children.add(pid),
-  });
-  const starting = gateSockets.map(async (_, n) => {
-    gates.push(await supervise(`gate ${n}`, () => startGateProcess(gateOptions(n)), notice));
+  const ownListeners = [...envoy.http, ...envoy.https, ...ops, ...admin.tcp];
+  const startGate = (socket: string, n: number) => {
+    const place = { socket, ops: ops[n]!, admin: admin.places[n]!, ownListeners };
+    return startLoggedGate(join(stateDir, 'logs', `gate-${n}.log`), {
+      stateDir,
+      flags: gateFlags(settings, place),
+      onStart: (pid) => children.add(pid),
+    });
+  };
+  const starting = gateSockets.map(async (socket, n) => {
+    gates.push(await Supervised.start(`gate ${n}`, () => startGate(socket, n), notice));
   });
   const failed = (await Promise.allSettled(starting)).find((one) => one.status === 'rejected');
   if (failed !== undefined) throw failed.reason;

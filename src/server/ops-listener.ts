@@ -11,12 +11,13 @@ export interface OpsListener {
 }
 
 /**
- * `/healthz`: the process lives. `/readyz`: 200 or 503 with the parts and their reasons. `/metrics`: for Prometheus.
+ * `/healthz`: the process lives. `/readyz`: 200 or 503 with the parts and their reasons. `/metrics`: for Prometheus;
+ * `/metrics.json`: the same for a supervisor.
  * Holds nothing secret.
  */
 export async function startOpsListener(
   at: Address,
-  ready: () => Readiness,
+  ready: () => Readiness | Promise<Readiness>,
   metrics?: Exposition,
 ): Promise<OpsListener> {
   const server = createServer({ requestTimeout: 5000, headersTimeout: 5000 }, (request, response) => {
@@ -31,14 +32,23 @@ export async function startOpsListener(
     switch (request.url?.split('?')[0]) {
       case '/healthz':
         return send(200, { ok: true });
-      case '/readyz': {
-        const state = ready();
-        return send(state.ready ? 200 : 503, state);
-      }
+      case '/readyz':
+        Promise.resolve(ready()).then(
+          (state) => send(state.ready ? 200 : 503, state),
+          () => send(500, { message: 'the state could not be read' }),
+        );
+        return;
       case '/metrics':
         if (metrics === undefined) break;
         metrics.text().then(
           (text) => sendText(200, metrics.contentType, text),
+          () => send(500, { message: 'the metrics could not be read' }),
+        );
+        return;
+      case '/metrics.json':
+        if (metrics === undefined) break;
+        metrics.dump().then(
+          (dump) => send(200, dump),
           () => send(500, { message: 'the metrics could not be read' }),
         );
         return;

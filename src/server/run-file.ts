@@ -33,7 +33,16 @@ export interface DevRun extends ProcessIdentity {
   https: readonly Address[];
 }
 
-export type Run = GateRun | DevRun;
+/** What a supervisor of gate processes leaves; each of those has a file of its own. */
+export interface SupervisorRun extends ProcessIdentity {
+  kind: 'supervisor';
+  children: readonly ProcessIdentity[];
+  /** Of the policy API and `/readyz` that stand for all of them, as in `GateRun`. */
+  admin?: string;
+  ops: Address;
+}
+
+export type Run = GateRun | DevRun | SupervisorRun;
 
 const folder = (stateDir: string) => join(stateDir, 'run');
 const file = (stateDir: string, pid: number) => join(folder(stateDir), `${pid}.json`);
@@ -80,4 +89,11 @@ export function readRuns(stateDir: string): Run[] {
 
 export function liveGates(stateDir: string): GateRun[] {
   return readRuns(stateDir).filter((run): run is GateRun => run.kind === 'gate' && isAlive(run));
+}
+
+/** Those who may offer a policy API: a supervisor does for its gates. */
+export function liveDoors(stateDir: string): (GateRun | SupervisorRun)[] {
+  return readRuns(stateDir).filter(
+    (run): run is GateRun | SupervisorRun => run.kind !== 'dev' && isAlive(run),
+  );
 }

@@ -1,23 +1,26 @@
-import type { Address } from '../address.ts';
 import { SandgateError } from '../errors.ts';
 import { identify, isAlive, kill, type ProcessIdentity } from '../server/process-identity.ts';
-import { removeRun, writeRun } from '../server/run-file.ts';
+import { type DevRun, removeRun, type SupervisorRun, writeRun } from '../server/run-file.ts';
 
-/** The record of what `dev` started, kept on disk so that the next start can end it if this one is killed. */
+/** The record of what a process started, kept on disk so that the next start can end it if this one is killed. */
 export interface Children {
   add(pid: number): void;
-  ingress(http: readonly Address[], https: readonly Address[]): void;
+  /** Writes the record again, since what is told beside the children has changed. */
+  write(): void;
   /** Without grace; returns at once. */
   killAll(): void;
   forget(): void;
 }
 
-export function recordChildren(stateDir: string): Children {
+/** `runOf`: the whole run file of this process. Throws STATE_UNUSABLE. */
+export function recordChildren(
+  stateDir: string,
+  runOf: (own: ProcessIdentity & { children: readonly ProcessIdentity[] }) => DevRun | SupervisorRun,
+): Children {
   const self = identify(process.pid);
   if (self === undefined) throw new SandgateError('INTERNAL', 'cannot tell when this process started');
   let children: ProcessIdentity[] = [];
-  let addresses: { http: readonly Address[]; https: readonly Address[] } = { http: [], https: [] };
-  const write = () => writeRun(stateDir, { kind: 'dev', ...self, children, ...addresses });
+  const write = () => writeRun(stateDir, runOf({ ...self, children }));
   write();
   return {
     add(pid) {
@@ -26,10 +29,7 @@ export function recordChildren(stateDir: string): Children {
       children = [...children.filter(isAlive), child];
       write();
     },
-    ingress(http, https) {
-      addresses = { http, https };
-      write();
-    },
+    write,
     killAll: () => children.forEach(kill),
     forget: () => removeRun(stateDir, self.pid),
   };
