@@ -1,4 +1,9 @@
-import { ENVOY_METRICS, FLEET_METRICS, METRICS, PROCESS_METRICS } from '../../src/observe/metric-catalogue.ts';
+import {
+  ENVOY_METRICS,
+  FLEET_METRICS,
+  METRICS,
+  PROCESS_METRICS,
+} from '../../src/observe/metric-catalogue.ts';
 
 /** Names of the metrics that a PromQL expression reads. */
 export function metricsIn(expr: string): string[] {
