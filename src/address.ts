@@ -51,11 +51,14 @@ function localAddresses(): Set<string> {
  * all of 127.0.0.0/8 among them.
  */
 export function ownListenerTest(listeners: readonly Address[]): (address: string, port: number) => boolean {
-  const exact = new Set(listeners.map(formatAddress));
-  const wildcardPorts = new Set(
-    listeners.filter(({ host }) => host === '0.0.0.0' || host === '::').map(({ port }) => port),
-  );
-  return (address, port) =>
-    exact.has(formatAddress({ host: address, port })) ||
-    (wildcardPorts.has(port) && (address.startsWith('127.') || localAddresses().has(address)));
+  // By port first: it is asked for every request, and hardly ever about one of these.
+  const hosts = new Map<number, Set<string>>();
+  for (const { host, port } of listeners) hosts.set(port, (hosts.get(port) ?? new Set()).add(host));
+  return (address, port) => {
+    const own = hosts.get(port);
+    if (own === undefined) return false;
+    if (own.has(address)) return true;
+    const isWildcard = own.has('0.0.0.0') || own.has('::');
+    return isWildcard && (address.startsWith('127.') || localAddresses().has(address));
+  };
 }

@@ -117,6 +117,7 @@ function* relations(command: Command, settings: Partial<Settings>): Iterable<str
   if (command === 'dev' && ops && ops.port > 0 && ops.port + gates - 1 > 65535) {
     yield `SANDGATE_OPS (--ops): each of the ${gates} gates takes the next port, and ports end at 65535`;
   }
+  if (command === 'serve') yield* processPorts(settings);
   const { admin, adminKeys, adminKeysFile } = settings;
   const onTcp = admin !== undefined && 'host' in admin;
   // Loopback too: every user of the machine, and every web page that it shows, reaches it.
@@ -152,6 +153,21 @@ function* checkListener(settings: Partial<Settings>): Iterable<string> {
   } else if (given.length > 0 && !(settings.checkTlsCertificate && settings.checkTlsKey)) {
     const needed = missing.filter((name) => name !== TLS_FILES.checkTlsClientCa);
     yield `${given.map((name) => TLS_FILES[name]).join(' and ')}: set ${needed.join(' and ')} as well`;
+  }
+}
+
+/** Each process needs a port that Envoy, or a command, can be told of beforehand. */
+function* processPorts({ processes = 1, listen, ops }: Partial<Settings>): Iterable<string> {
+  if (processes === 1) return;
+  if (listen !== undefined && 'host' in listen) {
+    if (listen.port === 0) {
+      yield 'SANDGATE_LISTEN (--listen): with several processes Envoy has to know their ports: name the first one, or a unix socket';
+    } else if (listen.port + processes - 1 > 65535) {
+      yield `SANDGATE_LISTEN (--listen): each of the ${processes} processes takes the next port, and ports end at 65535`;
+    }
+  }
+  if (ops && ops.port > 0 && ops.port + processes > 65535) {
+    yield `SANDGATE_OPS (--ops): each of the ${processes} processes takes a port above it, and ports end at 65535`;
   }
 }
 

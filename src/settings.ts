@@ -54,6 +54,8 @@ export interface Settings {
   /** Absolute path of the file that holds the key for it. */
   readonly adminKeyFile: string | undefined;
   readonly adminKey: string | undefined;
+  /** Gate processes of `serve`; above 1 one more supervises them. */
+  readonly processes: number;
   /** PATH, where an `envoy` may be found. */
   readonly searchPath: string;
 }
@@ -300,11 +302,7 @@ export const SETTINGS: readonly Setting[] = [
     fallback: '2',
     meaning: 'gate processes of the local stack, 1 to 16',
     commands: ['dev'],
-    parse: (text) => {
-      const count = Number(text);
-      if (!/^\d+$/.test(text) || count < 1 || count > 16) throw new Error('must be a number from 1 to 16');
-      return count;
-    },
+    parse: count(16),
   },
   {
     name: 'admin',
@@ -379,6 +377,16 @@ export const SETTINGS: readonly Setting[] = [
     meaning: 'the first line is the key of a policy API on TCP (or set SANDGATE_ADMIN_KEY)',
     commands: ['policy'],
     parse: file,
+  },
+  {
+    name: 'processes',
+    env: 'SANDGATE_PROCESSES',
+    flag: '--processes <number>',
+    fallback: '1',
+    meaning:
+      'gate processes, 1 to 64, for as many cores: gate.sock becomes gate-0.sock and so on (TCP: port, port + 1, …), and SIGHUP restarts them one by one',
+    commands: ['serve'],
+    parse: count(64),
   },
 ];
 
@@ -455,6 +463,16 @@ function seconds(least: number, most: number): (text: string) => number {
     if (text.trim() === '' || !(value >= least && value <= most))
       throw new Error(`must be ${least} to ${most} seconds`);
     return Math.round(value * 1000);
+  };
+}
+
+function count(most: number): (text: string) => number {
+  return (text) => {
+    const value = Number(text);
+    if (!/^\d+$/.test(text) || value < 1 || value > most) {
+      throw new Error(`must be a number from 1 to ${most}`);
+    }
+    return value;
   };
 }
 

@@ -10,7 +10,12 @@ export interface StopSignal {
   readonly stopped: Promise<void>;
 }
 
-export function listenForStop(target: NodeJS.Process, monotonic: () => number): StopSignal {
+/** `onHangup`: what SIGHUP is for. Without it, it is a closed terminal: a wish to end as well. */
+export function listenForStop(
+  target: NodeJS.Process,
+  monotonic: () => number,
+  onHangup?: () => void,
+): StopSignal {
   const stop = new AbortController();
   const force = new AbortController();
   let firstAt: number | undefined;
@@ -24,8 +29,13 @@ export function listenForStop(target: NodeJS.Process, monotonic: () => number): 
   };
   target.on('SIGTERM', onSignal);
   target.on('SIGINT', onSignal);
-  // A closed terminal is a wish to end as well.
-  target.on('SIGHUP', onSignal);
+  target.on('SIGHUP', onHangup ?? onSignal);
+  // Only a process with a supervisor has a channel to lose: nobody would start it again, or ever end it.
+  target.on('disconnect', () => {
+    if (firstAt === undefined) onSignal();
+  });
+  // Listening alone must not keep the process from ending.
+  target.channel?.unref();
   const stopped = new Promise<void>((resolve) =>
     stop.signal.addEventListener('abort', () => resolve(), { once: true }),
   );

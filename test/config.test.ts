@@ -43,6 +43,18 @@ describe('settings', () => {
     });
   });
 
+  it('refuse several processes where Envoy could not know their ports, or there are none', () => {
+    const serve = (more: Record<string, string>) =>
+      faultsOf(() => read('serve', { ...SERVE, processes: '4', ...more }));
+    expect(serve({ listen: '127.0.0.1:0' })).toContain('name the first one, or a unix socket');
+    expect(serve({ listen: '127.0.0.1:65533' })).toContain(
+      'SANDGATE_LISTEN (--listen): each of the 4 processes',
+    );
+    expect(serve({ ops: '127.0.0.1:65532' })).toContain('SANDGATE_OPS (--ops): each of the 4 processes');
+    expect(serve({ processes: '65' })).toContain('must be a number from 1 to 64');
+    expect(read('serve', { ...SERVE, processes: '4', listen: '127.0.0.1:65532' }).processes).toBe(4);
+  });
+
   it('leave out [::1] where the machine has none', () => {
     const settings = readSettings('dev', {}, { ...around, ipv6Loopback: false }, {});
     expect(settings.http).toEqual([{ host: '127.0.0.1', port: 3002 }]);

@@ -22,26 +22,22 @@ const HEADER_RAW_VALUE = 3;
  * `bytes`. Throws CHECK_MALFORMED, also where it is no HTTP check.
  */
 export function decodeCheckRequest(bytes: Buffer): GateRequest {
-  return new CheckDecoder(bytes).decode();
+  return decoder.decode(bytes);
 }
 
+/** Used for one message after the other; what it found is reset at the start of each. */
 class CheckDecoder {
-  readonly #bytes: Buffer;
-  readonly #reader: WireReader;
-  readonly #headers: RequestHeaders;
+  readonly #reader = new WireReader();
+  readonly #headers = new RequestHeaders();
+  #bytes: Buffer = Buffer.alloc(0);
   #isHttp = false;
   #method = '';
   #path = '';
   #host = '';
 
-  constructor(bytes: Buffer) {
-    this.#bytes = bytes;
-    this.#reader = new WireReader(bytes);
-    this.#headers = new RequestHeaders(bytes);
-  }
-
-  decode(): GateRequest {
-    const end = this.#bytes.length;
+  decode(bytes: Buffer): GateRequest {
+    this.#start(bytes);
+    const end = bytes.length;
     const reader = this.#reader;
     while (reader.at < end) {
       const tag = reader.tag(end);
@@ -55,6 +51,16 @@ class CheckDecoder {
       path: this.#path,
       ...this.#headers.fields(),
     };
+  }
+
+  #start(bytes: Buffer): void {
+    this.#bytes = bytes;
+    this.#reader.start(bytes);
+    this.#headers.start(bytes);
+    this.#isHttp = false;
+    this.#method = '';
+    this.#path = '';
+    this.#host = '';
   }
 
   #attributes(end: number): void {
@@ -151,3 +157,5 @@ class CheckDecoder {
     return text;
   }
 }
+
+const decoder = new CheckDecoder();

@@ -41,7 +41,7 @@ interface Entry {
 }
 
 /**
- * The needed headers of one CheckRequest, read in place from `header_map` and from the `headers` map; what came in both
+ * The needed headers of one CheckRequest after the other, read in place from `header_map` and from the `headers` map; what came in both
  * came twice. Text is latin1, so that any byte survives; several lines of it are joined as HTTP joins them.
  */
 export class RequestHeaders {
@@ -58,11 +58,26 @@ export class RequestHeaders {
   #requestId: string | undefined;
   #traceparent: string | undefined;
   #clientAddress: string | undefined;
-  readonly #bytes: Buffer;
+  #bytes: Buffer = Buffer.alloc(0);
   #entries: Map<string, Entry> | undefined;
 
-  constructor(bytes: Buffer) {
+  /** Begins a message. */
+  start(bytes: Buffer): void {
     this.#bytes = bytes;
+    this.#entries = undefined;
+    this.#token = ABSENT;
+    this.#sandboxId = ABSENT;
+    this.#sandboxPort = ABSENT;
+    this.#accept = undefined;
+    this.#userAgent = undefined;
+    this.#secFetchMode = undefined;
+    this.#requestedWith = undefined;
+    this.#origin = undefined;
+    this.#requestMethod = undefined;
+    this.#requestHeaders = undefined;
+    this.#requestId = undefined;
+    this.#traceparent = undefined;
+    this.#clientAddress = undefined;
   }
 
   /** A line of `header_map`: lines with one name stay apart. Offsets into the message, ends exclusive. */

@@ -8,6 +8,8 @@ const GROUP_START = 3;
 const GROUP_END = 4;
 const FIXED32 = 5;
 
+const NOTHING = new Uint8Array(0);
+
 /** As Google's parsers: deeper nesting is an attack, not a message. */
 const GROUP_DEPTH = 100;
 
@@ -16,12 +18,14 @@ const GROUP_DEPTH = 100;
  * before it is used. Throws CHECK_MALFORMED, never anything else.
  */
 export class WireReader {
-  readonly bytes: Uint8Array;
+  bytes: Uint8Array = NOTHING;
   /** Offset of the next byte. */
   at = 0;
 
-  constructor(bytes: Uint8Array) {
+  /** Begins a message. One reader serves them all: it is made for every request otherwise. */
+  start(bytes: Uint8Array): void {
     this.bytes = bytes;
+    this.at = 0;
   }
 
   /**

@@ -11,6 +11,7 @@ import { checkStateFolder } from '../doctor/state-folder.ts';
 import { checkStore } from '../doctor/store-health.ts';
 import type { BootstrapSettings } from '../envoy/bootstrap.ts';
 import { SandgateError } from '../errors.ts';
+import { checkPlaces } from '../fleet/places.ts';
 import { findStore, rulesOf } from '../place.ts';
 import type { Settings } from '../settings.ts';
 import { envoyOf } from './envoy-look.ts';
@@ -68,11 +69,13 @@ function pathsOf({ store, policyDir, envoy }: Settings): NamedPath[] {
   ];
 }
 
-/** The config that `dev` would run; for `serve`, that of an Envoy which asks this one gate. */
+/** The config that `dev` would run; for `serve`, that of an Envoy which asks its gates. */
 async function bootstrapOf(command: Started, settings: Settings, folder: string): Promise<BootstrapSettings> {
   const admin = { path: join(folder, 'admin.sock') };
   if (command === 'serve') {
-    return { http: [{ host: '0.0.0.0', port: 8080 }], https: [], gates: [settings.listen], admin };
+    const { listen, processes } = settings;
+    const gates = processes === 1 ? [listen] : checkPlaces(listen, processes);
+    return { http: [{ host: '0.0.0.0', port: 8080 }], https: [], gates, admin };
   }
   const { http, https, domains } = settings;
   const tls = await ensureCertificates(join(folder, 'certificates'), domains, Date.now, () => {});

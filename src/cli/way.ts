@@ -2,7 +2,7 @@ import { HttpPolicyAdmin } from '../admin/http-client.ts';
 import { doorName, type HttpDoor, parseDoor } from '../admin/http-exchange.ts';
 import type { PolicyAdmin } from '../admin/policy-admin.ts';
 import { SandgateError } from '../errors.ts';
-import { type GateRun, liveGates } from '../server/run-file.ts';
+import { type GateRun, liveDoors, type SupervisorRun } from '../server/run-file.ts';
 import type { Settings } from '../settings.ts';
 import { adminKey } from './admin-key.ts';
 
@@ -37,7 +37,7 @@ export function wayText(way: Way): string {
  */
 export async function findApi(
   settings: Settings,
-): Promise<{ way: Way; admin: PolicyAdmin; gate?: GateRun } | undefined> {
+): Promise<{ way: Way; admin: PolicyAdmin; gate?: GateRun | SupervisorRun } | undefined> {
   // A socket asks for none, and whoever listens there need not learn it.
   const keyFor = (at: HttpDoor['at']) => ('path' in at ? undefined : adminKey(settings));
   if (settings.api !== undefined) {
@@ -45,7 +45,7 @@ export async function findApi(
     const admin = new HttpPolicyAdmin({ at, key: keyFor(at), timeLimitMs: TIME_LIMIT_MS });
     return { way: { kind: 'api', api: doorName(at) }, admin };
   }
-  const offering = liveGates(settings.stateDir).filter((gate) => gate.admin !== undefined);
+  const offering = liveDoors(settings.stateDir).filter((gate) => gate.admin !== undefined);
   const failures: string[] = [];
   for (const gate of offering) {
     const at = parseDoor(gate.admin!);

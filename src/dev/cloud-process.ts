@@ -2,9 +2,9 @@ import { spawn } from 'node:child_process';
 import { closeSync, openSync, readFileSync } from 'node:fs';
 import { createInterface } from 'node:readline';
 import { SandgateError } from '../errors.ts';
+import type { Running } from '../fleet/supervised.ts';
 import { PACKAGE_ROOT } from '../package-root.ts';
 import type { Settings } from '../settings.ts';
-import type { Running } from './supervisor.ts';
 
 export interface CloudProcessOptions {
   settings: Settings;

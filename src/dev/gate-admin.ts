@@ -1,8 +1,8 @@
 import { join } from 'node:path';
 import { type Address, formatAddress } from '../address.ts';
+import { gateOpsAddresses } from '../fleet/gate-ops.ts';
 import { socketPlace } from '../server/socket-path.ts';
 import type { Settings } from '../settings.ts';
-import { gateOpsAddresses } from './gate-ops.ts';
 
 /** Where each gate's policy API listens, as `--admin` takes it; `tcp`: what no gate may dial. */
 export async function gateAdminPlaces(

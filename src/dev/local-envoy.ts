@@ -5,9 +5,9 @@ import { renderBootstrap } from '../envoy/bootstrap.ts';
 import { loadBundledConfig } from '../envoy/bundled-config.ts';
 import type { ControlPlane } from '../envoy/control-plane.ts';
 import { type EnvoyProcess, startEnvoy } from '../envoy/process.ts';
+import type { Running } from '../fleet/supervised.ts';
 import { prepareSocket } from '../server/socket-path.ts';
 import type { Certificates } from './certificates.ts';
-import type { Running } from './supervisor.ts';
 
 const WORKERS = 2;
 const STOP_WITHIN_MS = 2000;

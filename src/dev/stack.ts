@@ -2,23 +2,25 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Address } from '../address.ts';
 import { findEnvoy } from '../envoy/binary.ts';
+import { type Children, recordChildren } from '../fleet/children.ts';
+import { gateOpsAddresses } from '../fleet/gate-ops.ts';
+import { Supervised } from '../fleet/supervised.ts';
 import { PACKAGE_ROOT } from '../package-root.ts';
+import type { DevRun } from '../server/run-file.ts';
 import { socketPlace } from '../server/socket-path.ts';
 import type { Settings } from '../settings.ts';
 import type { StopSignal } from '../stop-signal.ts';
 import { baseDomains } from '../target/domains.ts';
 import { ensureCertificates } from './certificates.ts';
-import { type Children, recordChildren } from './children.ts';
 import { startCloudProcess } from './cloud-process.ts';
 import { startDemoSandbox } from './demo-sandbox.ts';
 import { adminSockets, gateAdminPlaces } from './gate-admin.ts';
-import { gateOpsAddresses } from './gate-ops.ts';
-import { startGateProcess } from './gate-process.ts';
+import { gateFlags } from './gate-flags.ts';
 import { endLeftovers } from './leftovers.ts';
 import { whyNoCloud } from './local-cloud.ts';
 import { createLocalEnvoy } from './local-envoy.ts';
+import { startLoggedGate } from './logged-gate.ts';
 import { makeStateFolder } from './state-folder.ts';
-import { supervise } from './supervisor.ts';
 
 /** The local stack, ready: Envoy sees a healthy gate. */
 export interface Stack {
@@ -36,6 +38,10 @@ export interface Stack {
 
 const NOT_APART =
   'sandboxes are NOT kept apart (SANDGATE_ISOLATION=off): their processes see your files, each other, and share your ports';
+
+/** What the run file tells; Envoy's addresses are empty until it listens. */
+type Told = Pick<DevRun, 'http' | 'https' | 'client'>;
+
 const READY_WITHIN_MS = 30_000;
 
 /**
@@ -49,7 +55,8 @@ export async function startStack(
 ): Promise<Stack | 'stopped'> {
   makeStateFolder(settings.stateDir, settings.store === 'files' ? [settings.policyDir] : []);
   await endLeftovers(settings.stateDir, notice);
-  const children = recordChildren(settings.stateDir);
+  const told: Told = { http: [], https: [] };
+  const children = recordChildren(settings.stateDir, (own) => ({ kind: 'dev', ...own, ...told }));
   const undo: (() => Promise<void> | void)[] = [() => children.forget()];
   const stopAll = async () => {
     for (const step of undo.splice(0).reverse()) await step();
@@ -61,7 +68,7 @@ export async function startStack(
   // What is starting has nothing to drain: its end makes the start below fail at once.
   stop.addEventListener('abort', children.killAll, { once: true });
   try {
-    const stack = await start(settings, children, stop, notice, undo);
+    const stack = await start(settings, children, told, stop, notice, undo);
     stop.removeEventListener('abort', children.killAll);
     if (!stop.aborted) return { ...stack, stop: stopAll };
     await stopAll();
@@ -76,6 +83,7 @@ export async function startStack(
 async function start(
   settings: Settings,
   children: Children,
+  told: Told,
   stop: AbortSignal,
   notice: (line: string) => void,
   undo: (() => Promise<void> | void)[],
@@ -119,25 +127,26 @@ async function start(
   });
   const ops = await gateOpsAddresses(settings.ops, settings.gates);
   const admin = await gateAdminPlaces(settings);
-  const envoyKeeper = await supervise('Envoy', () => envoy.run(), notice);
+  const envoyKeeper = await Supervised.start('Envoy', () => envoy.run(), notice);
   const gates: { stop(): Promise<void> }[] = [];
   undo.push(async () => {
     // The door closes before those who answer for it.
     await envoyKeeper.stop();
     await Promise.all(gates.map((gate) => gate.stop()));
   });
-  children.ingress(envoy.http, envoy.https);
-  const gateOptions = (n: number) => ({
-    settings,
-    socket: gateSockets[n]!,
-    ops: ops[n]!,
-    admin: admin.places[n]!,
-    ownListeners: [...envoy.http, ...envoy.https, ...ops, ...admin.tcp],
-    logFile: join(stateDir, 'logs', `gate-${n}.log`),
-    onStart: (pid: number) => children.add(pid),
-  });
-  const starting = gateSockets.map(async (_, n) => {
-    gates.push(await supervise(`gate ${n}`, () => startGateProcess(gateOptions(n)), notice));
+  Object.assign(told, { http: envoy.http, https: envoy.https });
+  children.write();
+  const ownListeners = [...envoy.http, ...envoy.https, ...ops, ...admin.tcp];
+  const startGate = (socket: string, n: number) => {
+    const place = { socket, ops: ops[n]!, admin: admin.places[n]!, ownListeners };
+    return startLoggedGate(join(stateDir, 'logs', `gate-${n}.log`), {
+      stateDir,
+      flags: gateFlags(settings, place),
+      onStart: (pid) => children.add(pid),
+    });
+  };
+  const starting = gateSockets.map(async (socket, n) => {
+    gates.push(await Supervised.start(`gate ${n}`, () => startGate(socket, n), notice));
   });
   const failed = (await Promise.allSettled(starting)).find((one) => one.status === 'rejected');
   if (failed !== undefined) throw failed.reason;
@@ -155,14 +164,15 @@ async function start(
       policyApis: adminSockets(admin.places, tmpdir()),
       onStart: (pid: number) => children.add(pid),
     };
-    const cloud = await supervise('the local cloud', () => startCloudProcess(options), notice);
+    const cloud = await Supervised.start('the local cloud', () => startCloudProcess(options), notice);
     // Before the gates: it takes its policies back.
     undo.push(() => cloud.stop());
-    children.announce({
+    told.client = {
       domain: cloudDomain,
       ca: certificates.ca,
       addresses: envoy.https.filter(({ port }) => port === envoy.https[0]!.port).map(({ host }) => host),
-    });
+    };
+    children.write();
   }
   return {
     http: envoy.http,

@@ -28,8 +28,16 @@ export async function checkPorts(wanted: readonly WantedAddress[], runs: readonl
 }
 
 function addressesOf(run: Run): string[] {
-  const addresses = run.kind === 'gate' ? [run.ops, ...run.ownListeners] : [...run.http, ...run.https];
-  return addresses.map(formatAddress);
+  switch (run.kind) {
+    case 'gate':
+      return [run.ops, ...run.ownListeners].map(formatAddress);
+    case 'supervisor':
+      return [formatAddress(run.ops)];
+    case 'dev':
+      return [...run.http, ...run.https].map(formatAddress);
+    default:
+      return run satisfies never;
+  }
 }
 
 /** The system's code where nobody may listen there now; undefined where one may. */

@@ -8,6 +8,8 @@ export interface MetricRow {
   /** Label names, each with where its values come from. */
   labels: Readonly<Record<string, string>>;
   help: string;
+  /** How those of several processes become one; without it they are summed. */
+  across?: 'sum' | 'max' | 'min';
 }
 
 const CODE = 'an [error code](errors.md)';
@@ -79,6 +81,7 @@ export const METRICS = {
   storeUp: {
     name: 'sandgate_store_up',
     type: 'gauge',
+    across: 'min',
     labels: { store: 'the kind of store, as in `SANDGATE_STORE`' },
     help: '1 while the store says that it is well, else 0; `/readyz` says why not.',
   },
@@ -97,25 +100,35 @@ export const METRICS = {
   contactAge: {
     name: 'sandgate_store_contact_age_seconds',
     type: 'gauge',
+    across: 'max',
     labels: {},
     help: 'Since the store last answered a read or announced a change. Grows while nobody asks for anything new.',
   },
   stalenessBound: {
     name: 'sandgate_staleness_bound_seconds',
     type: 'gauge',
+    across: 'max',
     labels: {},
     help: 'No answer rests on a policy older than this, whatever fails.',
   },
   sequence: {
     name: 'sandgate_policy_sequence',
     type: 'gauge',
+    across: 'min',
     labels: { epoch: 'random, one per life of the store' },
     help: 'The last change of the store that is in force in this gate.',
   },
-  ready: { name: 'sandgate_ready', type: 'gauge', labels: {}, help: '1 while `/readyz` says 200, else 0.' },
+  ready: {
+    name: 'sandgate_ready',
+    type: 'gauge',
+    across: 'max',
+    labels: {},
+    help: '1 while `/readyz` says 200, else 0.',
+  },
   draining: {
     name: 'sandgate_draining',
     type: 'gauge',
+    across: 'max',
     labels: {},
     help: '1 from SIGTERM until the process ends.',
   },
@@ -134,12 +147,29 @@ export const METRICS = {
   build: {
     name: 'sandgate_build_info',
     type: 'gauge',
+    across: 'max',
     labels: { version: "Sandgate's", node: "Node's" },
     help: 'Always 1.',
   },
 } as const satisfies Record<string, MetricRow>;
 
 export type MetricKey = keyof typeof METRICS;
+
+/** Of a supervisor alone (`--processes` above 1), beside the merged metrics of its gate processes. */
+export const FLEET_METRICS = {
+  up: {
+    name: 'sandgate_process_up',
+    type: 'gauge',
+    labels: { process: '0 and up' },
+    help: '1 while the gate process runs, 0 while it is down or being restarted; `/readyz` says why.',
+  },
+  restarts: {
+    name: 'sandgate_process_restarts_total',
+    type: 'counter',
+    labels: { process: '0 and up' },
+    help: 'How often the gate process was started again after it had ended by itself, failed tries included.',
+  },
+} as const satisfies Record<string, MetricRow>;
 
 /** Upper bounds in seconds: a cached answer takes tens of microseconds, Envoy hangs up after one second. */
 export const LATENCY_BUCKETS = [

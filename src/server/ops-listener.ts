@@ -16,12 +16,13 @@ const PATIENCE = { requestTimeout: 5000, headersTimeout: 5000, connectionsChecki
 const CONNECTIONS_MAX = 256;
 
 /**
- * `/healthz`: the process lives. `/readyz`: 200 or 503 with the parts and their reasons. `/metrics`: for Prometheus.
+ * `/healthz`: the process lives. `/readyz`: 200 or 503 with the parts and their reasons. `/metrics`: for Prometheus;
+ * `/metrics.json`: the same for a supervisor.
  * Holds nothing secret.
  */
 export async function startOpsListener(
   at: Address,
-  ready: () => Readiness,
+  ready: () => Readiness | Promise<Readiness>,
   metrics?: Exposition,
 ): Promise<OpsListener> {
   const server = createServer(PATIENCE, (request, response) => {
@@ -36,14 +37,23 @@ export async function startOpsListener(
     switch (request.url?.split('?')[0]) {
       case '/healthz':
         return send(200, { ok: true });
-      case '/readyz': {
-        const state = ready();
-        return send(state.ready ? 200 : 503, state);
-      }
+      case '/readyz':
+        Promise.resolve(ready()).then(
+          (state) => send(state.ready ? 200 : 503, state),
+          () => send(500, { message: 'the state could not be read' }),
+        );
+        return;
       case '/metrics':
         if (metrics === undefined) break;
         metrics.text().then(
           (text) => sendText(200, metrics.contentType, text),
+          () => send(500, { message: 'the metrics could not be read' }),
+        );
+        return;
+      case '/metrics.json':
+        if (metrics === undefined) break;
+        metrics.dump().then(
+          (dump) => send(200, dump),
           () => send(500, { message: 'the metrics could not be read' }),
         );
         return;

@@ -5,7 +5,7 @@ export interface Part {
   [fact: string]: unknown;
 }
 
-/** The body of `/readyz`: ready only when every part is. */
+/** The body of `/readyz`: ready only when every part is; a supervisor is when one of its gates is. */
 export interface Readiness {
   ready: boolean;
   parts: Record<string, Part>;

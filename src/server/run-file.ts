@@ -42,7 +42,16 @@ export interface DevRun extends ProcessIdentity {
   };
 }
 
-export type Run = GateRun | DevRun;
+/** What a supervisor of gate processes leaves; each of those has a file of its own. */
+export interface SupervisorRun extends ProcessIdentity {
+  kind: 'supervisor';
+  children: readonly ProcessIdentity[];
+  /** Of the policy API and `/readyz` that stand for all of them, as in `GateRun`. */
+  admin?: string;
+  ops: Address;
+}
+
+export type Run = GateRun | DevRun | SupervisorRun;
 
 const folder = (stateDir: string) => join(stateDir, 'run');
 const file = (stateDir: string, pid: number) => join(folder(stateDir), `${pid}.json`);
@@ -96,4 +105,11 @@ export function liveClient(stateDir: string): DevRun['client'] {
   return readRuns(stateDir).flatMap((run) =>
     run.kind === 'dev' && isAlive(run) && run.client ? [run.client] : [],
   )[0];
+}
+
+/** Those who may offer a policy API: a supervisor does for its gates. */
+export function liveDoors(stateDir: string): (GateRun | SupervisorRun)[] {
+  return readRuns(stateDir).filter(
+    (run): run is GateRun | SupervisorRun => run.kind !== 'dev' && isAlive(run),
+  );
 }

@@ -44,10 +44,12 @@ function fromHeaders(id: HeaderValue, port: HeaderValue, domain: string | undefi
 
 function fromHost(name: string, domains: Domains): TargetResult {
   const dot = name.indexOf('.');
-  const [port, id] = name.slice(0, Math.max(dot, 0)).split('-', 2);
-  if (port === undefined || id === undefined) return failed('invalid_host');
+  const dash = name.indexOf('-');
+  if (dash === -1 || dash > dot) return failed('invalid_host');
+  const next = name.indexOf('-', dash + 1);
+  const id = name.slice(dash + 1, next === -1 || next > dot ? dot : next);
   const domain = name.slice(dot + 1);
-  return domains.matches(domain) ? target(port, id, domain, 'host') : failed('invalid_host');
+  return domains.matches(domain) ? target(name.slice(0, dash), id, domain, 'host') : failed('invalid_host');
 }
 
 function target(

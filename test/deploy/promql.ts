@@ -1,4 +1,9 @@
-import { ENVOY_METRICS, METRICS, PROCESS_METRICS } from '../../src/observe/metric-catalogue.ts';
+import {
+  ENVOY_METRICS,
+  FLEET_METRICS,
+  METRICS,
+  PROCESS_METRICS,
+} from '../../src/observe/metric-catalogue.ts';
 
 /** Names of the metrics that a PromQL expression reads. */
 export function metricsIn(expr: string): string[] {
@@ -19,5 +24,6 @@ export const KNOWN: ReadonlySet<string> = new Set([
   ...Object.keys(PROCESS_METRICS).flatMap((name) =>
     name.endsWith('_duration_seconds') ? [`${name}_sum`] : [name],
   ),
+  ...Object.values(FLEET_METRICS).map(({ name }) => name),
   ...Object.keys(ENVOY_METRICS),
 ]);

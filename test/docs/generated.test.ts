@@ -1,7 +1,13 @@
 import { describe, expect, it } from 'vitest';
 import { DETAILS, REASONS } from '../../src/decision/reasons.ts';
 import { ERROR_CODES } from '../../src/errors.ts';
-import { ENVOY_METRICS, METRICS, PROCESS_METRICS } from '../../src/observe/metric-catalogue.ts';
+import {
+  ENVOY_METRICS,
+  FLEET_METRICS,
+  METRICS,
+  type MetricRow,
+  PROCESS_METRICS,
+} from '../../src/observe/metric-catalogue.ts';
 import { fallbackOf, SECRETS, SETTINGS } from '../../src/settings.ts';
 
 const NOTE = 'Generated from the code; `npm test -- -u` writes it again.';
@@ -55,20 +61,25 @@ describe('the generated pages of docs/', () => {
   });
 
   it('list every metric', async () => {
-    const rows = Object.values(METRICS).map(({ name, type, labels, help }) => [
+    const rowOf = ({ name, type, labels, help, across = 'sum' }: MetricRow) => [
       `\`${name}\``,
       type,
       Object.entries(labels)
         .map(([label, values]) => `\`${label}\`: ${values}`)
         .join('; '),
       help,
-    ]);
+      across,
+    ];
+    const rows = Object.values(METRICS).map(rowOf);
+    const fleetRows = Object.values(FLEET_METRICS).map((row) => rowOf(row).slice(0, 4));
     const foreign = { ...PROCESS_METRICS, ...ENVOY_METRICS };
     const foreignRows = Object.entries(foreign).map(([name, meaning]) => [`\`${name}\``, meaning]);
     const text = [
       '# Metrics',
       `\`/metrics\` of the ops listener (\`SANDGATE_OPS\`), in Prometheus' text format. Base units; a histogram has \`_bucket\`, \`_sum\` and \`_count\`. No label holds a sandbox id, a token or anything else of a request. What to watch and what to do: [operating.md](operating.md). ${NOTE}`,
-      table(['metric', 'type', 'labels', 'meaning'], rows),
+      table(['metric', 'type', 'labels', 'meaning', 'across processes'], rows),
+      '## With several processes\n\n`--processes` above 1 gives one `/metrics` for all: the numbers above, merged as the last column says (counters never fall when a process starts anew), those of each Node process with a label `process`, and these of the supervisor.',
+      table(['metric', 'type', 'labels', 'meaning'], fleetRows),
       "## Of the process and of Envoy\n\nThose that the alert rules and the dashboard use. The first ones come with every Node process, and there are more; Envoy's come from Envoy.",
       table(['metric', 'meaning'], foreignRows),
     ].join('\n\n');

@@ -18,10 +18,11 @@ async function listen(metrics?: Exposition, ok = true) {
 }
 
 const contentType = 'text/plain; version=0.0.4; charset=utf-8';
+const dump = async () => ({ pid: 1, metrics: [] });
 
 describe('the ops listener', () => {
   it("answers /metrics with the exposition and Prometheus' content type", async () => {
-    const get = await listen({ contentType, text: async () => 'a 1\n' });
+    const get = await listen({ contentType, text: async () => 'a 1\n', dump });
     const answer = await get('/metrics?x=1');
     expect(answer).toMatchObject({ status: 200, body: 'a 1\n' });
     expect(answer.headers).toMatchObject({ 'content-type': contentType, 'cache-control': 'no-store' });
@@ -29,7 +30,7 @@ describe('the ops listener', () => {
   });
 
   it('lives on when the metrics cannot be read, and says no more than that', async () => {
-    const get = await listen({ contentType, text: () => Promise.reject(new Error('a secret')) });
+    const get = await listen({ contentType, text: () => Promise.reject(new Error('a secret')), dump });
     expect(await get('/metrics')).toMatchObject({
       status: 500,
       body: '{"message":"the metrics could not be read"}\n',

@@ -1,0 +1,50 @@
+import { type Address, formatAddress } from '../address.ts';
+import type { MetricDump } from '../observe/exposition.ts';
+import type { Part, Readiness } from '../server/readiness.ts';
+import type { Supervised } from './supervised.ts';
+
+/** One gate process as its supervisor sees it. */
+export interface GateView {
+  program: Supervised;
+  ops: Address;
+}
+
+/** One that is frozen must not keep the others from being seen. */
+const ANSWER_WITHIN_MS = 1000;
+
+/** Its part of `/readyz`. Never rejects. */
+export async function readyPart({ program, ops }: GateView): Promise<Part> {
+  const { state, restarts } = program;
+  switch (state.kind) {
+    case 'down':
+      return { ok: false, reason: state.reason, restarts };
+    case 'restarting':
+      return { ok: false, reason: 'restarting', restarts };
+    case 'up': {
+      const facts = { pid: state.running.pid, restarts };
+      const said = await ask<Readiness>(ops, '/readyz');
+      if (said === undefined) return { ok: false, reason: 'does not answer', ...facts };
+      const faulty = Object.entries(said.parts).filter(([, part]) => !part.ok);
+      const reason = faulty.map(([name, part]) => part.reason ?? name).join('; ');
+      return { ok: said.ready, ...(reason !== '' && { reason }), ...facts, parts: said.parts };
+    }
+    default:
+      return state satisfies never;
+  }
+}
+
+/** Its numbers; undefined where it does not give any now. */
+export async function dumpOf({ program, ops }: GateView): Promise<MetricDump | undefined> {
+  return program.state.kind === 'up' ? ask<MetricDump>(ops, '/metrics.json') : undefined;
+}
+
+async function ask<T>(ops: Address, path: string): Promise<T | undefined> {
+  try {
+    const response = await fetch(`http://${formatAddress(ops)}${path}`, {
+      signal: AbortSignal.timeout(ANSWER_WITHIN_MS),
+    });
+    return (await response.json()) as T;
+  } catch {
+    return undefined;
+  }
+}
