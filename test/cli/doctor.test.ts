@@ -41,7 +41,17 @@ describe('sandgate doctor', () => {
     const dir = mkdtempSync(join(tmpdir(), 'sandgate-doctor-'));
     chmodSync(dir, 0o777);
     const http = formatAddress(stack.http);
-    const told = await sandgate(['doctor', '--state-dir', dir, '--http', http, '--ops', '127.0.0.1:0']);
+    const told = await sandgate([
+      'doctor',
+      '--state-dir',
+      dir,
+      '--http',
+      http,
+      '--https',
+      'off',
+      '--ops',
+      '127.0.0.1:0',
+    ]);
     expect(told.code).toBe(1);
     expect(told.stderr).toMatch(/^sandgate: 2 failed: state folder, port .*CHECKS_FAILED.*\n$/);
     expect(told.stdout).toMatch(/^fail {2}state folder .*\n +-> chmod 700 /m);
