@@ -5,7 +5,7 @@ import { allowBytes } from './allow-bytes.mjs';
 import { answerAtOnce, destinationByHeader, withoutGate } from './envoy-edits.mjs';
 import { envoysIn } from './envoys.mjs';
 import { gateFlags, SERVE, startProgram, UNOBSERVED } from './gates.mjs';
-import { LOAD_CORE, MEASURED_CORE } from './pinning.mjs';
+import { LOAD_CORE, MEASURED_CORE, pin } from './pinning.mjs';
 import { TOKEN, writePolicies } from './policies.mjs';
 import { root } from './workspace.mjs';
 
@@ -83,6 +83,8 @@ export async function startContenders(workspace, { names, peers = [], population
     }
   }
   for (const { name, socket, pid } of peers) {
+    // It stays there afterwards: whoever started it knows where it was.
+    pin(pid, MEASURED_CORE);
     const envoy = await envoys.start(`peer-${name}`, {
       gates: [socket],
       edit: destinationByHeader,
