@@ -1,11 +1,13 @@
-// What the gate costs: the same Envoy config with the gate, with a gate that is not observed (no metrics, no decision
-// log), and with none, in turn, within one run.
+// What the gate costs in its hot path: the gate, a gate that is not observed (no metrics, no decision log), and none.
 // usage: npm run bench:check [-- --rounds 5 --seconds 3 --connections 32 --json]
 // CPU is user + system time of a process from /proc (Linux), so it hardly depends on what else the machine does;
 // throughput and latency do, and are given as the median of each round's ratio.
 import { parseArgs } from 'node:util';
-import { measure } from './measure.mjs';
-import { startSubjects } from './subjects.mjs';
+import { median, spread } from './measure/statistics.mjs';
+import { inTurn } from './measure/turns.mjs';
+import { startContenders } from './stack/contenders.mjs';
+import { measure } from './stack/round.mjs';
+import { inWorkspace } from './stack/workspace.mjs';
 
 const { values } = parseArgs({
   options: {
@@ -15,91 +17,77 @@ const { values } = parseArgs({
     json: { type: 'boolean', default: false },
   },
 });
-const load = { seconds: Number(values.seconds), connections: Number(values.connections) };
+const load = {
+  mix: /** @type {const} */ ('allow'),
+  seconds: Number(values.seconds),
+  connections: Number(values.connections),
+};
+/** @typedef {import('./stack/round.mjs').Sample} Sample */
 
-const subjects = await startSubjects((line) => console.error(line));
-try {
-  const { gated, unobserved, open } = subjects;
+await inWorkspace(async (workspace) => {
+  const { contenders } = await startContenders(workspace, {
+    names: ['gate', 'unobserved', 'open'],
+    population: { s: 1, d: 0 },
+  });
   // Caches, connection pools and the compiler warm up outside of the figures; a gate is compiled in full late.
-  await measure(gated, { ...load, seconds: 3 });
-  await measure(unobserved, { ...load, seconds: 3 });
-  await measure(open, { ...load, seconds: 1 });
+  for (const contender of contenders) await measure(contender, { ...load, seconds: 3 });
+  /** @type {Record<string, Sample>[]} */
   const rounds = [];
   for (let round = 0; round < Number(values.rounds); round++) {
-    // Each goes first as often as the other: what comes second finds a warmer, or a busier, machine.
-    const pair = await inTurn(round % 2 === 0 ? { gated, unobserved } : { unobserved, gated });
-    rounds.push({ ...pair, open: await measure(open, load) });
+    /** @type {Record<string, Sample>} */
+    const samples = {};
+    for (const contender of inTurn(contenders, round))
+      samples[contender.name] = await measure(contender, load);
+    rounds.push(samples);
   }
-  const failed = rounds.flatMap((round) => Object.values(round)).reduce((sum, { failed: n }) => sum + n, 0);
-  if (failed > 0) throw new Error(`${failed} requests failed: the figures would mean nothing`);
-  report(rounds);
-} finally {
-  await subjects.stop();
-}
+  const wrong = rounds
+    .flatMap((round) => Object.values(round))
+    .reduce((sum, sample) => sum + sample.wrong, 0);
+  if (wrong > 0) throw new Error(`${wrong} requests got a wrong answer: the figures would mean nothing`);
+  report(/** @type {{ gate: Sample, unobserved: Sample, open: Sample }[]} */ (rounds));
+});
 
-/** @typedef {Awaited<ReturnType<typeof measure>>} Sample */
-/** @typedef {{ gated: Sample, unobserved: Sample, open: Sample }} Round */
-
-/**
- * In the order of the keys.
- * @param {{ gated: import('./subjects.mjs').Subject, unobserved: import('./subjects.mjs').Subject }} pair
- */
-async function inTurn(pair) {
-  /** @type {Record<string, Sample>} */
-  const samples = {};
-  for (const [name, subject] of Object.entries(pair)) samples[name] = await measure(subject, load);
-  return /** @type {{ gated: Sample, unobserved: Sample }} */ (samples);
-}
-
-/** @param {Round[]} rounds */
+/** @param {{ gate: Sample, unobserved: Sample, open: Sample }[]} rounds */
 function report(rounds) {
-  /** @param {(round: Round) => number} pick */
-  const mid = (pick) => median(rounds.map(pick));
-  const observation = rounds.map((r) => r.gated.gateUs / r.unobserved.gateUs).sort((a, b) => a - b);
+  /** @param {(sample: Sample) => number} pick */
+  const both = (pick) => ({
+    withGate: median(rounds.map((r) => pick(r.gate))),
+    withoutGate: median(rounds.map((r) => pick(r.open))),
+  });
   const figures = {
     rounds: rounds.length,
     ...load,
-    envoyCpuUs: { withGate: mid((r) => r.gated.envoyUs), withoutGate: mid((r) => r.open.envoyUs) },
-    gateCpuUs: mid((r) => r.gated.gateUs),
-    unobservedGateCpuUs: mid((r) => r.unobserved.gateUs),
-    observationRatio: { median: median(observation), from: observation[0], to: observation.at(-1) },
-    cpuRatio: mid((r) => (r.gated.envoyUs + r.gated.gateUs) / r.open.envoyUs),
-    requestsPerSecond: { withGate: mid((r) => r.gated.perSecond), withoutGate: mid((r) => r.open.perSecond) },
-    throughputRatio: mid((r) => r.gated.perSecond / r.open.perSecond),
-    p50Ms: { withGate: mid((r) => r.gated.p50), withoutGate: mid((r) => r.open.p50) },
-    p99Ms: { withGate: mid((r) => r.gated.p99), withoutGate: mid((r) => r.open.p99) },
+    envoyCpuUs: both((sample) => sample.envoyUs),
+    gateCpuUs: median(rounds.map((r) => r.gate.gateUs)),
+    unobservedGateCpuUs: median(rounds.map((r) => r.unobserved.gateUs)),
+    observationRatio: spread(rounds.map((r) => r.gate.gateUs / r.unobserved.gateUs)),
+    cpuRatio: spread(rounds.map((r) => (r.gate.envoyUs + r.gate.gateUs) / r.open.envoyUs)),
+    requestsPerSecond: both((sample) => sample.perSecond),
+    throughputRatio: spread(rounds.map((r) => r.gate.perSecond / r.open.perSecond)),
+    p50Ms: both((sample) => sample.latencyMs.p50),
+    p99Ms: both((sample) => sample.latencyMs.p99),
   };
   if (values.json) return console.log(JSON.stringify(figures, null, 2));
-  /** @param {string} name @param {string} a @param {string} b */
-  const row = (name, a, b) => console.log(name.padEnd(34) + a.padStart(12) + b.padStart(12));
-  row('', 'with gate', 'no gate');
-  row(
-    'CPU of Envoy, µs per request',
-    figures.envoyCpuUs.withGate.toFixed(1),
-    figures.envoyCpuUs.withoutGate.toFixed(1),
-  );
-  row('CPU of the gate, µs per request', figures.gateCpuUs.toFixed(1), '-');
-  row('the same, not observed', figures.unobservedGateCpuUs.toFixed(1), '-');
-  row(
-    'requests per second',
-    figures.requestsPerSecond.withGate.toFixed(0),
-    figures.requestsPerSecond.withoutGate.toFixed(0),
-  );
-  row('p50, ms', figures.p50Ms.withGate.toFixed(2), figures.p50Ms.withoutGate.toFixed(2));
-  row('p99, ms', figures.p99Ms.withGate.toFixed(2), figures.p99Ms.withoutGate.toFixed(2));
+  /** @param {string} name @param {{ withGate: number, withoutGate?: number }} pair @param {number} digits */
+  const row = (name, { withGate, withoutGate }, digits) =>
+    console.log(
+      name.padEnd(34) +
+        withGate.toFixed(digits).padStart(12) +
+        (withoutGate?.toFixed(digits) ?? '-').padStart(12),
+    );
+  console.log(''.padEnd(34) + 'with gate'.padStart(12) + 'no gate'.padStart(12));
+  row('CPU of Envoy, µs per request', figures.envoyCpuUs, 1);
+  row('CPU of the gate, µs per request', { withGate: figures.gateCpuUs }, 1);
+  row('the same, not observed', { withGate: figures.unobservedGateCpuUs }, 1);
+  row('requests per second', figures.requestsPerSecond, 0);
+  row('p50, ms', figures.p50Ms, 2);
+  row('p99, ms', figures.p99Ms, 2);
+  /** @param {import('./measure/statistics.mjs').Spread} ratio */
+  const shown = ({ median: middle, q1, q3 }) =>
+    `x ${middle.toFixed(2)} (quartiles ${q1.toFixed(2)} to ${q3.toFixed(2)})`;
   console.log(
-    `CPU ratio ${figures.cpuRatio.toFixed(2)}, throughput ratio ${figures.throughputRatio.toFixed(2)}; ` +
-      `medians of ${rounds.length} interleaved rounds of ${load.seconds} s, ${load.connections} connections`,
+    `CPU ${shown(figures.cpuRatio)}, throughput ${shown(figures.throughputRatio)}; ` +
+      `${rounds.length} interleaved rounds of ${load.seconds} s, ${load.connections} connections`,
   );
-  console.log(
-    `metrics and decision log: CPU of the gate x ${median(observation).toFixed(3)} ` +
-      `(rounds from ${observation[0]?.toFixed(3)} to ${observation.at(-1)?.toFixed(3)})`,
-  );
-}
-
-/** @param {number[]} numbers */
-function median(numbers) {
-  const sorted = numbers.toSorted((a, b) => a - b);
-  const middle = (sorted.length - 1) / 2;
-  return ((sorted[Math.floor(middle)] ?? Number.NaN) + (sorted[Math.ceil(middle)] ?? Number.NaN)) / 2;
+  console.log(`metrics and decision log: CPU of the gate ${shown(figures.observationRatio)}`);
 }

@@ -1,57 +1,135 @@
-// A closed loop over HTTP/1.1 keep-alive connections: each sends a request, waits for the whole answer, sends the
-// next. Small on purpose: the fewer cycles it takes, the less it distorts what it measures on the same machine.
-// usage: node bench/load.mjs '{"port":3002,"host":"8000-a.e2b.localhost","headers":"…\r\n","connections":32,"seconds":3}'
-// Prints one JSON line: { requests, failed, seconds, p50, p99 } with latencies in milliseconds.
-import { connect } from 'node:net';
+// The load test: k6 at a constant rate through Envoy and two gates, while tokens rotate, policies flip, WebSockets are
+// held open and one gate is killed every 30 s. Fails on a lost request, a wrong answer, or a p99 out of proportion.
+// usage: npm run load [-- --minutes 5 --share 0.6 | --rate 500 --p99-ratio 10 --kill-every 30 --quick --publish]
+// The summary goes to bench/results/load/ as text, JSON and an HTML page.
+import { spawn } from 'node:child_process';
+import { mkdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { parseArgs } from 'node:util';
+import { findings } from './k6/summary.js';
+import { conduct, writeSandboxes } from './load/conductor.mjs';
+import { startFleet } from './load/fleet.mjs';
+import { findK6 } from './load/k6-binary.mjs';
+import { faults } from './load/verdict.mjs';
+import { writePages } from './report/pages.mjs';
+import { saveResults } from './results.mjs';
+import { startWebsocketSandbox } from './stack/contenders.mjs';
+import { answerAtOnce, withoutGate } from './stack/envoy-edits.mjs';
+import { envoysIn } from './stack/envoys.mjs';
+import { machine } from './stack/machine.mjs';
+import { TOKEN } from './stack/policies.mjs';
+import { residentMb } from './stack/processor-time.mjs';
+import { measure } from './stack/round.mjs';
+import { inWorkspace, root } from './stack/workspace.mjs';
 
-const { port, host, headers, connections, seconds } = JSON.parse(process.argv[2] ?? '{}');
-const request = Buffer.from(`GET / HTTP/1.1\r\nHost: ${host}\r\n${headers}\r\n`);
-/** @type {number[]} */
-const latencies = [];
-let failed = 0;
-const started = performance.now();
-const until = started + seconds * 1000;
-
-await Promise.all(Array.from({ length: connections }, one));
-const took = (performance.now() - started) / 1000;
-latencies.sort((a, b) => a - b);
-/** @param {number} share */
-const at = (share) => latencies[Math.min(latencies.length - 1, Math.floor(latencies.length * share))];
-console.log(
-  JSON.stringify({ requests: latencies.length, failed, seconds: took, p50: at(0.5), p99: at(0.99) }),
-);
-
-/** @returns {Promise<void>} */
-function one() {
-  return new Promise((resolve) => {
-    const socket = connect(port, '127.0.0.1');
-    socket.setNoDelay(true);
-    let sentAt = 0;
-    let text = '';
-    const send = () => {
-      sentAt = performance.now();
-      if (sentAt > until) {
-        socket.destroy();
-        resolve();
-      } else {
-        socket.write(request);
-      }
+const { values } = parseArgs({
+  options: {
+    minutes: { type: 'string', default: '5' },
+    share: { type: 'string', default: '0.6' },
+    rate: { type: 'string' },
+    'p99-ratio': { type: 'string', default: '10' },
+    'kill-every': { type: 'string', default: '30' },
+    quick: { type: 'boolean', default: false },
+    publish: { type: 'boolean', default: false },
+  },
+});
+const plan = values.quick
+  ? { minutes: 0.5, rate: Number(values.rate ?? 100), share: undefined, killEvery: 10 }
+  : {
+      minutes: Number(values.minutes),
+      rate: values.rate === undefined ? undefined : Number(values.rate),
+      share: Number(values.share),
+      killEvery: Number(values['kill-every']),
     };
-    socket.on('connect', send);
-    socket.on('error', () => {
-      failed++;
-      resolve();
-    });
-    socket.on('data', (chunk) => {
-      text += chunk.toString('latin1');
-      const end = text.indexOf('\r\n\r\n');
-      if (end < 0) return;
-      const length = Number(/content-length: (\d+)/i.exec(text)?.[1] ?? 0);
-      if (text.length < end + 4 + length) return;
-      if (!text.startsWith('HTTP/1.1 200')) failed++;
-      latencies.push(performance.now() - sentAt);
-      text = '';
-      send();
-    });
+
+/**
+ * @typedef {{ when: string, envoyMb: number, gatesMb: number[] }} Memory
+ * @typedef {{ kind: 'load', machine: import('./stack/machine.mjs').Machine, minutes: number, rate: number, capacity: number | undefined, killed: number, changed: number, memory: Memory[], faults: string[], findings: import('./k6/summary.js').Findings }} LoadRun
+ */
+
+await inWorkspace(async (workspace) => {
+  const k6 = await findK6();
+  const envoys = await envoysIn(workspace);
+  const stateDir = join(workspace.dir, 'state');
+  const sandbox = await envoys.start('sandbox', { edit: answerAtOnce });
+  const websocketPort = await startWebsocketSandbox(workspace);
+  const fleet = await startFleet(workspace, stateDir);
+  const envoy = await envoys.start('gate', { gates: fleet.sockets });
+  const open = await envoys.start('open', { edit: withoutGate });
+  await envoy.waitForGate(20_000);
+  await writeSandboxes(fleet.put, { address: '127.0.0.1', token: TOKEN, now: Date.now() });
+
+  const from = machine(envoys.version);
+  const capacity = plan.rate === undefined ? await measureCapacity() : undefined;
+  const rate = Math.round(plan.rate ?? (capacity ?? 0) * (plan.share ?? 0));
+  const of = capacity === undefined ? '' : `, ${plan.share} of a capacity of ${capacity.toFixed(0)}`;
+  console.error(`${rate} requests per second for ${plan.minutes} minutes${of}`);
+
+  const out = join(root, 'bench', 'results', 'load');
+  mkdirSync(out, { recursive: true });
+  /** @type {Memory[]} */
+  const memory = [];
+  const look = async (/** @type {string} */ when) => {
+    const seen = { when, envoyMb: residentMb(envoy.pid), gatesMb: await fleet.memoryMb() };
+    memory.push(seen);
+    console.error(`memory at the ${when}: Envoy ${seen.envoyMb} MB, gates ${seen.gatesMb.join(' and ')} MB`);
+  };
+  await look('start');
+  const conductor = conduct(fleet.put, TOKEN);
+  const killer = setInterval(() => fleet.killOne(), plan.killEvery * 1000);
+  const middle = setTimeout(() => void look('middle'), plan.minutes * 30_000);
+  workspace.undo(() => {
+    clearInterval(killer);
+    clearTimeout(middle);
+    conductor.stop();
+  });
+  await runK6(k6, {
+    TARGET: `http://127.0.0.1:${envoy.port}`,
+    REFERENCE: `http://127.0.0.1:${open.port}`,
+    RATE: String(rate),
+    SECONDS: String(plan.minutes * 60),
+    PORT: String(sandbox.port),
+    WEBSOCKET_PORT: String(websocketPort),
+    TOKEN,
+    OUT: out,
+  });
+  clearInterval(killer);
+  const changed = conductor.stop();
+  await look('end');
+
+  const summary = JSON.parse(readFileSync(join(out, 'summary.json'), 'utf8'));
+  const found = faults(summary, { p99Ratio: Number(values['p99-ratio']) });
+  const facts = { minutes: plan.minutes, rate, capacity, killed: fleet.kills(), changed, memory };
+  /** @type {LoadRun} */
+  const run = { kind: 'load', machine: from, ...facts, faults: found, findings: findings(summary) };
+  saveResults('load', run, values.publish);
+  console.error(
+    `gates killed: ${run.killed}; policies changed: ${changed} times; summary: ${out}/summary.html`,
+  );
+  for (const fault of found) console.error(fault);
+  console.error(found.length === 0 ? 'passed' : 'failed');
+  if (values.publish) writePages();
+  process.exitCode = found.length === 0 ? 0 : 1;
+
+  async function measureCapacity() {
+    console.error('measuring the capacity …');
+    const target = () => ({ port: sandbox.port, token: TOKEN, gated: true });
+    const contender = { name: 'gate', envoy: envoy.pid, gate: fleet.pids()[0], port: envoy.port, target };
+    const load = /** @type {const} */ ({ mix: 'allow', connections: 32 });
+    await measure(contender, { ...load, seconds: 4 });
+    return (await measure(contender, { ...load, seconds: 5 })).perSecond;
+  }
+});
+
+/** k6 ends with 99 where a threshold is broken, which the summary says better. @param {string} k6 @param {Record<string, string>} settings */
+function runK6(k6, settings) {
+  const env = Object.entries(settings).map(([name, value]) => [`SANDGATE_LOAD_${name}`, value]);
+  const args = ['run', '--quiet', '--no-usage-report', join(root, 'bench', 'k6', 'load.js')];
+  return new Promise((resolve, reject) => {
+    const child = spawn(k6, args, { stdio: 'inherit', env: { ...process.env, ...Object.fromEntries(env) } });
+    child.on('error', reject);
+    child.on('close', (code) =>
+      code === 0 || code === 99 ? resolve(undefined) : reject(new Error(`k6 ended with ${code}`)),
+    );
   });
 }

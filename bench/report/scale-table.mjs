@@ -1,0 +1,34 @@
+import { figure, table } from './markdown.mjs';
+
+/** @param {import('../scale.mjs').ScaleRun} run */
+export function scaleTable({ rows }) {
+  const head = [
+    'policies',
+    'hot',
+    'store, MB',
+    'start, ms',
+    'gate as it starts, MB',
+    'with the hot ones, MB',
+    'hot p50, µs',
+    'hot p99, µs',
+    'cold p50, µs',
+    'cold p99, µs',
+  ];
+  return table(
+    head,
+    rows.map((row) =>
+      [
+        row.policies,
+        row.hot,
+        row.storeMb,
+        row.startMs,
+        row.startedMb,
+        row.hotMb,
+        row.hotUs.p50,
+        row.hotUs.p99,
+        row.coldUs.p50,
+        row.coldUs.p99,
+      ].map(figure),
+    ),
+  );
+}

@@ -1,0 +1,50 @@
+import { spawn } from 'node:child_process';
+import { openSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { createInterface } from 'node:readline';
+import { pin } from './pinning.mjs';
+import { root } from './workspace.mjs';
+
+/** @typedef {{ pid: number, kill(): Promise<void>, exited: Promise<unknown>, readyMs: number }} GateProcess */
+
+export const SERVE = [join(root, 'bin', 'sandgate.js'), 'serve'];
+export const UNOBSERVED = [join(root, 'bench', 'stack', 'unobserved-gate.mjs')];
+
+/**
+ * A program that prints `sandgate ready` once it answers; its stderr goes to `<socket>.log`.
+ * @param {readonly string[]} program Arguments of node.
+ * @param {string} log
+ * @param {number | undefined} core
+ * @returns {Promise<GateProcess>}
+ */
+export async function startProgram(program, log, core) {
+  const started = performance.now();
+  const child = spawn(process.execPath, program, { stdio: ['ignore', 'pipe', openSync(log, 'a')] });
+  const exited = new Promise((resolve) => child.once('exit', resolve));
+  const kill = async () => {
+    child.kill('SIGKILL');
+    await exited;
+  };
+  for await (const line of createInterface({
+    input: /** @type {import('node:stream').Readable} */ (child.stdout),
+  })) {
+    if (!line.startsWith('sandgate ready')) continue;
+    const pid = child.pid ?? 0;
+    pin(pid, core);
+    return { pid, kill, exited, readyMs: performance.now() - started };
+  }
+  throw new Error(`it did not start: ${program.join(' ')}\n${readFileSync(log, 'utf8')}`);
+}
+
+/** @param {string} stateDir @param {string} socket @param {readonly string[]} more */
+export function gateFlags(stateDir, socket, more = ['--admin=off']) {
+  const networks = '--sandbox-cidrs=127.0.0.0/8';
+  return [
+    `--state-dir=${stateDir}`,
+    `--listen=unix:${socket}`,
+    '--ops=127.0.0.1:0',
+    networks,
+    '--drain=0',
+    ...more,
+  ];
+}
