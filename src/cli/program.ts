@@ -1,13 +1,9 @@
 import { Command, CommanderError } from 'commander';
 import type { Flags } from '../config.ts';
 import { packageVersion } from '../package-root.ts';
-import { dev } from './dev.ts';
-import { clientEnv } from './env.ts';
-import { envoyConfig } from './envoy-config.ts';
 import { type Io, report } from './io.ts';
 import { addPolicyCommands } from './policy-commands.ts';
 import { addQuestions } from './question-commands.ts';
-import { serve } from './serve.ts';
 import { withSettings } from './setting-options.ts';
 import { addTokenCommands } from './token-commands.ts';
 
@@ -26,7 +22,10 @@ export async function run(args: readonly string[], io: Io): Promise<number> {
   }
 }
 
-/** The whole command tree; `docs/cli.md` describes what its `--help` prints. */
+/**
+ * The whole command tree; `docs/cli.md` shows what its `--help` prints. Commands that need gRPC or X.509 are imported when
+ * they run: `policy get` need not wait for either.
+ */
 export function createProgram(io: Io): Command {
   const program = new Command('sandgate')
     .version(packageVersion())
@@ -43,11 +42,11 @@ export function createProgram(io: Io): Command {
 
   withSettings(program.command('serve'), 'serve')
     .description('run one gate: Check over gRPC for an Envoy of yours')
-    .action((flags: Flags) => serve(io, flags));
+    .action(async (flags: Flags) => (await import('./serve.ts')).serve(io, flags));
 
   withSettings(program.command('dev'), 'dev')
     .description('run the local stack: Envoy, gates and the embedded store (what `npm start` does)')
-    .action((flags: Flags) => dev(io, flags));
+    .action(async (flags: Flags) => (await import('./dev.ts')).dev(io, flags));
 
   addPolicyCommands(program, io);
   addTokenCommands(program, io);
@@ -55,7 +54,9 @@ export function createProgram(io: Io): Command {
   withSettings(program.command('env'), 'env')
     .option('--json', 'print one JSON object')
     .description("print what E2B's SDKs need to reach the running local cloud; use it with `eval`")
-    .action((flags: Flags & { json?: true }) => clientEnv(io, flags, flags.json === true));
+    .action(async (flags: Flags & { json?: true }) =>
+      (await import('./env.ts')).clientEnv(io, flags, flags.json === true),
+    );
 
   const envoy = program.command('envoy').description('the bundled Envoy config');
   envoy
@@ -86,7 +87,7 @@ export function createProgram(io: Io): Command {
       'where to pass on /stats/prometheus and /ready, and nothing else, of the admin interface',
       'off',
     )
-    .action((flags: Flags) => envoyConfig(io, flags));
+    .action(async (flags: Flags) => (await import('./envoy-config.ts')).envoyConfig(io, flags));
 
   addQuestions(program, io);
   return program;

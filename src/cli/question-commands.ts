@@ -1,8 +1,6 @@
 import { type Command, Option } from 'commander';
 import type { Flags } from '../config.ts';
-import { checkConfig } from './check-config.ts';
-import { doctor } from './doctor.ts';
-import { type ExplainFlags, explainCommand } from './explain.ts';
+import type { ExplainFlags } from './explain.ts';
 import type { Io } from './io.ts';
 import { withSettings } from './setting-options.ts';
 
@@ -17,7 +15,9 @@ export function addQuestions(program: Command, io: Io): void {
     .option('--token-stdin', 'read the traffic access token from standard input')
     .addOption(new Option('--token [value]').hideHelp())
     .option('--json', 'print the explanation as JSON')
-    .action((url: string, flags: ExplainFlags) => explainCommand(io, url, flags));
+    .action(async (url: string, flags: ExplainFlags) =>
+      (await import('./explain.ts')).explainCommand(io, url, flags),
+    );
 
   const check = program
     .command('check-config')
@@ -26,7 +26,9 @@ export function addQuestions(program: Command, io: Io): void {
     withSettings(check.command(name, { isDefault: name === 'serve' }), name)
       .description(`check what \`sandgate ${name}\` would start with, and show where each setting is from`)
       .option('--json', 'print settings, faults and findings as JSON')
-      .action((flags: Flags & { json?: true }) => checkConfig(io, name, flags, flags.json === true));
+      .action(async (flags: Flags & { json?: true }) =>
+        (await import('./check-config.ts')).checkConfig(io, name, flags, flags.json === true),
+      );
   }
 
   withSettings(program.command('doctor'), 'dev')
@@ -34,5 +36,7 @@ export function addQuestions(program: Command, io: Io): void {
       'look at all that the local stack needs of this machine, and say what to do; changes nothing',
     )
     .option('--json', 'print the findings as JSON')
-    .action((flags: Flags & { json?: true }) => doctor(io, flags, flags.json === true));
+    .action(async (flags: Flags & { json?: true }) =>
+      (await import('./doctor.ts')).doctor(io, flags, flags.json === true),
+    );
 }

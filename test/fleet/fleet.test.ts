@@ -144,7 +144,8 @@ describe('several gate processes', () => {
       fleet.signal('SIGTERM');
       expect(liveGates(stack.stateDir)).toEqual([]);
     }, PATIENCE);
-    expect(await fleet.exited).toBe(0);
+    // The last of these signals may reach a process that has already taken its handlers down.
+    expect([0, 'SIGTERM']).toContain(await fleet.exited);
   });
 
   it('end by themselves when their supervisor is killed, or make way for the next one', async () => {
