@@ -10,6 +10,7 @@ import { addQuestions } from './question-commands.ts';
 import { serve } from './serve.ts';
 import { withSettings } from './setting-options.ts';
 import { addTokenCommands } from './token-commands.ts';
+import { withTokenHint } from './token-hint.ts';
 
 const EXIT_CODES = '\nExit codes: 0 ok, 1 failed, 2 asked wrongly (usage or settings).';
 
@@ -22,7 +23,7 @@ export async function run(args: readonly string[], io: Io): Promise<number> {
   } catch (error) {
     // Commander has printed its own message by now; help and version come this way too.
     if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : 2;
-    return report(io, error, json);
+    return report(io, withTokenHint(error, args), json);
   }
 }
 
