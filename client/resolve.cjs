@@ -1,11 +1,18 @@
 // Loaded with `node --require` where the C library does not resolve the local cloud's names: `dns.lookup` answers for
-// them, and for no other name. `resolve.json` beside this file says which.
+// them, and for no other name. The file that SANDGATE_NAMES names says which; a shell that outlives it needs nothing.
 const { readFileSync } = require('node:fs');
-const { join } = require('node:path');
 const { syncBuiltinESMExports } = require('node:module');
 const dns = require('node:dns');
 
-const { domain, addresses } = JSON.parse(readFileSync(join(__dirname, 'resolve.json'), 'utf8'));
+/** @returns {{ domain?: string, addresses: string[] }} */
+const readKnown = () => {
+  try {
+    return JSON.parse(readFileSync(process.env.SANDGATE_NAMES ?? '', 'utf8'));
+  } catch {
+    return { addresses: [] };
+  }
+};
+const { domain, addresses } = readKnown();
 const found = addresses.map((/** @type {string} */ address) => ({
   address,
   family: address.includes(':') ? 6 : 4,

@@ -1,5 +1,6 @@
 # Found by Python through PYTHONPATH where the C library does not resolve the local cloud's names: socket.getaddrinfo
-# answers for them, and for no other name. `resolve.json` in the folder above says which.
+# answers for them, and for no other name. The file that SANDGATE_NAMES names says which; a shell that outlives it needs
+# nothing.
 import importlib.machinery
 import importlib.util
 import json
@@ -8,14 +9,17 @@ import socket
 import sys
 
 _here = os.path.dirname(os.path.abspath(__file__))
-with open(os.path.join(os.path.dirname(_here), "resolve.json"), encoding="utf-8") as _file:
-    _known = json.load(_file)
+try:
+    with open(os.environ.get("SANDGATE_NAMES", ""), encoding="utf-8") as _file:
+        _known = json.load(_file)
+except (OSError, ValueError):
+    _known = None
 _getaddrinfo = socket.getaddrinfo
 
 
 def _is_ours(host):
     name = host.decode("ascii", "replace") if isinstance(host, bytes) else host
-    if not isinstance(name, str):
+    if _known is None or not isinstance(name, str):
         return False
     name = name.lower().removesuffix(".")
     return name == _known["domain"] or name.endswith("." + _known["domain"])

@@ -1,5 +1,5 @@
 import { copyFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { join, resolve } from 'node:path';
 import { prepare, root, run, say } from './prepare.mjs';
 import { SDK_VERSIONS, sdkFolder } from './sdk.mjs';
 
@@ -9,7 +9,7 @@ await prepare();
 const [language = 'js', version] = process.argv.slice(2);
 const registry = language === 'py' ? 'pypi' : 'npm';
 
-const { readSettings } = await import('../dist/config.js');
+const { readSettings, trustFiles } = await import('../dist/config.js');
 const { clientEnvironment } = await import('../dist/dev/client-environment.js');
 const { surroundings } = await import('../dist/cli/surroundings.js');
 const { report } = await import('../dist/cli/io.js');
@@ -17,7 +17,13 @@ const wanted = version ?? SDK_VERSIONS[registry][0];
 let folder = '';
 try {
   const { stateDir } = readSettings('env', {}, surroundings());
-  Object.assign(process.env, await clientEnvironment(stateDir));
+  Object.assign(
+    process.env,
+    await clientEnvironment(
+      stateDir,
+      trustFiles().map(({ file }) => resolve(file)),
+    ),
+  );
   folder = await sdkFolder(registry, wanted);
 } catch (error) {
   process.exit(report(process, error, false));

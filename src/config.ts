@@ -98,7 +98,7 @@ function findSetting(
 export function trustFiles(
   env: NodeJS.ProcessEnv = process.env,
 ): readonly { variable: string; file: string }[] {
-  return ['NODE_EXTRA_CA_CERTS', 'SSL_CERT_FILE'].flatMap((variable) =>
+  return ['NODE_EXTRA_CA_CERTS', 'SSL_CERT_FILE', 'REQUESTS_CA_BUNDLE'].flatMap((variable) =>
     env[variable] ? [{ variable, file: env[variable] }] : [],
   );
 }

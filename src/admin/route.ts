@@ -34,7 +34,7 @@ export const idOf = (request: FastifyRequest) => (request.params as { sandboxId:
 export const tokenIdOf = (request: FastifyRequest) => (request.params as { tokenId: string }).tokenId;
 
 /** The body of a request. Throws REQUEST_INVALID. */
-export function objectOf({ body }: FastifyRequest): Record<string, unknown> {
+export function objectOf({ body }: Pick<FastifyRequest, 'body'>): Record<string, unknown> {
   if (typeof body === 'object' && body !== null && !Array.isArray(body))
     return body as Record<string, unknown>;
   throw requestInvalid('body', 'must be an object');

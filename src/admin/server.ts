@@ -1,7 +1,7 @@
 import { isUtf8 } from 'node:buffer';
 import rateLimit from '@fastify/rate-limit';
 import swagger from '@fastify/swagger';
-import fastify, { type FastifyInstance, type FastifyReply } from 'fastify';
+import fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify';
 import { SandgateError } from '../errors.ts';
 import { type Admission, admit } from './admission.ts';
 import { onClientError } from './client-error.ts';
@@ -66,8 +66,10 @@ export async function createAdminServer(options: AdminServerOptions): Promise<Fa
   app.removeContentTypeParser(['text/plain', 'application/json']);
   const parseJson = app.getDefaultJsonParser('error', 'error');
   app.addContentTypeParser('application/json', { parseAs: 'buffer' }, (request, body: Buffer, done) => {
+    // Many a client declares JSON on each request, also where it sends nothing.
+    if (body.length === 0 && mayBeEmpty(request)) done(null, undefined);
     // Decoded all the same, what was written would not be what was sent.
-    if (isUtf8(body)) parseJson(request, body.toString('utf8'), done);
+    else if (isUtf8(body)) parseJson(request, body.toString('utf8'), done);
     else done(new SandgateError('INPUT_INVALID', 'The body is not UTF-8.', { field: 'body' }));
   });
   app.setErrorHandler((error, _request, reply) => fail(reply, error));
@@ -84,6 +86,7 @@ export async function createAdminServer(options: AdminServerOptions): Promise<Fa
     // A web page may send a POST without a body, or one of text, to any address without asking first.
     const isJson = /^application\/json *(;|$)/i.test(request.headers['content-type'] ?? '');
     if (!isJson && (request.method === 'POST' || request.method === 'PUT')) throw contentRefused();
+    if (request.method === 'DELETE' && isWithoutBody(request)) delete request.raw.headers['content-type'];
   });
 
   addComponents(app);
@@ -117,6 +120,15 @@ const SAFE = {
   'cache-control': 'no-store',
   'x-content-type-options': 'nosniff',
 };
+
+/** A deletion needs no body, and a token can be made of nothing but the path. */
+function mayBeEmpty({ method, routeOptions }: FastifyRequest): boolean {
+  return method === 'DELETE' || routeOptions.url?.endsWith('/tokens') === true;
+}
+
+function isWithoutBody({ headers }: FastifyRequest): boolean {
+  return (headers['content-length'] ?? '0') === '0' && headers['transfer-encoding'] === undefined;
+}
 
 function notOffered(methods: string[], reply: FastifyReply): SandgateError {
   if (methods.length === 0) return new SandgateError('ROUTE_UNKNOWN', 'There is nothing at this path.');

@@ -30,7 +30,7 @@ export async function checkConfig(io: Io, command: Started, flags: Flags, json: 
   else printSettings(io, rows);
   if (faults.length > 0) {
     throw new SandgateError('SETTINGS_INVALID', faults.join('\n'), {
-      remedy: `see \`sandgate ${command} --help\``,
+      remedy: `see \`sandgate ${command} --help\`${command === 'serve' ? '; for the local stack: `sandgate check-config dev`' : ''}`,
     });
   }
   if (!json) {

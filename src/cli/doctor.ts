@@ -4,12 +4,13 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { formatAddress } from '../address.ts';
 import { type Flags, readSettings, trustFiles } from '../config.ts';
+import { stateFlag } from '../dev/banner.ts';
 import { checkCertificates } from '../doctor/certificate-trust.ts';
 import { checkClock } from '../doctor/clock-sanity.ts';
 import { checkEnvoy } from '../doctor/envoy-found.ts';
 import type { Finding } from '../doctor/finding.ts';
 import { checkLeftovers } from '../doctor/leftovers.ts';
-import { checkNames } from '../doctor/name-resolution.ts';
+import { type CloudNames, checkNames } from '../doctor/name-resolution.ts';
 import { checkNode } from '../doctor/node-version.ts';
 import { checkPorts, type WantedAddress } from '../doctor/ports.ts';
 import { checkPython } from '../doctor/python-found.ts';
@@ -21,7 +22,7 @@ import { PACKAGE_ROOT } from '../package-root.ts';
 import { findStore, rulesOf } from '../place.ts';
 import { systemClock } from '../policy/clock.ts';
 import type { Readiness } from '../server/readiness.ts';
-import { type GateRun, liveGates, readRuns } from '../server/run-file.ts';
+import { type GateRun, liveClient, liveGates, readRuns } from '../server/run-file.ts';
 import type { Settings } from '../settings.ts';
 import { envoyOf } from './envoy-look.ts';
 import { printFindings, refuseFailures } from './findings.ts';
@@ -43,6 +44,7 @@ async function findingsOf(settings: Settings): Promise<Finding[]> {
   const before = { wall: systemClock.now(), monotonic: systemClock.monotonic() };
   const { stateDir, domains, searchPath } = settings;
   const runs = readRuns(stateDir);
+  const cloud = cloudOf(settings);
   const envoy = await checkEnvoy(() => envoyOf(settings));
   return [
     checkNode(process.versions.node, engines()),
@@ -53,10 +55,16 @@ async function findingsOf(settings: Settings): Promise<Finding[]> {
     checkLeftovers(runs),
     ...(await checkGates(liveGates(stateDir), askReady)),
     ...(await checkPorts(wantedBy(settings), runs)),
-    ...(await checkNames(domains, resolve)),
-    ...checkCertificates(join(stateDir, 'certificates'), systemClock.now(), trustFiles()),
+    ...(await checkNames(domains, resolve, cloud)),
+    ...checkCertificates(join(stateDir, 'certificates'), systemClock.now(), trustFiles(), cloud?.remedy),
     checkClock(systemClock, before, tmpdir()),
   ];
+}
+
+function cloudOf(settings: Settings): CloudNames | undefined {
+  const client = liveClient(settings.stateDir);
+  const remedy = `eval "$(npx sandgate env${stateFlag(settings)})"`;
+  return client && { domain: client.domain.replace(/:\d+$/, ''), remedy };
 }
 
 function wantedBy({ http, https, ops, gates }: Settings): WantedAddress[] {

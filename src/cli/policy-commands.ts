@@ -50,7 +50,7 @@ export function addPolicyCommands(program: Command, io: Io): void {
     .action((file: string, flags: Given) => policyExport(io, file, flags, flags.json === true));
   command('import')
     .argument('<file|->', 'what `policy export` wrote; - is standard input')
-    .description('write the policies of an export; those that are there already are left as they are')
+    .description('write the policies of an export over what is stored; identical ones are left alone')
     .addOption(
       new Option('--on-error <stop|skip>', 'a bad line: write nothing at all, or all but that line')
         .choices(['stop', 'skip'])
@@ -73,6 +73,6 @@ are written meanwhile may or may not be in it. Records that are not whole are na
 
 const IMPORT_NOTES = `
 Everything is read, checked and verified before anything is written; then in batches of up to 500, each written whole
-or not at all, so that a broken import is mended by running it again. Versions are dropped: it writes over what is
-stored, whatever its version, but brings no revoked token back and deletes nothing. With --on-error skip, skipped
+or not at all, so that a broken import is mended by running it again. Versions are dropped: what is stored is
+written over whatever its version. It brings no revoked token back and deletes nothing. With --on-error skip, skipped
 lines are told and the exit code is 0.`;

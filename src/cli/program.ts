@@ -6,6 +6,7 @@ import { addPolicyCommands } from './policy-commands.ts';
 import { addQuestions } from './question-commands.ts';
 import { withSettings } from './setting-options.ts';
 import { addTokenCommands } from './token-commands.ts';
+import { withTokenHint } from './token-hint.ts';
 
 const EXIT_CODES = '\nExit codes: 0 ok, 1 failed, 2 asked wrongly (usage or settings).';
 
@@ -18,7 +19,7 @@ export async function run(args: readonly string[], io: Io): Promise<number> {
   } catch (error) {
     // Commander has printed its own message by now; help and version come this way too.
     if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : 2;
-    return report(io, error, json);
+    return report(io, withTokenHint(error, args), json);
   }
 }
 

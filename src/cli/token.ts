@@ -68,11 +68,8 @@ export async function tokenRevoke(
       ? `until the token's expiry, ${revoked.expiresAt}`
       : 'until they end: the token has no expiry';
     print(io, `revoked ${described(revoked)} of ${sandboxId}: ${inForceText(force, way)}`);
-    if (bound !== undefined)
-      print(
-        io,
-        `new requests with it are refused at every gate within ${bound} s; open streams stay ${streams}`,
-      );
+    const since = inForce && gates > 0 ? 'from now on' : bound && `at every gate within ${bound} s`;
+    if (since) print(io, `new requests with it are refused ${since}; open streams stay ${streams}`);
     warnIfNotInForce(io, force);
   });
 }

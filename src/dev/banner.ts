@@ -47,7 +47,8 @@ E2B's SDKs find a local cloud at https://api.${cloudDomain}. In a shell of yours
 `;
 }
 
-function stateFlag(settings: Settings): string {
+/** ` --state-dir …` for a command to copy; empty where it is the checkout's own. */
+export function stateFlag(settings: Settings): string {
   const isDefault = relative(PACKAGE_ROOT, settings.stateDir) === '.sandgate';
   return isDefault ? '' : ` --state-dir '${settings.stateDir}'`;
 }

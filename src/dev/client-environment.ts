@@ -1,5 +1,5 @@
 import { lookup } from 'node:dns/promises';
-import { readFileSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { SandgateError } from '../errors.ts';
 import { type DevRun, liveClient } from '../server/run-file.ts';
@@ -11,31 +11,44 @@ export type ClientEnvironment = Readonly<Record<string, string>>;
 /** Those that add to what the user has. */
 const ADDED: Readonly<Record<string, string>> = { NODE_OPTIONS: ' ', PYTHONPATH: ':' };
 
-/** Of the local cloud that runs on the state folder. Throws CLOUD_AWAY, STATE_UNUSABLE. */
-export async function clientEnvironment(stateDir: string): Promise<ClientEnvironment> {
+/** Of the local cloud that runs on the state folder. `ownCas` as below. Throws CLOUD_AWAY, STATE_UNUSABLE. */
+export async function clientEnvironment(
+  stateDir: string,
+  ownCas: readonly string[],
+): Promise<ClientEnvironment> {
   const client = liveClient(stateDir);
   if (client === undefined) {
     throw new SandgateError('CLOUD_AWAY', `no local cloud runs on ${stateDir}`, {
       remedy: 'run `npm start` in another terminal, wait for its ready line, and ask again',
     });
   }
-  return environmentOf(stateDir, client);
+  return environmentOf(stateDir, client, ownCas);
 }
 
-/** The same for a cloud that runs elsewhere; `stateDir` holds its API key, and gets the files that clients read. */
+/**
+ * The same for a cloud that runs elsewhere; `stateDir` holds its API key, and gets the files that clients read. `ownCas`:
+ * PEM files that the user's programs trust so far.
+ */
 export async function environmentOf(
   stateDir: string,
   client: NonNullable<DevRun['client']>,
+  ownCas: readonly string[] = [],
 ): Promise<ClientEnvironment> {
-  const { domain, ca } = client;
+  const { domain } = client;
+  const keyFile = join(stateDir, 'cloud', 'api-key');
+  if (!existsSync(keyFile)) {
+    throw new SandgateError('STATE_UNUSABLE', `the API key of the local cloud, ${keyFile}, is gone`, {
+      remedy: 'restart `npm start`; it makes a new key',
+    });
+  }
   const { files, apiKey } = prepare(() => ({
-    files: writeClientFiles(stateDir, client),
-    apiKey: readFileSync(join(stateDir, 'cloud', 'api-key'), 'utf8').trim(),
+    files: writeClientFiles(stateDir, client, ownCas),
+    apiKey: readFileSync(keyFile, 'utf8').trim(),
   }));
   return {
     E2B_DOMAIN: domain,
     E2B_API_KEY: apiKey,
-    NODE_EXTRA_CA_CERTS: ca,
+    NODE_EXTRA_CA_CERTS: files.nodeCas,
     SSL_CERT_FILE: files.bundle,
     REQUESTS_CA_BUNDLE: files.bundle,
     ...((await resolves(`api.${domain.replace(/:\d+$/, '')}`)) ? {} : resolvers(files)),
@@ -52,8 +65,12 @@ export function exportLines(environment: ClientEnvironment): string {
   return lines.join('\n');
 }
 
-function resolvers({ nodeHook, pythonFolder }: ClientFiles): ClientEnvironment {
-  return { NODE_OPTIONS: `--require ${JSON.stringify(nodeHook)}`, PYTHONPATH: pythonFolder };
+function resolvers({ nodeHook, pythonFolder, names }: ClientFiles): ClientEnvironment {
+  return {
+    SANDGATE_NAMES: names,
+    NODE_OPTIONS: `--require ${JSON.stringify(nodeHook)}`,
+    PYTHONPATH: pythonFolder,
+  };
 }
 
 /** Whether programs of this machine find such a name by themselves. */

@@ -1,10 +1,11 @@
 import { spawn } from 'node:child_process';
-import { closeSync, openSync, readFileSync } from 'node:fs';
+import { closeSync, openSync } from 'node:fs';
 import { createInterface } from 'node:readline';
 import { SandgateError } from '../errors.ts';
 import type { Running } from '../fleet/supervised.ts';
 import { PACKAGE_ROOT } from '../package-root.ts';
 import type { Settings } from '../settings.ts';
+import { lastWords } from './last-words.ts';
 
 export interface CloudProcessOptions {
   settings: Settings;
@@ -44,13 +45,10 @@ export async function startCloudProcess(options: CloudProcessOptions): Promise<R
   });
   const first = await Promise.race([ready, exited]);
   if (first !== true) {
-    throw new SandgateError(
-      'CLOUD_FAILED',
-      `the local cloud did not start (${first}): ${lastWords(options.logFile)}`,
-      {
-        remedy: `see ${options.logFile}, or leave it out (SANDGATE_CLOUD=off): the gate works without it`,
-      },
-    );
+    const { cause, remedy } = lastWords(options.logFile);
+    throw new SandgateError('CLOUD_FAILED', `the local cloud did not start (${first}): ${cause}`, {
+      remedy: `${remedy === undefined ? '' : `${remedy}; or `}see ${options.logFile}, or leave it out (SANDGATE_CLOUD=off): the gate works without it`,
+    });
   }
   return {
     exited,
@@ -75,12 +73,4 @@ function flags({ settings, socket, policyApis, domains, domain }: CloudProcessOp
   };
   const given = Object.entries(values).map(([name, value]) => `--${name}=${value}`);
   return settings.isolation ? given : [...given, '--no-isolation'];
-}
-
-function lastWords(file: string): string {
-  const lines = readFileSync(file, 'utf8').trim().split('\n');
-  return (lines.findLast((line) => line.startsWith('sandgate: ')) ?? lines.at(-1) ?? '').replace(
-    /^sandgate: /,
-    '',
-  );
 }

@@ -1,6 +1,7 @@
-import { closeSync, openSync, readFileSync } from 'node:fs';
+import { closeSync, openSync } from 'node:fs';
 import { SandgateError } from '../errors.ts';
 import { type GateProcess, type GateProcessOptions, startGateProcess } from '../fleet/gate-process.ts';
+import { lastWords } from './last-words.ts';
 
 /** A gate of the local stack, its log in a file. Throws GATE_FAILED with the gate's own last words. */
 export async function startLoggedGate(
@@ -12,15 +13,11 @@ export async function startLoggedGate(
     // Envoy is gone when a gate is stopped, so there is nothing to drain for.
     return await startGateProcess({ ...options, stderr: log, graceMs: undefined });
   } catch (error) {
-    throw new SandgateError('GATE_FAILED', `${(error as Error).message}: ${lastLine(logFile)}`, {
-      remedy: `see ${logFile}`,
+    const { cause, remedy } = lastWords(logFile);
+    throw new SandgateError('GATE_FAILED', `${(error as Error).message}: ${cause}`, {
+      remedy: `${remedy === undefined ? '' : `${remedy}; or `}see ${logFile}`,
     });
   } finally {
     closeSync(log);
   }
-}
-
-function lastLine(file: string): string {
-  const lines = readFileSync(file, 'utf8').trim().split('\n');
-  return lines.findLast((line) => line.startsWith('sandgate: ')) ?? lines.at(-1) ?? '';
 }

@@ -4,10 +4,10 @@ import type { Address } from '../address.ts';
 import { findEnvoy } from '../envoy/binary.ts';
 import { type Children, recordChildren } from '../fleet/children.ts';
 import { gateOpsAddresses } from '../fleet/gate-ops.ts';
-import { Supervised } from '../fleet/supervised.ts';
+import { type Running, Supervised } from '../fleet/supervised.ts';
 import { PACKAGE_ROOT } from '../package-root.ts';
 import type { DevRun } from '../server/run-file.ts';
-import { socketPlace } from '../server/socket-path.ts';
+import { clearDeadSocket, socketPlace } from '../server/socket-path.ts';
 import type { Settings } from '../settings.ts';
 import type { StopSignal } from '../stop-signal.ts';
 import { baseDomains } from '../target/domains.ts';
@@ -127,12 +127,19 @@ async function start(
   });
   const ops = await gateOpsAddresses(settings.ops, settings.gates);
   const admin = await gateAdminPlaces(settings);
-  const envoyKeeper = await Supervised.start('Envoy', () => envoy.run(), notice);
+  const policyApis = adminSockets(admin.places, tmpdir());
+  const adminPaths = policyApis.map((place) => place.slice('unix:'.length));
+  // What is killed while it starts must not come back.
+  const keep = async (name: string, run: () => Promise<Running>) =>
+    (await Supervised.start(name, run, notice)).endWith(stop);
+  const envoyKeeper = await keep('Envoy', () => envoy.run());
   const gates: { stop(): Promise<void> }[] = [];
   undo.push(async () => {
     // The door closes before those who answer for it.
     await envoyKeeper.stop();
     await Promise.all(gates.map((gate) => gate.stop()));
+    // They were killed, and could not take them away.
+    for (const path of [...gateSockets, ...adminPaths]) await clearDeadSocket(path);
   });
   Object.assign(told, { http: envoy.http, https: envoy.https });
   children.write();
@@ -146,7 +153,7 @@ async function start(
     });
   };
   const starting = gateSockets.map(async (socket, n) => {
-    gates.push(await Supervised.start(`gate ${n}`, () => startGate(socket, n), notice));
+    gates.push(await keep(`gate ${n}`, () => startGate(socket, n)));
   });
   const failed = (await Promise.allSettled(starting)).find((one) => one.status === 'rejected');
   if (failed !== undefined) throw failed.reason;
@@ -161,10 +168,10 @@ async function start(
         domain: cloudDomain,
         logFile: join(stateDir, 'logs', 'cloud.log'),
       },
-      policyApis: adminSockets(admin.places, tmpdir()),
+      policyApis,
       onStart: (pid: number) => children.add(pid),
     };
-    const cloud = await Supervised.start('the local cloud', () => startCloudProcess(options), notice);
+    const cloud = await keep('the local cloud', () => startCloudProcess(options));
     // Before the gates: it takes its policies back.
     undo.push(() => cloud.stop());
     told.client = {

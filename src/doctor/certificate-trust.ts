@@ -12,8 +12,13 @@ export interface TrustFile {
   file: string;
 }
 
-/** The local stack's certificates, and whether `trusting`, where given, holds its CA. `now`: since 1970. */
-export function checkCertificates(folder: string, now: number, trusting?: readonly TrustFile[]): Finding[] {
+/** The local stack's certificates, and whether `trusting`, where given, holds its CA; `remedy` for where not. `now`: since 1970. */
+export function checkCertificates(
+  folder: string,
+  now: number,
+  trusting?: readonly TrustFile[],
+  remedy?: string,
+): Finding[] {
   const caFile = join(folder, 'ca.pem');
   if (!existsSync(caFile)) return [ok('certificates', 'none yet; `sandgate dev` makes them')];
   const ca = read(caFile);
@@ -21,7 +26,11 @@ export function checkCertificates(folder: string, now: number, trusting?: readon
   if (ca === undefined || leaf === undefined) {
     return [fail('certificates', `a certificate in ${folder} cannot be read`, REMADE)];
   }
-  return [validity('CA', ca, now), leafOf(leaf, ca, now), ...(trusting ? trustOf(ca, caFile, trusting) : [])];
+  return [
+    validity('CA', ca, now),
+    leafOf(leaf, ca, now),
+    ...(trusting ? trustOf(ca, trusting, remedy ?? byHand(caFile)) : []),
+  ];
 }
 
 function validity(check: string, certificate: X509Certificate, now: number): Finding {
@@ -38,8 +47,11 @@ function leafOf(leaf: X509Certificate, ca: X509Certificate, now: number): Findin
   return validity('server certificate', leaf, now);
 }
 
-function trustOf(ca: X509Certificate, caFile: string, trusting: readonly TrustFile[]): Finding[] {
-  const remedy = `export NODE_EXTRA_CA_CERTS='${caFile}' (Node.js), SSL_CERT_FILE (OpenSSL, Python); curl: --cacert`;
+function byHand(caFile: string): string {
+  return `export NODE_EXTRA_CA_CERTS='${caFile}' (Node.js), SSL_CERT_FILE (OpenSSL, Python); curl: --cacert`;
+}
+
+function trustOf(ca: X509Certificate, trusting: readonly TrustFile[], remedy: string): Finding[] {
   if (trusting.length === 0) {
     return [
       warn('trust', 'neither NODE_EXTRA_CA_CERTS nor SSL_CERT_FILE is set: HTTPS is not trusted', remedy),

@@ -18,7 +18,9 @@ export async function checkPorts(wanted: readonly WantedAddress[], runs: readonl
       const check = `port ${formatAddress(address)}`;
       const code = address.port === 0 ? undefined : await listenFault(address);
       if (code === undefined) return ok(check, 'free');
-      const holder = alive.find((run) => addressesOf(run).includes(formatAddress(address)));
+      const holds = (of: (run: Run) => readonly Address[]) =>
+        alive.find((run) => of(run).map(formatAddress).includes(formatAddress(address)));
+      const holder = holds(addressesOf) ?? holds(neighboursOf);
       if (holder !== undefined) return ok(check, `held by our own ${holder.kind}, pid ${holder.pid}`);
       const remedy = `choose another address (${setting})`;
       if (code !== 'EADDRINUSE') return fail(check, `cannot be listened on (${code})`, remedy);
@@ -27,17 +29,22 @@ export async function checkPorts(wanted: readonly WantedAddress[], runs: readonl
   );
 }
 
-function addressesOf(run: Run): string[] {
+/** What it listens on itself. */
+function addressesOf(run: Run): readonly Address[] {
   switch (run.kind) {
     case 'gate':
-      return [run.ops, ...run.ownListeners].map(formatAddress);
     case 'supervisor':
-      return [formatAddress(run.ops)];
+      return [run.ops];
     case 'dev':
-      return [...run.http, ...run.https].map(formatAddress);
+      return [...run.http, ...run.https];
     default:
       return run satisfies never;
   }
+}
+
+/** What others listen on for it: each gate knows those of all. */
+function neighboursOf(run: Run): readonly Address[] {
+  return run.kind === 'gate' ? run.ownListeners : [];
 }
 
 /** The system's code where nobody may listen there now; undefined where one may. */

@@ -15,7 +15,7 @@ export function whyEnvoyEnded(binary: string, logFile: string, from: number): Sa
   if (taken === undefined) return envoyFailure(`Envoy ended before it was ready: ${words}`, `see ${logFile}`);
   return new SandgateError('ADDRESS_IN_USE', `Envoy cannot listen on ${taken}: the address is in use`, {
     remedy:
-      'stop what listens there, or choose other addresses (SANDGATE_HTTP, SANDGATE_HTTPS; port 0: any free one)',
+      'stop what listens there, or choose other addresses (SANDGATE_HTTP, SANDGATE_HTTPS, and SANDGATE_OPS beside another stack; port 0: any free one)',
   });
 }
 

@@ -91,6 +91,13 @@ export class Supervised<R extends Running = Running> {
     await Promise.all([running.stop(), back]);
   }
 
+  /** Once `ending` is aborted it is not started again, however it ends; it is still to be stopped. */
+  endWith(ending: AbortSignal): this {
+    if (ending.aborted) this.#stopping.abort();
+    else ending.addEventListener('abort', () => this.#stopping.abort(), { once: true });
+    return this;
+  }
+
   async stop(): Promise<void> {
     this.#stopping.abort();
     const state = this.#state;

@@ -77,6 +77,11 @@ export async function prepareSocket(
   }
 }
 
+/** Takes away a socket that nobody listens on; one that is alive, or is not there, stays as it is. */
+export async function clearDeadSocket(path: string): Promise<void> {
+  await isListening(path);
+}
+
 /** True for a live socket; a stale one is removed, but only once a connect was refused. */
 async function isListening(path: string): Promise<boolean> {
   const code = await new Promise<string>((resolve) => {

@@ -40,6 +40,23 @@ describe('a token over the API', () => {
     expect(Date.parse(info.expiresAt) - Date.parse(info.createdAt)).toBe(60_000);
   });
 
+  it('is minted and revoked by a client that declares JSON and sends nothing', async () => {
+    const empty = { headers: { 'content-type': 'application/json' } };
+    const { status, body } = await api.ask({ method: 'POST', path: PATH, ...empty });
+    expect([status, body.info?.id]).toEqual([201, expect.stringMatching(/^t-/)]);
+    const raw = await api.ask({ method: 'POST', path: PATH, ...empty, raw: '' });
+    expect(raw.status).toBe(201);
+    for (const [id, type] of [
+      [body.info.id, 'application/json'],
+      [raw.body.info.id, 'text/plain'],
+    ]) {
+      const asked = { method: 'DELETE', path: `${PATH}/${id}`, headers: { 'content-type': type } };
+      expect(await api.ask(asked)).toMatchObject({ status: 200, body: { revoked: { id } } });
+    }
+    const rotated = await api.ask({ method: 'POST', path: `${PATH}/x/rotate`, ...empty });
+    expect(rotated).toMatchObject({ status: 400, body: { code: 'INPUT_INVALID' } });
+  });
+
   it.each([
     [{ id: 'a b' }, 'id'],
     [{ ttlSeconds: 0 }, 'ttlSeconds'],

@@ -2,7 +2,7 @@ import { mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { exportLines } from '../../src/dev/client-environment.ts';
+import { environmentOf, exportLines } from '../../src/dev/client-environment.ts';
 import { type ClientFiles, writeClientFiles } from '../../src/dev/client-files.ts';
 import { runProgram, sandgate } from '../stack/command.ts';
 
@@ -12,10 +12,10 @@ beforeEach(() => {
 });
 afterEach(() => rmSync(folder, { recursive: true, force: true }));
 
-function files(addresses = ['127.0.0.1', '::1']): ClientFiles {
+function files(addresses = ['127.0.0.1', '::1'], ownCas: string[] = []): ClientFiles {
   const ca = join(folder, 'ca.pem');
   writeFileSync(ca, '-----OUR CA-----\n');
-  return writeClientFiles(folder, { domain: 'box.test:8443', ca, addresses });
+  return writeClientFiles(folder, { domain: 'box.test:8443', ca, addresses }, ownCas);
 }
 
 describe('the environment of a client', () => {
@@ -40,6 +40,48 @@ describe('the environment of a client', () => {
     expect(statSync(join(folder, 'client')).mode & 0o077).toBe(0);
   });
 
+  it("keeps the user's own CAs, in a shell that asks again too, and those of another shell", () => {
+    const pem = (text: string) => `-----BEGIN CERTIFICATE-----\n${text}\n-----END CERTIFICATE-----`;
+    const own = join(folder, 'own.pem');
+    writeFileSync(own, `-----BEGIN KEY-----\n${pem('b3du')}\n`);
+    const first = files([], [own, own, join(folder, 'nowhere.pem')]);
+    const text = readFileSync(first.bundle, 'utf8');
+    expect(text.split(pem('b3du'))).toHaveLength(2);
+    expect(text).not.toContain('BEGIN KEY');
+    expect(first.nodeCas).toBe(first.bundle);
+    const other = files();
+    expect([other.bundle === first.bundle, other.nodeCas]).toEqual([false, join(folder, 'ca.pem')]);
+    expect(files([], [first.bundle, other.nodeCas])).toEqual(first);
+    expect(readFileSync(first.bundle, 'utf8')).toBe(text);
+  });
+
+  it('does no harm in a shell that outlives the state folder', async () => {
+    const { nodeHook, pythonFolder, names } = files();
+    rmSync(folder, { recursive: true });
+    const env = {
+      SANDGATE_NAMES: names,
+      NODE_OPTIONS: `--require ${JSON.stringify(nodeHook)}`,
+      PYTHONPATH: pythonFolder,
+    };
+    const node = await runProgram(
+      [process.execPath, '-p', 'require("dns").lookup("127.0.0.1", () => {}), 1'],
+      { env },
+    );
+    expect(node).toMatchObject({ code: 0, stdout: '1\n', stderr: '' });
+    const python = await runProgram(
+      ['python3', '-c', 'import socket; socket.getaddrinfo("127.0.0.1", 1); print(1)'],
+      { env },
+    );
+    expect(python).toMatchObject({ code: 0, stdout: '1\n', stderr: '' });
+  });
+
+  it('says what to do where the API key is gone', async () => {
+    const client = { domain: 'box.test:8443', ca: join(folder, 'ca.pem'), addresses: [] };
+    await expect(environmentOf(folder, client)).rejects.toMatchObject({
+      remedy: expect.stringContaining('makes a new key'),
+    });
+  });
+
   it('resolves our names in Node, every way of asking, and no other name', async () => {
     const program = `
       import dns, { lookup } from 'node:dns';
@@ -50,7 +92,8 @@ describe('the environment of a client', () => {
         await ask('a.box.test', { all: true }), await promised('a.box.test'), await dns.promises.lookup('a.box.test', { all: true }),
         await ask('mybox.test'), await ask('box.test.invalid'),
       ]));`;
-    const env = { NODE_OPTIONS: `--require ${JSON.stringify(files().nodeHook)}` };
+    const { nodeHook, names } = files();
+    const env = { SANDGATE_NAMES: names, NODE_OPTIONS: `--require ${JSON.stringify(nodeHook)}` };
     const { stdout, stderr } = await runProgram([process.execPath, '--input-type=module', '-e', program], {
       env,
     });
@@ -78,7 +121,8 @@ def ask(*args):
     try: return sorted({one[4][0] for one in socket.getaddrinfo(*args)})
     except socket.gaierror: return "none"
 print(ask("box.test", 80), ask("8080-i1.BOX.test.", 80), ask("a.box.test", 80, socket.AF_INET6), ask("mybox.test", 80), OWN)`;
-    const env = { PYTHONPATH: `${files().pythonFolder}:${own}` };
+    const { pythonFolder, names } = files();
+    const env = { SANDGATE_NAMES: names, PYTHONPATH: `${pythonFolder}:${own}` };
     const { stdout, stderr } = await runProgram(['python3', '-c', program], { env });
     expect(stdout, stderr).toBe("['127.0.0.1', '::1'] ['127.0.0.1', '::1'] ['::1'] none loaded\n");
   });

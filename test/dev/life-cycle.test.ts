@@ -69,7 +69,7 @@ describe('the local stack', () => {
     dev.child.kill('SIGINT');
     expect(await dev.exited).toBe(0);
     expect(alive(children)).toBe(0);
-    expect(readdirSync(join(stateDir, 'run'))).toEqual([]);
+    for (const name of ['run', 'admin', 'check']) expect(readdirSync(join(stateDir, name))).toEqual([]);
   });
 
   it('is refused twice in one state folder; after kill -9 the next start ends what was left and comes up', async () => {

@@ -51,6 +51,10 @@ it('tells a bundle that holds our CA from one that does not, and from none', () 
   expect(trust(bundle)).toMatchObject({ level: 'warn' });
   expect(trust(inDir('nowhere'))).toMatchObject({ level: 'warn' });
   expect(checkCertificates(dir, NOW, []).at(-1)!.remedy).toContain(inDir('ca.pem'));
+  expect(checkCertificates(dir, NOW, [], 'eval it').at(-1)).toMatchObject({
+    level: 'warn',
+    remedy: 'eval it',
+  });
 });
 
 it('fails for a server certificate of another CA, and for one that cannot be read', () => {

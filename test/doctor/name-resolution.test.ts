@@ -22,6 +22,9 @@ it('asks for each domain and a sandbox host under it', async () => {
 it('warns with what to do where a name is not found', async () => {
   const resolve = () => Promise.reject(Object.assign(new Error('no'), { code: 'ENOTFOUND' }));
   const [local] = await checkNames(['e2b.localhost'], resolve);
+  const cloud = { domain: 'e2b.localhost', remedy: 'eval it' };
+  const helped = await checkNames(['e2b.localhost', 'not-e2b.localhost'], resolve, cloud);
+  expect(helped.map(({ remedy }) => remedy?.includes('eval it'))).toEqual([true, true, false, false]);
   const [other] = await checkNames(['e2b.app'], resolve);
   expect(local).toMatchObject({ level: 'warn', remedy: expect.stringContaining('/etc/hosts') });
   expect(other).toMatchObject({ level: 'warn', remedy: expect.stringContaining('wildcard DNS') });

@@ -3,7 +3,7 @@ import { afterEach, expect, it } from 'vitest';
 import type { Address } from '../../src/address.ts';
 import { checkPorts } from '../../src/doctor/ports.ts';
 import { identify } from '../../src/server/process-identity.ts';
-import type { DevRun } from '../../src/server/run-file.ts';
+import type { DevRun, GateRun } from '../../src/server/run-file.ts';
 
 const servers: Server[] = [];
 afterEach(() => {
@@ -48,4 +48,14 @@ it('knows our own by its run file, and a dead one for dead', async () => {
     { level: 'ok', found: `held by our own dev, pid ${process.pid}` },
   ]);
   expect(await checkPorts(wanted(address), [devOn(address, '1')])).toMatchObject([{ level: 'fail' }]);
+});
+
+it('names the gate whose ops address it is, not another one that knows of it', async () => {
+  const address = await taken();
+  const gate = (pid: number, ops: Address) =>
+    ({ ...identify(pid)!, kind: 'gate', ops, ownListeners: [address] }) as unknown as GateRun;
+  const others = gate(process.ppid, { host: '127.0.0.1', port: 1 });
+  expect(await checkPorts(wanted(address), [others, gate(process.pid, address)])).toMatchObject([
+    { level: 'ok', found: `held by our own gate, pid ${process.pid}` },
+  ]);
 });

@@ -90,6 +90,16 @@ it('a restart that fails says so, and it is tried on until it starts', async () 
   await kept.stop();
 });
 
+it('one that was killed because all of it ends is not started again, and nothing is said', async () => {
+  const { supervised, runs, notices } = program();
+  const ending = new AbortController();
+  const kept = (await supervised()).endWith(ending.signal);
+  ending.abort();
+  runs[0]!.end('SIGKILL');
+  await kept.stop();
+  expect([runs.length, notices]).toEqual([1, []]);
+});
+
 it('is not started again once it was stopped, not even while it waits', async () => {
   const untilStopped = (stop: AbortSignal) =>
     new Promise<void>((resolve) => stop.addEventListener('abort', () => resolve()));

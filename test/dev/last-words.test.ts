@@ -1,0 +1,15 @@
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { expect, it } from 'vitest';
+import { lastWords } from '../../src/dev/last-words.ts';
+
+it('tells the cause from the remedy, and takes the last line where there is no error', () => {
+  const folder = mkdtempSync(join(tmpdir(), 'sandgate-words-'));
+  const log = join(folder, 'gate.log');
+  writeFileSync(log, '{"a":1}\nsandgate: it is taken [ADDRESS_IN_USE]; remedy: choose another\n{"b":1}\n');
+  expect(lastWords(log)).toEqual({ cause: 'it is taken [ADDRESS_IN_USE]', remedy: 'choose another' });
+  writeFileSync(log, 'one\ntwo\n');
+  expect(lastWords(log)).toEqual({ cause: 'two', remedy: undefined });
+  rmSync(folder, { recursive: true, force: true });
+});
