@@ -1,5 +1,5 @@
 import type { Entry } from './entry.ts';
-import type { LifeOptions } from './life.ts';
+import type { LifeOptions } from './life-options.ts';
 
 type Parts = Pick<LifeOptions, 'sandboxes' | 'policies' | 'log'>;
 

@@ -1,26 +1,11 @@
-import type { Logger } from '#src/observe/logger.js';
 import type { ProxiedSandbox } from '../node-proxy/node-proxy.ts';
-import type { Sandboxes } from '../sandbox/sandboxes.ts';
-import type { AgentProgram } from './agent-program.ts';
 import type { Birth } from './birth.ts';
 import { Deadlines } from './deadlines.ts';
 import { discard } from './discard.ts';
 import { Entries } from './entries.ts';
 import { type Entry, TEMPLATE } from './entry.ts';
-import type { EntryTable } from './entry-table.ts';
-import type { Policies } from './policies.ts';
+import type { LifeOptions } from './life-options.ts';
 import { Turns } from './turns.ts';
-
-export interface LifeOptions {
-  sandboxes: Sandboxes;
-  agent: AgentProgram;
-  policies: Policies;
-  table: EntryTable;
-  agentToken(sandboxId: string): string;
-  newId(): string;
-  now(): number;
-  log: Logger;
-}
 
 /** Between two tries to take back a policy whose gate is away. */
 const RETRY_MS = 1000;

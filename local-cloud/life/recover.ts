@@ -1,4 +1,4 @@
-import type { LifeOptions } from './life.ts';
+import type { LifeOptions } from './life-options.ts';
 
 /** Ends what a killed predecessor left: its policies first, then processes, mounts, files. Before the first create. */
 export async function recover(
