@@ -55,6 +55,8 @@ describe('a token over the API', () => {
     }
     const rotated = await api.ask({ method: 'POST', path: `${PATH}/x/rotate`, ...empty });
     expect(rotated).toMatchObject({ status: 400, body: { code: 'INPUT_INVALID' } });
+    const nothing = await api.ask({ method: 'POST', path: PATH, ...empty, raw: 'null' });
+    expect(nothing).toMatchObject({ status: 400, body: { code: 'REQUEST_INVALID', field: 'body' } });
   });
 
   it.each([
