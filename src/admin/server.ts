@@ -11,7 +11,7 @@ import { offeredMethods } from './offered-methods.ts';
 import { addPartRoutes } from './part-routes.ts';
 import type { PolicyAdmin } from './policy-admin.ts';
 import { addPolicyRoutes } from './policy-routes.ts';
-import { BODY_MAX } from './requests.ts';
+import { BODY_MAX, requestInvalid } from './requests.ts';
 import { routeAdder } from './route.ts';
 import { addTokenRoutes } from './token-routes.ts';
 
@@ -68,6 +68,8 @@ export async function createAdminServer(options: AdminServerOptions): Promise<Fa
   app.addContentTypeParser('application/json', { parseAs: 'buffer' }, (request, body: Buffer, done) => {
     // Many a client declares JSON on each request, also where it sends nothing.
     if (body.length === 0 && mayBeEmpty(request)) done(null, undefined);
+    // To Fastify it is the same as no body at all.
+    else if (body.toString('latin1').trim() === 'null') done(requestInvalid('body', 'must not be null'));
     // Decoded all the same, what was written would not be what was sent.
     else if (isUtf8(body)) parseJson(request, body.toString('utf8'), done);
     else done(new SandgateError('INPUT_INVALID', 'The body is not UTF-8.', { field: 'body' }));

@@ -25,8 +25,7 @@ export function addTokenRoutes(add: AddRoute, admin: PolicyAdmin): void {
       status: 201,
       answer: 'Minted',
     },
-    async (request) =>
-      admin.mintToken(idOf(request), objectOf(request.body === undefined ? { body: {} } : request)),
+    async (request) => admin.mintToken(idOf(request), objectOf({ body: request.body ?? {} })),
   );
   add(
     {
