@@ -54,7 +54,8 @@ def steer(record):
             route = part.get("route")
             if isinstance(route, dict) and isinstance(route.get("address"), str):
                 route["address"] = "10.0.3.7"
-            if random.random() < 0.9 and isinstance(part.get("version"), str):
-                del part["version"]
-            if "maskRequestHost" in part and isinstance(part["maskRequestHost"], str):
+            if one_of(part.get("version"), r"[0-9a-f]{16}\.[0-9]{1,15}", [None]) is None:
+                part.pop("version", None)
+            mask = part.get("maskRequestHost")
+            if isinstance(mask, str) and len(mask) <= 255:
                 part["maskRequestHost"] = "localhost:${PORT}"
