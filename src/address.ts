@@ -33,6 +33,19 @@ export function formatAddress({ host, port }: Address): string {
   return isIPv6(host) ? `[${host}]:${port}` : `${host}:${port}`;
 }
 
+/** A unix socket or TCP. */
+export type Endpoint = { readonly path: string } | Address;
+
+/** `unix:/path` or `host:port`: as flags, run files and gRPC write it. */
+export function formatEndpoint(endpoint: Endpoint): string {
+  return 'path' in endpoint ? `unix:${endpoint.path}` : formatAddress(endpoint);
+}
+
+/** Reads what `formatEndpoint` wrote; throws as `parseAddress`. */
+export function parseEndpoint(text: string): Endpoint {
+  return text.startsWith('unix:') ? { path: text.slice('unix:'.length) } : parseAddress(text);
+}
+
 /** An address that no other machine reaches. A form that is not known for one does not count. */
 export function isLoopback({ host }: Address): boolean {
   return host.startsWith('127.') || host === '::1';

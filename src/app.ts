@@ -1,11 +1,12 @@
 import { tmpdir } from 'node:os';
-import { type Address, formatAddress, ownListenerTest } from './address.ts';
+import { type Address, formatEndpoint } from './address.ts';
 import { openPolicyApi } from './admin/open-policy-api.ts';
 import { createCheckHandler } from './check/handler.ts';
 import { runSelfTest } from './check/self-test.ts';
 import { createExposition } from './observe/exposition.ts';
 import type { Logger } from './observe/logger.ts';
 import { Observation } from './observe/observation.ts';
+import { OwnListeners } from './own-listeners.ts';
 import { packageVersion } from './package-root.ts';
 import { adminOf, openStore, placeOf, rulesOf } from './place.ts';
 import { CACHE_TIMES, PolicyCache } from './policy/cache.ts';
@@ -70,13 +71,8 @@ async function compose(
   undo.push(() => ops.close());
 
   const listenTcp = 'host' in settings.listen ? [settings.listen] : [];
-  const knownListeners = [...settings.ownListeners, ...listenTcp, ops.address];
-  // The API needs the rules, and the rules the port that it gets.
-  let isOwnListener = ownListenerTest(knownListeners);
-  const rules = {
-    ...rulesOf(settings),
-    isOwnListener: (host: string, port: number) => isOwnListener(host, port),
-  };
+  const own = new OwnListeners([...settings.ownListeners, ...listenTcp, ops.address]);
+  const rules = { ...rulesOf(settings), isOwnListener: own.include };
   const times = { ...CACHE_TIMES, freshMs, hardMs, absentMs };
   const cache = observed
     ? new PolicyCache(observation.timed(store), rules, systemClock, times, observation.metrics)
@@ -85,10 +81,8 @@ async function compose(
 
   const api = await openPolicyApi(settings, adminOf(store, rules, settings.stateDir), log);
   undo.push(() => api?.close());
-  const adminTcp = api !== undefined && 'host' in api.at ? [api.at] : [];
-  const ownListeners = [...knownListeners, ...adminTcp];
-  isOwnListener = ownListenerTest(ownListeners);
-  const admin = api && ('path' in api.at ? `unix:${api.at.path}` : formatAddress(api.at));
+  own.add(api?.at);
+  const admin = api && formatEndpoint(api.at);
 
   const handler = createCheckHandler({
     lookup: (sandboxId) => cache.lookup(sandboxId),
@@ -156,7 +150,7 @@ async function compose(
     domains: settings.domains,
     routing: settings.routing,
     sandboxCidrs: settings.sandboxCidrs,
-    ownListeners,
+    ownListeners: own.all,
     store: settings.store,
     policyDir: settings.policyDir,
     allowShadow: settings.allowShadow,

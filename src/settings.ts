@@ -1,6 +1,20 @@
 import { resolve } from 'node:path';
 import { type Address, parseAddress } from './address.ts';
 import { keyFault } from './api-key.ts';
+import {
+  addresses,
+  count,
+  file,
+  list,
+  oneOf,
+  onOff,
+  parsePlace,
+  type Surroundings,
+  seconds,
+  share,
+} from './setting-parsers.ts';
+
+export type { Surroundings };
 
 /**
  * Every setting, in one table: environment variable, flag, default, meaning. `config.ts` reads it.
@@ -61,13 +75,6 @@ export interface Settings {
 }
 
 export type Command = 'serve' | 'dev' | 'policy' | 'env';
-
-/** What the machine is like where settings depend on it; passed in so that tests need not be that machine. */
-export interface Surroundings {
-  /** Relative paths and the default state folder start here. */
-  baseDir: string;
-  ipv6Loopback: boolean;
-}
 
 export interface Setting {
   name: Exclude<keyof Settings, 'searchPath' | Secret['name']>;
@@ -422,74 +429,4 @@ export function flagKey(setting: Setting): string {
 
 export function fallbackOf(setting: Setting, command: Command, around: Surroundings): string {
   return typeof setting.fallback === 'string' ? setting.fallback : setting.fallback(command, around);
-}
-
-function list(text: string): string[] {
-  return text
-    .split(',')
-    .map((item) => item.trim())
-    .filter((item) => item !== '');
-}
-
-function addresses(text: string): Address[] {
-  if (text === 'off' || text === '') return [];
-  const items = list(text);
-  if (items.length === 0) throw new Error('names no address; `off` is none');
-  const faults: string[] = [];
-  const read = items.flatMap((item) => {
-    try {
-      return [parseAddress(item)];
-    } catch (error) {
-      faults.push(`${item} ${(error as Error).message}`);
-      return [];
-    }
-  });
-  if (faults.length > 0) throw new Error(faults.join('; '));
-  return read;
-}
-
-function file(text: string, around: Surroundings): string | undefined {
-  return text === '' ? undefined : resolve(around.baseDir, text);
-}
-
-function parsePlace(text: string, around: Surroundings, stateDir: string): { path: string } | Address {
-  if (!text.startsWith('unix:')) return parseAddress(text);
-  return { path: resolve(around.baseDir, text.slice('unix:'.length).replace('<state>', stateDir)) };
-}
-
-function seconds(least: number, most: number): (text: string) => number {
-  return (text) => {
-    const value = Number(text);
-    if (text.trim() === '' || !(value >= least && value <= most))
-      throw new Error(`must be ${least} to ${most} seconds`);
-    return Math.round(value * 1000);
-  };
-}
-
-function count(most: number): (text: string) => number {
-  return (text) => {
-    const value = Number(text);
-    if (!/^\d+$/.test(text) || value < 1 || value > most) {
-      throw new Error(`must be a number from 1 to ${most}`);
-    }
-    return value;
-  };
-}
-
-function share(text: string): number {
-  const value = Number(text);
-  if (text.trim() === '' || !(value >= 0 && value <= 1)) throw new Error('must be a number from 0 to 1');
-  return value;
-}
-
-function onOff(text: string): boolean {
-  if (text !== 'on' && text !== 'off') throw new Error('must be on or off');
-  return text === 'on';
-}
-
-function oneOf(...choices: string[]): (text: string) => string {
-  return (text) => {
-    if (!choices.includes(text)) throw new Error(`must be one of ${choices.join(', ')}`);
-    return text;
-  };
 }

@@ -1,8 +1,9 @@
+import { formatEndpoint } from '../address.ts';
 import { ERROR_CODES, type ErrorCode, SandgateError } from '../errors.ts';
 import { sandboxIdSchema } from '../policy/record.ts';
 import { sandboxUnknown } from '../policy/sandbox-unknown.ts';
 import type { StoredRecord } from '../policy/store.ts';
-import { doorName, type Exchange, exchange, type HttpDoor } from './http-exchange.ts';
+import { type Exchange, exchange, type HttpDoor } from './http-exchange.ts';
 import type {
   InForceAt,
   ListPage,
@@ -82,7 +83,7 @@ export class HttpPolicyAdmin implements PolicyAdmin {
   }
 
   #foreign(status: number): SandgateError {
-    const message = `what listens at ${doorName(this.#door.at)} answered ${status}, and not as a policy API does`;
+    const message = `what listens at ${formatEndpoint(this.#door.at)} answered ${status}, and not as a policy API does`;
     return new SandgateError('API_UNREACHABLE', message, {
       remedy: 'see that --api (SANDGATE_API) names the policy API of a gate',
     });

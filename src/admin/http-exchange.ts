@@ -1,10 +1,10 @@
 import { type IncomingMessage, request } from 'node:http';
-import { type Address, formatAddress, parseAddress } from '../address.ts';
+import { type Endpoint, formatEndpoint } from '../address.ts';
 import { SandgateError } from '../errors.ts';
 
 /** Where a policy API listens, what opens it, and for how long a call is waited for. */
 export interface HttpDoor {
-  at: { readonly path: string } | Address;
+  at: Endpoint;
   /** Sent as `Authorization: Bearer <key>`; a unix socket needs none. */
   key?: string | undefined;
   /** Milliseconds for one call, the whole answer included. */
@@ -26,15 +26,6 @@ export interface Exchanged {
 
 /** A page of 500 of the largest records is below; more is no answer of a policy API. */
 const LARGEST_ANSWER = 128 * 1024 * 1024;
-
-export function doorName(at: HttpDoor['at']): string {
-  return 'path' in at ? `unix:${at.path}` : formatAddress(at);
-}
-
-/** Reads what a run file says: `unix:/path` or `host:port`. */
-export function parseDoor(name: string): HttpDoor['at'] {
-  return name.startsWith('unix:') ? { path: name.slice('unix:'.length) } : parseAddress(name);
-}
 
 /** One request on a connection of its own. Throws API_UNREACHABLE, which says whether the request may have arrived. */
 export function exchange(door: HttpDoor, asked: Exchange): Promise<Exchanged> {
@@ -93,7 +84,7 @@ function unreachable(door: HttpDoor, why: string, connected: boolean, cause: Err
   const doubt = connected ? '; whether the request took effect is not known' : '';
   return new SandgateError(
     'API_UNREACHABLE',
-    `no answer from the policy API at ${doorName(door.at)}: ${why}${doubt}`,
+    `no answer from the policy API at ${formatEndpoint(door.at)}: ${why}${doubt}`,
     {
       remedy: 'see that the gate runs and listens there (its log, /readyz), or name another one with --api',
       cause,

@@ -1,5 +1,5 @@
+import { type Endpoint, formatEndpoint, parseEndpoint } from '../address.ts';
 import { HttpPolicyAdmin } from '../admin/http-client.ts';
-import { doorName, type HttpDoor, parseDoor } from '../admin/http-exchange.ts';
 import type { PolicyAdmin } from '../admin/policy-admin.ts';
 import { SandgateError } from '../errors.ts';
 import { type GateRun, liveDoors, type SupervisorRun } from '../server/run-file.ts';
@@ -39,16 +39,16 @@ export async function findApi(
   settings: Settings,
 ): Promise<{ way: Way; admin: PolicyAdmin; gate?: GateRun | SupervisorRun } | undefined> {
   // A socket asks for none, and whoever listens there need not learn it.
-  const keyFor = (at: HttpDoor['at']) => ('path' in at ? undefined : adminKey(settings));
+  const keyFor = (at: Endpoint) => ('path' in at ? undefined : adminKey(settings));
   if (settings.api !== undefined) {
     const { api: at } = settings;
     const admin = new HttpPolicyAdmin({ at, key: keyFor(at), timeLimitMs: TIME_LIMIT_MS });
-    return { way: { kind: 'api', api: doorName(at) }, admin };
+    return { way: { kind: 'api', api: formatEndpoint(at) }, admin };
   }
   const offering = liveDoors(settings.stateDir).filter((gate) => gate.admin !== undefined);
   const failures: string[] = [];
   for (const gate of offering) {
-    const at = parseDoor(gate.admin!);
+    const at = parseEndpoint(gate.admin!);
     const door = { at, key: keyFor(at) };
     try {
       await new HttpPolicyAdmin({ ...door, timeLimitMs: PROBE_MS }).list({ limit: 1 });
@@ -58,7 +58,7 @@ export async function findApi(
       continue;
     }
     const admin = new HttpPolicyAdmin({ ...door, timeLimitMs: TIME_LIMIT_MS });
-    return { way: { kind: 'gate', pid: gate.pid, api: doorName(at) }, admin, gate };
+    return { way: { kind: 'gate', pid: gate.pid, api: formatEndpoint(at) }, admin, gate };
   }
   if (failures.length === 0) return undefined;
   throw new SandgateError(

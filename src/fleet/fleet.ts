@@ -1,7 +1,8 @@
-import { type Address, formatAddress, isLoopback, ownListenerTest } from '../address.ts';
+import { type Address, formatAddress, formatEndpoint, isLoopback } from '../address.ts';
 import { openPolicyApi } from '../admin/open-policy-api.ts';
 import type { Flags } from '../config.ts';
 import type { Logger } from '../observe/logger.ts';
+import { OwnListeners } from '../own-listeners.ts';
 import { adminOf, openStore, rulesOf } from '../place.ts';
 import { startOpsListener } from '../server/ops-listener.ts';
 import type { Settings } from '../settings.ts';
@@ -83,11 +84,11 @@ async function compose(
 
   const places = checkPlaces(settings.listen, processes);
   const tcp = places.flatMap((place) => ('host' in place ? [place] : []));
-  const known = [...settings.ownListeners, ...tcp, opsListener.address, ...ops];
-  const { admin, adminTcp, closeApi } = await openAdmin(settings, known, log, undo);
-  const children = recordChildren(stateDir, (own) => ({
+  const own = new OwnListeners([...settings.ownListeners, ...tcp, opsListener.address, ...ops]);
+  const { admin, closeApi } = await openAdmin(settings, own, log, undo);
+  const children = recordChildren(stateDir, (self) => ({
     kind: 'supervisor',
-    ...own,
+    ...self,
     ops: opsListener.address,
     ...(admin !== undefined && { admin }),
   }));
@@ -95,7 +96,7 @@ async function compose(
   force.addEventListener('abort', children.killAll, { once: true });
   undo.push(() => force.removeEventListener('abort', children.killAll));
 
-  const ownListeners = [...known, ...adminTcp].map(formatAddress).join(',');
+  const ownListeners = own.all.map(formatAddress).join(',');
   const startGate = (n: number) =>
     startGateProcess({
       stateDir,
@@ -137,24 +138,16 @@ function gateOps({ ops: { host, port }, processes }: Settings): Promise<Address[
 /** The policy API of all gates: it is here, so that the end of none of them takes it away. */
 async function openAdmin(
   settings: Settings,
-  known: readonly Address[],
+  own: OwnListeners,
   log: Logger,
   undo: (() => Promise<void> | void)[],
 ) {
   const store = await openStore(settings, log);
   undo.push(() => store.close());
-  // The API needs the rules, and the rules the port that it gets.
-  let isOwnListener = ownListenerTest(known);
-  const rules = {
-    ...rulesOf(settings),
-    isOwnListener: (host: string, port: number) => isOwnListener(host, port),
-  };
+  const rules = { ...rulesOf(settings), isOwnListener: own.include };
   const api = await openPolicyApi(settings, adminOf(store, rules, settings.stateDir), log);
   const closeApi = async () => api?.close();
-  if (api === undefined) return { admin: undefined, adminTcp: [], closeApi };
   undo.push(closeApi);
-  const adminTcp = 'host' in api.at ? [api.at] : [];
-  isOwnListener = ownListenerTest([...known, ...adminTcp]);
-  const admin = 'path' in api.at ? `unix:${api.at.path}` : formatAddress(api.at);
-  return { admin, adminTcp, closeApi };
+  own.add(api?.at);
+  return { admin: api && formatEndpoint(api.at), closeApi };
 }
