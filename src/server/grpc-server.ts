@@ -5,6 +5,7 @@ import type { CheckHandler } from '../check/transport.ts';
 import { SandgateError } from '../errors.ts';
 import { CHECK_SERVICE, checkDefinition, checkImplementation } from './check-service.ts';
 import { createHealth, type Health } from './health.ts';
+import { freeClosedStreams } from './session-streams.ts';
 import { prepareSocket, type SocketPlace } from './socket-path.ts';
 
 /** Envoy caps request headers at 60 KiB and ours sends a few of them; the rest of this is room for an ingress that sends all. */
@@ -27,7 +28,12 @@ export async function startCheckServer(
   credentials: ServerCredentials = ServerCredentials.createInsecure(),
 ): Promise<CheckServer> {
   const health = createHealth([CHECK_SERVICE]);
-  const server = new Server({ 'grpc.max_receive_message_length': LARGEST_REQUEST });
+  const server = new Server({
+    'grpc.max_receive_message_length': LARGEST_REQUEST,
+    // Nobody asks a gate for its channels, and every call would be told to them.
+    'grpc.enable_channelz': 0,
+    interceptors: [freeClosedStreams()],
+  });
   server.addService(checkDefinition, checkImplementation(handler));
   server.addService(health.definition, health.implementation);
 
