@@ -29,15 +29,16 @@ export class SweepGuard {
     });
   }
 
-  #admits({ sandboxId, port, grant, policy }: Allow, now: number): boolean {
+  /** The policy's id, not the one asked for: that is a piece of a Host header, and would keep all of it. */
+  #admits({ port, grant, policy }: Allow, now: number): boolean {
     switch (grant.by) {
       case 'token':
-        return this.#token.admits(sandboxId, port, TOKEN_PORTS, now);
+        return this.#token.admits(policy.sandboxId, port, TOKEN_PORTS, now);
       case 'shadow':
       case 'public': {
         // One is kept for the agent: a stranger's sweep must not cut its owner off.
         const limit = policy.agentSelfAuthenticating ? OPEN_PORTS - 1 : OPEN_PORTS;
-        return this.#open.admits(sandboxId, port, limit, now);
+        return this.#open.admits(policy.sandboxId, port, limit, now);
       }
       case 'agent':
         return true;

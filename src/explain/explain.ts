@@ -42,6 +42,7 @@ export async function explain(asked: ClientRequest, options: ExplainOptions): Pr
     },
     subscribe: (listener) => store.subscribe(listener),
     position: () => store.position(),
+    deliveredUntil: () => store.deliveredUntil(),
   };
   const cache = new PolicyCache(watched, rules, clock, CACHE_TIMES);
   const handler = createCheckHandler({

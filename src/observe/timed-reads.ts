@@ -26,5 +26,6 @@ export function timedReads(
         listener(change);
       }),
     position: () => store.position(),
+    deliveredUntil: () => store.deliveredUntil(),
   };
 }

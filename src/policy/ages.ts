@@ -9,6 +9,10 @@ export interface Stamp {
   monotonic: number;
 }
 
+export function stampOf(clock: Clock): Stamp {
+  return { wall: clock.now(), monotonic: clock.monotonic() };
+}
+
 /** How old things are: the larger of what the two clocks say, so that no age is ever too small. */
 export class Ages {
   readonly #clock: Clock;
@@ -17,7 +21,7 @@ export class Ages {
 
   constructor(clock: Clock) {
     this.#clock = clock;
-    this.#last = { wall: clock.now(), monotonic: clock.monotonic() };
+    this.#last = stampOf(clock);
   }
 
   /** Reads both clocks; false where they have parted since the last time, and no age can be trusted. */

@@ -1,5 +1,5 @@
 import { LRUCache } from 'lru-cache';
-import { Ages, type Stamp } from './ages.ts';
+import { Ages, type Stamp, stampOf } from './ages.ts';
 import { type CacheObserver, NO_OBSERVER } from './cache-observer.ts';
 import { CACHE_TIMES, type CacheTimes } from './cache-times.ts';
 import type { Clock } from './clock.ts';
@@ -8,7 +8,7 @@ import { type Loaded, Loader } from './loader.ts';
 import type { Policy, PolicyLookup } from './policy.ts';
 import type { PolicyRules } from './rules.ts';
 import type { Change, PolicySource, StorePosition } from './store.ts';
-import { recordPosition } from './version.ts';
+import { parseVersion } from './version.ts';
 
 export { CACHE_TIMES, type CacheTimes };
 
@@ -17,10 +17,10 @@ const KNOWN_MAX = 100_000;
 /** On their own, so that a flood of ids that do not exist evicts other such ids, never a policy. */
 const BRIEF_MAX = 50_000;
 
-/** A stamp is of the moment before the read, so that no age is ever too small. */
+/** A look-up that is kept. A stamp is of the moment before the read, so that no age is ever too small. */
 interface Known extends Stamp {
-  lookup: { kind: 'found'; policy: Policy };
-  position: StorePosition | undefined;
+  kind: 'found';
+  policy: Policy;
   /** Monotonic; before it, a stale policy is served without another load. */
   retryAt: number;
 }
@@ -31,7 +31,7 @@ interface Brief extends Stamp {
 }
 
 interface Read extends Stamp {
-  found: { policy: Policy; position: StorePosition | undefined } | undefined;
+  policy: Policy | undefined;
 }
 
 /** Policies between the gate and its store: a hit is synchronous, an answer is never older than `hardMs`. */
@@ -73,14 +73,14 @@ export class PolicyCache {
     this.#look();
     const known = this.#known.get(sandboxId);
     if (known !== undefined) {
-      const age = this.#ages.of(known);
+      const age = this.#ageOf(known);
       if (age < this.#times.freshMs) {
         this.#observer.lookedUp('hit');
-        return known.lookup;
+        return known;
       }
       if (age < this.#times.hardMs && this.#ages.now.monotonic < known.retryAt) {
         this.#observer.lookedUp('stale');
-        return known.lookup;
+        return known;
       }
     }
     const brief = this.#brief.get(sandboxId);
@@ -117,11 +117,9 @@ export class PolicyCache {
   }
 
   async #read(sandboxId: string, rules: PolicyRules): Promise<Read> {
-    const stamp = { wall: this.#clock.now(), monotonic: this.#clock.monotonic() };
+    const stamp = stampOf(this.#clock);
     const record = await this.#store.read(sandboxId);
-    if (record === undefined) return { ...stamp, found: undefined };
-    const policy = compilePolicy(sandboxId, record, rules);
-    return { ...stamp, found: { policy, position: recordPosition(record) } };
+    return { ...stamp, policy: record && compilePolicy(sandboxId, record, rules) };
   }
 
   #settle(sandboxId: string, loaded: Loaded<Read>): PolicyLookup {
@@ -131,10 +129,10 @@ export class PolicyCache {
     }
     const code = loaded.kind === 'failed' ? loaded.error.code : 'STORE_UNAVAILABLE';
     const known = this.#known.get(sandboxId);
-    if (code === 'STORE_UNAVAILABLE' && known !== undefined && this.#ages.of(known) < this.#times.hardMs) {
+    if (code === 'STORE_UNAVAILABLE' && known !== undefined && this.#ageOf(known) < this.#times.hardMs) {
       known.retryAt = this.#ages.now.monotonic + this.#times.retryMs;
       this.#observer.loaded('stale');
-      return known.lookup;
+      return known;
     }
     const forMs = code === 'STORE_UNAVAILABLE' ? this.#times.retryMs : this.#times.absentMs;
     const lookup = { kind: 'unavailable' as const, code };
@@ -143,17 +141,16 @@ export class PolicyCache {
 
   /** The process may have been stopped since the read, and a store that answers from a copy may be behind. */
   #isOutdated(sandboxId: string, read: Read): boolean {
-    const { found } = read;
     if (this.#ages.of(read) >= this.#times.hardMs) return true;
     const known = this.#known.get(sandboxId);
-    if (known?.position === undefined || found?.position === undefined) return false;
-    if (this.#ages.of(known) >= this.#times.hardMs || known.position.epoch !== found.position.epoch)
-      return false;
-    return found.position.sequence < known.position.sequence;
+    if (known === undefined || read.policy === undefined) return false;
+    const [held, found] = [parseVersion(known.policy.version), parseVersion(read.policy.version)];
+    if (held === undefined || this.#ageOf(known) >= this.#times.hardMs) return false;
+    return held.epoch === found?.epoch && found.sequence < held.sequence;
   }
 
-  #keep(sandboxId: string, { wall, monotonic, found }: Read): PolicyLookup {
-    if (found === undefined) {
+  #keep(sandboxId: string, { wall, monotonic, policy }: Read): PolicyLookup {
+    if (policy === undefined) {
       return this.#keepBriefly(sandboxId, {
         wall,
         monotonic,
@@ -161,11 +158,12 @@ export class PolicyCache {
         forMs: this.#times.absentMs,
       });
     }
-    const lookup = { kind: 'found' as const, policy: found.policy };
+    const known: Known = { kind: 'found', policy, wall, monotonic, retryAt: 0 };
     this.#observer.loaded('found');
     this.#brief.delete(sandboxId);
-    this.#known.set(sandboxId, { wall, monotonic, lookup, position: found.position, retryAt: 0 });
-    return lookup;
+    // Not the id that was asked for: that is a piece of a Host header, and would keep all of it.
+    this.#known.set(policy.sandboxId, known);
+    return known;
   }
 
   #keepBriefly(sandboxId: string, brief: Brief): PolicyLookup {
@@ -191,6 +189,13 @@ export class PolicyCache {
     this.#known.clear();
     this.#brief.clear();
     this.#loader.invalidateAll();
+  }
+
+  /** Since it was last known to be what the store holds. */
+  #ageOf(known: Known): number {
+    const delivered = this.#store.deliveredUntil();
+    const age = this.#ages.of(known);
+    return delivered === undefined ? age : Math.min(age, this.#ages.of(delivered));
   }
 
   /** What is held is void where the clocks have parted, since no age of it can be trusted. */

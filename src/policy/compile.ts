@@ -66,7 +66,7 @@ function compileTokens(tokens: readonly unknown[], revoked: ReadonlySet<string>)
       {
         id: token.id,
         label: token.label,
-        digest: new Uint8Array(Buffer.from(token.sha256, 'hex')),
+        digest: Buffer.from(token.sha256, 'hex').toString('latin1'),
         expiresAt: toMilliseconds(token.expiresAt),
         ports: token.ports && new Set(token.ports),
         incarnation: token.incarnation,

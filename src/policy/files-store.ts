@@ -1,4 +1,5 @@
 import { SandgateError } from '../errors.ts';
+import type { Stamp } from './ages.ts';
 import { ChangeFeed } from './change-feed.ts';
 import type { Clock } from './clock.ts';
 import { policyUnreadable } from './compile.ts';
@@ -102,6 +103,11 @@ class FilesStore implements PolicyStore {
 
   subscribe(listener: ChangeListener): () => void {
     return this.#feed.subscribe(listener);
+  }
+
+  /** Nobody knows when a file that the watch missed was written. */
+  deliveredUntil(): Stamp | undefined {
+    return undefined;
   }
 
   position(): StorePosition {

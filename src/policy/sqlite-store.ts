@@ -1,3 +1,4 @@
+import { type Stamp, stampOf } from './ages.ts';
 import { ChangeFeed } from './change-feed.ts';
 import type { Clock } from './clock.ts';
 import { mergePut } from './merge.ts';
@@ -62,6 +63,7 @@ class SqliteStore implements PolicyStore {
   readonly #feed: ChangeFeed;
   readonly #timer: NodeJS.Timeout;
   #dataVersion: number;
+  #deliveredUntil: Stamp | undefined;
   #fault: string | undefined;
 
   constructor(options: SqliteStoreOptions, file: SqliteFile) {
@@ -121,6 +123,10 @@ class SqliteStore implements PolicyStore {
     return this.#feed.position;
   }
 
+  deliveredUntil(): Stamp | undefined {
+    return this.#deliveredUntil;
+  }
+
   fault(): string | undefined {
     return this.#fault;
   }
@@ -161,9 +167,11 @@ class SqliteStore implements PolicyStore {
 
   /** Never throws: what a failing poll leaves out is bounded by the ages of the cache. */
   #poll(behind = false): void {
+    const moment = stampOf(this.#options.clock);
     try {
       const file = this.#link.follow();
       if (behind || file.dataVersion() !== this.#dataVersion) this.#deliver(file);
+      this.#deliveredUntil = moment;
       this.#fault = undefined;
     } catch (error) {
       this.#fault = translateSqlite(error, this.#options.path).message;

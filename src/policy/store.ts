@@ -1,3 +1,5 @@
+import type { Stamp } from './ages.ts';
+
 /** What every policy store promises; `test/contract/` runs one suite over all of them. */
 export interface PolicyStore {
   /** `embedded`, `files`; shown in `/readyz`. */
@@ -27,6 +29,12 @@ export interface PolicyStore {
   /** What the subscription has delivered so far. */
   position(): StorePosition;
 
+  /**
+   * Every change made before this moment has been delivered, so what was read earlier and not announced since is as
+   * good as read then. Undefined where the store cannot know that.
+   */
+  deliveredUntil(): Stamp | undefined;
+
   /** Undefined when well, else why not; shown in `/readyz`. */
   fault(): string | undefined;
 
@@ -34,7 +42,7 @@ export interface PolicyStore {
 }
 
 /** What a cache needs of a store. */
-export type PolicySource = Pick<PolicyStore, 'read' | 'subscribe' | 'position'>;
+export type PolicySource = Pick<PolicyStore, 'read' | 'subscribe' | 'position' | 'deliveredUntil'>;
 
 /** A change of the store: these ids changed, or (`reset`: new epoch, restored, replaced) anything may have. */
 export type Change =

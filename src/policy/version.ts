@@ -5,18 +5,17 @@ export function formatVersion(position: StorePosition): string {
   return `${position.epoch}.${position.sequence}`;
 }
 
-/** The newer of the two parts' versions; undefined where they cannot be read, or come from two epochs. */
-export function recordPosition(record: StoredRecord): StorePosition | undefined {
-  const runtime = partPosition(record.runtime);
-  const access = partPosition(record.access);
-  if (runtime === undefined || access === undefined || runtime.epoch !== access.epoch) return undefined;
-  return runtime.sequence > access.sequence ? runtime : access;
+/** Undefined where it cannot be read. */
+export function parseVersion(version: string): StorePosition | undefined {
+  const match = /^([0-9a-f]{16})\.(\d{1,15})$/.exec(version);
+  return match === null ? undefined : { epoch: match[1]!, sequence: Number(match[2]) };
 }
 
 /** Of a record's two parts' versions the newer one; the access part's, who may in, where they cannot be compared. */
 export function newerVersion(runtime: string, access: string): string {
-  const position = recordPosition({ runtime: { version: runtime }, access: { version: access } });
-  return position === undefined ? access : formatVersion(position);
+  const [left, right] = [parseVersion(runtime), parseVersion(access)];
+  const comparable = left !== undefined && right !== undefined && left.epoch === right.epoch;
+  return comparable && left.sequence > right.sequence ? runtime : access;
 }
 
 /** `<runtime version>/<access version>`: of the whole record. */
@@ -26,10 +25,4 @@ export function recordVersion(record: StoredRecord): string {
 
 function partVersion(part: unknown): string {
   return String((part as { version?: unknown } | null | undefined)?.version ?? '');
-}
-
-function partPosition(part: unknown): StorePosition | undefined {
-  const version = (part as { version?: unknown } | null | undefined)?.version;
-  const match = typeof version === 'string' ? /^([0-9a-f]{16})\.(\d{1,15})$/.exec(version) : null;
-  return match === null ? undefined : { epoch: match[1]!, sequence: Number(match[2]) };
 }

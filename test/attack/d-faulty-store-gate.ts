@@ -35,6 +35,7 @@ export async function startFaultyStoreGate(
     },
     subscribe: (listener) => (options.pushed ? store.subscribe(listener) : () => {}),
     position: () => store.position(),
+    deliveredUntil: () => undefined,
     fault: () => store.fault(),
     write: (puts) => store.write(puts),
     delete: (sandboxId) => store.delete(sandboxId),

@@ -4,7 +4,7 @@ import type { Allow } from '../../src/decision/decision.ts';
 import { ID, policyOf } from '../decision/request.ts';
 
 const POLICY = policyOf();
-const BYTES = Buffer.from('x');
+const BYTES = Buffer.from([0, 0x7f, 0x80, 0xff]);
 
 function allowOf(parts: Partial<Allow> = {}): Allow {
   const destination = { address: '10.0.3.7', port: 8080 };
@@ -20,7 +20,7 @@ function allowOf(parts: Partial<Allow> = {}): Allow {
 test('bytes are kept by policy object, port and html', () => {
   const cache = new AnswerCache();
   cache.set(allowOf(), true, BYTES);
-  expect(cache.get(allowOf(), true)).toBe(BYTES);
+  expect(cache.get(allowOf(), true)).toEqual(BYTES);
   expect(cache.get(allowOf(), false)).toBeUndefined();
   expect(cache.get(allowOf({ port: 8081 }), true)).toBeUndefined();
   expect(cache.get(allowOf({ policy: policyOf() }), true)).toBeUndefined();

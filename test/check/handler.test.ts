@@ -1,4 +1,5 @@
 import { afterEach, beforeEach, expect, test, vi } from 'vitest';
+import type { Policy } from '../../src/policy/policy.ts';
 import { ID, NOW, policyOf, policyToken, siteOf } from '../decision/request.ts';
 import { check, FOUND, gate, outcome, WITH_TOKEN } from './gate.ts';
 import { CheckResponse } from './oracle.ts';
@@ -68,12 +69,18 @@ test('bytes that are no CheckRequest are thrown as CHECK_MALFORMED', () => {
   );
 });
 
-test('the same allow is the same bytes, unless its token expires', () => {
-  const { handler } = gate();
-  expect(handler(WITH_TOKEN, 0)).toBe(handler(WITH_TOKEN, 0));
-  const policy = policyOf({ tokens: [policyToken({ expiresAt: NOW + 1000 })] });
-  const expiring = gate({ lookup: () => ({ kind: 'found', policy }) });
-  expect(expiring.handler(WITH_TOKEN, 0)).not.toBe(expiring.handler(WITH_TOKEN, 0));
+test('an allow is made once for a policy object, unless its token expires', () => {
+  const answers = (policy: Policy) => {
+    const { handler } = gate({ lookup: () => ({ kind: 'found', policy }) });
+    const first = handler(WITH_TOKEN, 0) as Buffer;
+    // No policy is ever changed in place; here it shows what is made anew.
+    policy.incarnation = 'another';
+    return [first, handler(WITH_TOKEN, 0) as Buffer] as const;
+  };
+  const [first, second] = answers(policyOf());
+  expect(second.equals(first)).toBe(true);
+  const [before, after] = answers(policyOf({ tokens: [policyToken({ expiresAt: NOW + 1000 })] }));
+  expect(after.equals(before)).toBe(false);
 });
 
 test('ingress routing names no destination and ignores routing headers', () => {

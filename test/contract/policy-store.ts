@@ -2,7 +2,7 @@ import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { compilePolicy } from '../../src/policy/compile.ts';
 import { parsePut } from '../../src/policy/put.ts';
 import type { Change, PolicyStore, StoredRecord } from '../../src/policy/store.ts';
-import { recordPosition, recordVersion } from '../../src/policy/version.ts';
+import { newerVersion, parseVersion, recordVersion } from '../../src/policy/version.ts';
 import { digestOf, input, put, rules, token } from '../policy/sample.ts';
 
 /** One kind of store under test, and how somebody else changes it. */
@@ -18,6 +18,10 @@ let under: StoreUnderTest;
 let store: PolicyStore;
 let changes: Change[];
 
+const positionOf = (record: StoredRecord) => {
+  const [runtime = '', access = ''] = recordVersion(record).split('/');
+  return parseVersion(newerVersion(runtime, access));
+};
 /** Each store tells of a change within its own time; the suite asks until it has. */
 const eventually = (check: () => unknown) => vi.waitFor(check, { timeout: 10_000, interval: 5 });
 const told = () => changes.flatMap((change) => (change.kind === 'changed' ? change.sandboxIds : []));
@@ -57,18 +61,33 @@ export function describeReading(kind: string, begin: () => Promise<StoreUnderTes
         allowPublicTraffic: false,
         tokens: [{ id: 'a', ports: new Set() }],
       });
-      expect(recordPosition(record)).toEqual(store.position());
+      expect(positionOf(record)).toEqual(store.position());
     });
 
     it('tells of a change, and has it by then', async () => {
       await under.put(input('sbx1'));
       await eventually(() => expect(told()).toEqual(['sbx1']));
-      const first = recordPosition((await store.read('sbx1'))!)!;
+      const first = positionOf((await store.read('sbx1'))!)!;
       await under.put(input('sbx1', { runtime: { state: 'paused' } }));
       await eventually(() => expect(told()).toEqual(['sbx1', 'sbx1']));
       expect(await store.read('sbx1')).toMatchObject({ runtime: { state: 'paused' } });
       expect(store.position().sequence).toBeGreaterThan(first.sequence);
       expect(store.position().epoch).toBe(first.epoch);
+    });
+
+    it('has told of every change up to the moment that it names', async () => {
+      const made = new Map<string, number>();
+      const looks = setInterval(() => {
+        const until = store.deliveredUntil()?.monotonic ?? 0;
+        for (const [id, at] of made) if (at < until) expect(told()).toContain(id);
+      }, 1);
+      for (let n = 1; n <= 20; n++) {
+        await under.put(input(`sbx${n}`));
+        made.set(`sbx${n}`, performance.now());
+        await new Promise((resolve) => setTimeout(resolve, 3));
+      }
+      await eventually(() => expect(told()).toContain('sbx20'));
+      clearInterval(looks);
     });
 
     it('tells of a removal, and has nothing by then', async () => {
@@ -115,7 +134,7 @@ export function describeWriting(kind: string, begin: () => Promise<StoreUnderTes
 
     it('counts each put, so that no two versions are alike', async () => {
       const { records } = await store.write([put('sbx1'), put('sbx2'), put('sbx1')]);
-      expect(records.map((record) => recordPosition(record)!.sequence)).toEqual([1, 2, 3]);
+      expect(records.map((record) => positionOf(record)!.sequence)).toEqual([1, 2, 3]);
     });
 
     it('keeps the two parts and their versions apart', async () => {
@@ -177,7 +196,7 @@ export function describeWriting(kind: string, begin: () => Promise<StoreUnderTes
       expect((records[0]!.runtime as { incarnation: string }).incarnation).not.toBe(
         before.runtime.incarnation,
       );
-      expect(recordPosition(records[0]!)!.sequence).toBe(3);
+      expect(positionOf(records[0]!)!.sequence).toBe(3);
     });
 
     it('makes a new policy only where there is none, and names the version that stands in the way', async () => {

@@ -118,7 +118,7 @@ function mayPass(
       header.kind === 'one' &&
       header.value.length > 0 &&
       !header.value.includes(0x2c) &&
-      digestOf(header.value).equals(token.digest) &&
+      digestOf(header.value) === token.digest &&
       (token.expiresAt ?? Number.POSITIVE_INFINITY) > NOW &&
       (token.ports?.has(port) ?? true) &&
       (token.incarnation ?? policy.incarnation) === policy.incarnation,

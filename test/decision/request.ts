@@ -45,8 +45,8 @@ export function targetOf(port = 8080, domain: string | undefined = 'e2b.app'): T
   return { kind: 'target', target: { sandboxId: ID, port, domain }, from: 'host' };
 }
 
-export function digestOf(value: string | Uint8Array): Buffer {
-  return createHash('sha256').update(value).digest();
+export function digestOf(value: string | Uint8Array): string {
+  return createHash('sha256').update(value).digest('binary');
 }
 
 export function policyToken(parts: Partial<PolicyToken> & { value?: string } = {}): PolicyToken {

@@ -59,6 +59,30 @@ describe('a look-up', () => {
     expect(await look()).toBe('b');
   });
 
+  it('does not ask again while the store says that it has told of every change', async () => {
+    await knownAndPastFresh();
+    store.delivered = { wall: clock.now() - 60, monotonic: clock.monotonic() - 60 };
+    clock.advance(freshMs - 61);
+    expect(cache.lookup('sbx1')).toMatchObject({ kind: 'found' });
+    set('b', 2);
+    tell(2, 'sbx1');
+    expect(await look()).toBe('b');
+    clock.advance(freshMs);
+    set('c', 3);
+    expect(await look()).toBe('c');
+  });
+
+  it('is served to the hard age after the store last said so, then not', async () => {
+    await knownAndPastFresh();
+    clock.advance(hardMs);
+    store.delivered = { wall: clock.now(), monotonic: clock.monotonic() };
+    store.mode = 'down';
+    clock.advance(hardMs - 1);
+    expect(await look()).toBe('a');
+    clock.advance(1);
+    expect(await cache.lookup('sbx1')).toEqual(unavailable);
+  });
+
   it('counts its age from before the read, not after', async () => {
     set('a', 1);
     store.mode = 'held';

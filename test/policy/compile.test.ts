@@ -42,7 +42,7 @@ describe('a stored record', () => {
         {
           id: 'a',
           label: 'CI',
-          digest: new Uint8Array(Buffer.from(digestOf('a'), 'hex')),
+          digest: Buffer.from(digestOf('a'), 'hex').toString('latin1'),
           expiresAt: Date.parse('2030-12-31T23:00:00Z'),
           ports: new Set([80, 81]),
           incarnation: '7f3a',

@@ -1,4 +1,5 @@
 import { SandgateError } from '../../src/errors.ts';
+import type { Stamp } from '../../src/policy/ages.ts';
 import { ChangeFeed } from '../../src/policy/change-feed.ts';
 import type { ChangeListener, PolicyStore, StoredRecord } from '../../src/policy/store.ts';
 import { EPOCH } from './sample.ts';
@@ -16,6 +17,7 @@ export class ScriptedStore implements PolicyStore {
   readonly pending: { id: string; answer(how?: Answer): void }[] = [];
   /** `held`: reads wait in `pending`. */
   mode: 'open' | 'held' | 'down' = 'open';
+  delivered: Stamp | undefined;
 
   async read(id: string): Promise<StoredRecord | undefined> {
     this.reads.push(id);
@@ -40,6 +42,10 @@ export class ScriptedStore implements PolicyStore {
 
   position() {
     return this.feed.position;
+  }
+
+  deliveredUntil() {
+    return this.delivered;
   }
 
   write = async () => Promise.reject(new Error('not scripted'));

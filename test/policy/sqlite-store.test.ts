@@ -331,3 +331,21 @@ it('a lock that somebody keeps is STORE_UNAVAILABLE after a while, and does not 
   holder.close();
   expect((await store.write([put()])).sequence).toBe(1);
 });
+
+describe('the moment until which all is told', () => {
+  it('moves with each look at the file, and stands still while there is none', async () => {
+    const store = await open();
+    expect(store.deliveredUntil()).toBeUndefined();
+    await eventually(() =>
+      expect(store.deliveredUntil()).toEqual({ wall: clock.now(), monotonic: clock.monotonic() }),
+    );
+    clock.advance(1000);
+    await eventually(() => expect(store.deliveredUntil()?.monotonic).toBe(clock.monotonic()));
+    await rename(path, `${path}.away`);
+    await eventually(() => expect(store.fault()).toContain('was removed'));
+    const last = store.deliveredUntil();
+    clock.advance(1000);
+    await new Promise((resolve) => setTimeout(resolve, 50));
+    expect(store.deliveredUntil()).toEqual(last);
+  });
+});
