@@ -19,7 +19,6 @@ import { envoysIn } from './stack/envoys.mjs';
 import { machine } from './stack/machine.mjs';
 import { TOKEN } from './stack/policies.mjs';
 import { residentMb } from './stack/processor-time.mjs';
-import { measure } from './stack/round.mjs';
 import { inWorkspace, root } from './stack/workspace.mjs';
 
 const { values } = parseArgs({
@@ -60,6 +59,7 @@ await inWorkspace(async (workspace) => {
   await writeSandboxes(fleet.put, { address: '127.0.0.1', token: TOKEN, now: Date.now() });
 
   const from = machine(envoys.version);
+  const where = { TARGET: `http://127.0.0.1:${envoy.port}`, PORT: String(sandbox.port), TOKEN };
   const capacity = plan.rate === undefined ? await measureCapacity() : undefined;
   const rate = Math.round(plan.rate ?? (capacity ?? 0) * (plan.share ?? 0));
   const of = capacity === undefined ? '' : `, ${plan.share} of a capacity of ${capacity.toFixed(0)}`;
@@ -84,13 +84,11 @@ await inWorkspace(async (workspace) => {
     conductor.stop();
   });
   await runK6(k6, {
-    TARGET: `http://127.0.0.1:${envoy.port}`,
+    ...where,
     REFERENCE: `http://127.0.0.1:${open.port}`,
     RATE: String(rate),
     SECONDS: String(plan.minutes * 60),
-    PORT: String(sandbox.port),
     WEBSOCKET_PORT: String(websocketPort),
-    TOKEN,
     OUT: out,
   });
   clearInterval(killer);
@@ -113,11 +111,11 @@ await inWorkspace(async (workspace) => {
 
   async function measureCapacity() {
     console.error('measuring the capacity …');
-    const target = () => ({ port: sandbox.port, token: TOKEN, gated: true });
-    const contender = { name: 'gate', envoy: envoy.pid, gate: fleet.pids()[0], port: envoy.port, target };
-    const load = /** @type {const} */ ({ mix: 'allow', connections: 32 });
-    await measure(contender, { ...load, seconds: 4 });
-    return (await measure(contender, { ...load, seconds: 5 })).perSecond;
+    for (const seconds of [5, 10]) {
+      await runK6(k6, { ...where, CAPACITY: '1', SECONDS: String(seconds), OUT: workspace.dir });
+    }
+    const text = readFileSync(join(workspace.dir, 'summary.json'), 'utf8');
+    return findings(JSON.parse(text)).perSecond;
   }
 });
 

@@ -13,6 +13,7 @@ import { Client, credentials } from '@grpc/grpc-js';
 import { encodeCheckRequest } from '../dist/check/check-request.js';
 import { surroundings } from '../dist/cli/surroundings.js';
 import { readSettings } from '../dist/config.js';
+import { GATE_NODE_FLAGS } from '../dist/heap.js';
 import { openStore, rulesOf } from '../dist/place.js';
 import { parsePut } from '../dist/policy/put.js';
 
@@ -58,7 +59,7 @@ async function measure(count) {
     ];
     const times = ['--cache-fresh=3600', '--cache-hard=3600'];
     const args = ['serve', `--state-dir=${stateDir}`, `--listen=unix:${socket}`, ...flags, ...times];
-    const child = spawn(process.execPath, [join(root, 'bin', 'sandgate.js'), ...args], {
+    const child = spawn(process.execPath, [...GATE_NODE_FLAGS, join(root, 'bin', 'sandgate.js'), ...args], {
       stdio: ['ignore', 'pipe', 'inherit'],
     });
     const exited = new Promise((resolve) => child.once('exit', resolve));

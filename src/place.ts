@@ -7,7 +7,6 @@ import { createStoreAdmin } from './admin/store-admin.ts';
 import type { CheckHandlerOptions } from './check/handler.ts';
 import type { Logger } from './observe/logger.ts';
 import { systemClock } from './policy/clock.ts';
-import { openFilesStore } from './policy/files-store.ts';
 import { parseNetworks } from './policy/network.ts';
 import type { PolicyRules } from './policy/rules.ts';
 import { openSqliteStore } from './policy/sqlite-store.ts';
@@ -48,13 +47,16 @@ export async function openStore(settings: Settings, log?: Logger, create = true)
         routing: settings.routing,
         create,
       });
-    case 'files':
+    case 'files': {
+      // Only then: a YAML parser is 4 MB.
+      const { openFilesStore } = await import('./policy/files-store.ts');
       return openFilesStore({
         ...common,
         folder: settings.policyDir,
         rules: rulesOf(settings),
         onEvent: ({ name, ...facts }) => log?.warn(facts, name),
       });
+    }
     default:
       return settings.store satisfies never;
   }

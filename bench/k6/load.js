@@ -7,6 +7,7 @@
 //   SANDGATE_LOAD_REFERENCE    URL of the Envoy without one; none: no ratio
 //   SANDGATE_LOAD_RATE         requests per second
 //   SANDGATE_LOAD_SECONDS      how long
+//   SANDGATE_LOAD_CAPACITY     1: only ask as fast as answers come, to learn what rate there can be
 //   SANDGATE_LOAD_PORT         port of the sandboxes; SANDGATE_LOAD_WEBSOCKET_PORT: of one that echoes frames, 0: none
 //   SANDGATE_LOAD_DOMAIN       their parent domain
 //   SANDGATE_LOAD_ADDRESS      address that the Envoy without a gate is told
@@ -18,7 +19,7 @@ import exec from 'k6/execution';
 import http from 'k6/http';
 import { Counter } from 'k6/metrics';
 import ws from 'k6/ws';
-import { scenarios } from './scenarios.js';
+import { capacity, scenarios } from './scenarios.js';
 import { summaryHtml, summaryText } from './summary.js';
 import {
   FLIPPING,
@@ -46,7 +47,10 @@ const HEADER = 'e2b-traffic-access-token';
 const wrongAnswers = new Counter('wrong_answers');
 const socketsHeld = new Counter('sockets_held');
 
-const planned = scenarios({ rate: Number(env('RATE', '500')), seconds: SECONDS, sockets: 20 });
+const planned =
+  env('CAPACITY', '') === ''
+    ? scenarios({ rate: Number(env('RATE', '500')), seconds: SECONDS, sockets: 20 })
+    : capacity({ seconds: SECONDS });
 if (REFERENCE === '') delete planned.reference;
 if (WEBSOCKET_PORT === '0') delete planned.websockets;
 

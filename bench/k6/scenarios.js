@@ -38,3 +38,11 @@ export function scenarios({ rate, seconds, sockets }) {
     reference: constant(0.05, 'reference'),
   };
 }
+
+/**
+ * As many requests as this machine can ask and answer, k6's own share of it included.
+ * @param {{ seconds: number }} plan
+ */
+export function capacity({ seconds }) {
+  return { capacity: { executor: 'constant-vus', exec: 'steady', vus: 32, duration: `${seconds}s` } };
+}

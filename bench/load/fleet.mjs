@@ -31,7 +31,6 @@ export async function startFleet({ dir, undo }, stateDir) {
   });
   return {
     sockets: places.map(({ socket }) => socket),
-    pids: () => gates.map(({ pid }) => pid),
     /** Once both are there. */
     async memoryMb() {
       await starting;

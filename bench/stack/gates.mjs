@@ -2,12 +2,13 @@ import { spawn } from 'node:child_process';
 import { openSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
+import { GATE_NODE_FLAGS } from '../../dist/heap.js';
 import { pin } from './pinning.mjs';
 import { root } from './workspace.mjs';
 
 /** @typedef {{ pid: number, kill(): Promise<void>, exited: Promise<unknown>, readyMs: number }} GateProcess */
 
-export const SERVE = [join(root, 'bin', 'sandgate.js'), 'serve'];
+export const SERVE = [...GATE_NODE_FLAGS, join(root, 'bin', 'sandgate.js'), 'serve'];
 export const UNOBSERVED = [join(root, 'bench', 'stack', 'unobserved-gate.mjs')];
 
 /**

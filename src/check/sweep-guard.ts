@@ -29,7 +29,7 @@ export class SweepGuard {
     });
   }
 
-  /** The policy's id, not the one asked for: that is a piece of a Host header, and would keep all of it. */
+  /** The policy's id, not a second copy of the same text. */
   #admits({ port, grant, policy }: Allow, now: number): boolean {
     switch (grant.by) {
       case 'token':

@@ -2,6 +2,7 @@ import { formatAddress } from '../address.ts';
 import { startGate } from '../app.ts';
 import { type Flags, readSettings } from '../config.ts';
 import { startFleet } from '../fleet/fleet.ts';
+import { keepHeapSmall } from '../heap.ts';
 import { createLogger, type Logger } from '../observe/logger.ts';
 import type { Settings } from '../settings.ts';
 import { listenForStop, type StopSignal } from '../stop-signal.ts';
@@ -22,6 +23,7 @@ export async function serve(io: Io, flags: Flags): Promise<void> {
 }
 
 async function serveOne(io: Io, settings: Settings, log: Logger): Promise<void> {
+  keepHeapSmall();
   const signals = listenForStop(process, () => performance.now());
   const gate = await startGate(settings, log);
   await untilStopped(io, settings, gate, signals);

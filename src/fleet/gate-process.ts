@@ -1,6 +1,7 @@
 import { spawn } from 'node:child_process';
 import { createInterface } from 'node:readline';
 import { SandgateError } from '../errors.ts';
+import { GATE_NODE_FLAGS } from '../heap.ts';
 import { PACKAGE_ROOT } from '../package-root.ts';
 import { removeRun } from '../server/run-file.ts';
 import type { Running } from './supervised.ts';
@@ -29,7 +30,8 @@ export async function startGateProcess(options: GateProcessOptions): Promise<Gat
   const { stateDir, flags, stderr, graceMs } = options;
   // Its own process group: a terminal's Ctrl-C goes to its parent alone, which ends its children in order. By the
   // channel it notices when that parent is killed.
-  const child = spawn(process.execPath, [`${PACKAGE_ROOT}bin/sandgate.js`, 'serve', ...flags], {
+  const program = [...GATE_NODE_FLAGS, `${PACKAGE_ROOT}bin/sandgate.js`, 'serve'];
+  const child = spawn(process.execPath, [...program, ...flags], {
     stdio: ['ignore', 'pipe', stderr, 'ipc'],
     detached: true,
   });

@@ -161,7 +161,7 @@ export class PolicyCache {
     const known: Known = { kind: 'found', policy, wall, monotonic, retryAt: 0 };
     this.#observer.loaded('found');
     this.#brief.delete(sandboxId);
-    // Not the id that was asked for: that is a piece of a Host header, and would keep all of it.
+    // The policy's id, not a second copy of the same text.
     this.#known.set(policy.sandboxId, known);
     return known;
   }

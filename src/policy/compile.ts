@@ -32,7 +32,8 @@ export function compilePolicy(sandboxId: string, stored: unknown, rules: PolicyR
   }
 
   return {
-    sandboxId,
+    // Not the one asked for: that is a piece of a Host header, and would keep all of it.
+    sandboxId: read.data.sandboxId,
     incarnation: runtime.incarnation,
     version: newerVersion(runtime.version, access.version),
     state: runtime.state,
@@ -59,7 +60,7 @@ export function policyUnreadable(sandboxId: string, { field, cause }: FieldFault
 }
 
 function compileTokens(tokens: readonly unknown[], revoked: ReadonlySet<string>): PolicyToken[] {
-  return tokens.flatMap((stored) => {
+  const compiled = tokens.flatMap((stored) => {
     const { success, data: token } = storedTokenSchema.safeParse(stored);
     if (!success || revoked.has(token.sha256)) return [];
     return [
@@ -73,6 +74,8 @@ function compileTokens(tokens: readonly unknown[], revoked: ReadonlySet<string>)
       },
     ];
   });
+  // An array that was grown keeps room for 17; its copy does not.
+  return compiled.slice();
 }
 
 /** A put takes nothing further ahead; what stands there all the same came past it, and is not let in early. */

@@ -1,4 +1,5 @@
 import { SandgateError, toSandgateError } from '../errors.ts';
+import { UnchainedMap } from '../unchained-map.ts';
 
 /** How one load ended. */
 export type Loaded<V> = { kind: 'loaded'; value: V } | { kind: 'failed'; error: SandgateError };
@@ -31,7 +32,7 @@ interface Flight<R> {
  */
 export class Loader<V, R> {
   readonly #options: LoaderOptions<V, R>;
-  readonly #flights = new Map<string, Flight<R>>();
+  readonly #flights = new UnchainedMap<string, Flight<R>>(String);
 
   constructor(options: LoaderOptions<V, R>) {
     this.#options = options;

@@ -5,6 +5,7 @@ import type { CheckHandler } from '../check/transport.ts';
 import { SandgateError } from '../errors.ts';
 import { CHECK_SERVICE, checkDefinition, checkImplementation } from './check-service.ts';
 import { createHealth, type Health } from './health.ts';
+import { promptStatus } from './prompt-status.ts';
 import { freeClosedStreams } from './session-streams.ts';
 import { prepareSocket, type SocketPlace } from './socket-path.ts';
 
@@ -32,7 +33,7 @@ export async function startCheckServer(
     'grpc.max_receive_message_length': LARGEST_REQUEST,
     // Nobody asks a gate for its channels, and every call would be told to them.
     'grpc.enable_channelz': 0,
-    interceptors: [freeClosedStreams()],
+    interceptors: [freeClosedStreams(), promptStatus()],
   });
   server.addService(checkDefinition, checkImplementation(handler));
   server.addService(health.definition, health.implementation);

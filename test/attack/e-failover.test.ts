@@ -29,16 +29,20 @@ describe('one of two gates, under load,', () => {
   });
   afterAll(() => stack?.stop());
 
-  it.each(['SIGKILL', 'SIGTERM'] as const)('ends by %s and no request fails', async (signal) => {
-    const outcomes = await under(signal);
+  it('ends by SIGTERM and no request fails', async () => {
+    const outcomes = await under('SIGTERM');
     expect(tally(outcomes)).toEqual({ 200: outcomes.length });
   });
 
-  it('freezes, and costs at most a few of those that were waiting for it a 503', async () => {
-    const outcomes = await under('SIGSTOP');
+  it.each([
+    // It may have sent the headers of an answer and not its status: Envoy can then ask nobody else.
+    ['is killed', 'SIGKILL'],
+    // They wait for the frozen gate first, and on a busy machine too little of their second is left for the other one.
+    ['freezes', 'SIGSTOP'],
+  ] as const)('%s, and costs at most a few of those that it was answering a 503', async (_how, signal) => {
+    const outcomes = await under(signal);
     const { 200: answered = 0, 503: refused = 0 } = tally(outcomes);
     expect(answered + refused).toBe(outcomes.length);
-    // They wait for the frozen gate first, and on a busy machine too little of their second is left for the other one.
     expect(refused).toBeLessThan(outcomes.length / 100);
   });
 

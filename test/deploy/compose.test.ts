@@ -1,6 +1,7 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import { parse } from 'yaml';
+import { GATE_NODE_FLAGS } from '../../src/heap.ts';
 
 interface Service {
   image: string;
@@ -176,4 +177,11 @@ it('Grafana finds the dashboard where docker-compose.yml mounts it, and Promethe
   const [source] = parse(read('deploy/docker/grafana/datasources/prometheus.yml')).datasources;
   expect(source.url).toBe('http://pod:9090');
   expect(file.services.prometheus!.network_mode).toBe('service:pod');
+});
+
+describe('the image of a gate', () => {
+  it('gives Node the flags that a gate is measured with', () => {
+    const options = /NODE_OPTIONS=(\S+)/.exec(read('deploy/docker/Dockerfile'))?.[1];
+    expect(options?.split(',')).toEqual([...GATE_NODE_FLAGS]);
+  });
 });

@@ -53,13 +53,19 @@ const metric = async (name: string) => {
   const values = [...text.matchAll(new RegExp(`^${name}(?:\\{.*\\})? (\\S+)$`, 'gm'))];
   return values.reduce((sum, [, value]) => sum + Number(value), 0);
 };
+/** A killed gate may have sent the headers of an answer and not its status: Envoy can then ask nobody else. */
+const expectHardlyAnyFailed = (outcomes: ReturnType<typeof load>['outcomes']) => {
+  const { 200: answered = 0, 503: refused = 0 } = tally(outcomes);
+  expect(answered + refused).toBe(outcomes.length);
+  expect(refused).toBeLessThan(outcomes.length / 100);
+};
 const settled = (outcomes: ReturnType<typeof load>['outcomes'], more: number) => {
   const enough = outcomes.length + more;
   return vi.waitFor(() => expect(outcomes.length).toBeGreaterThan(enough), PATIENCE);
 };
 
 describe('several gate processes', () => {
-  it('lose no request while one after the other is killed, and count every one in one scrape', async () => {
+  it('lose hardly a request while one after the other is killed, and count every one in one scrape', async () => {
     const running = load();
     for (let kills = 0; kills < 4; kills++) {
       // In this order: just after a kill Envoy still takes the dead one for healthy.
@@ -73,13 +79,12 @@ describe('several gate processes', () => {
       );
     }
     await allUp();
-    const outcomes = await running.stop();
-    expect(tally(outcomes)).toEqual({ 200: outcomes.length });
+    expectHardlyAnyFailed(await running.stop());
     expect(await metric('sandgate_process_up')).toBe(PROCESSES);
     expect(await metric('sandgate_process_restarts_total')).toBe(4);
   });
 
-  it('lose no request while one is killed again and again as soon as it is back', async () => {
+  it('lose hardly a request while one is killed again and again as soon as it is back', async () => {
     const running = load();
     for (let kills = 0; kills < 4; kills++) {
       let pid: number | undefined;
@@ -90,8 +95,7 @@ describe('several gate processes', () => {
       process.kill(pid!, 'SIGKILL');
       await vi.waitFor(async () => expect(await pidOf(1)).not.toBe(pid), PATIENCE);
     }
-    const outcomes = await running.stop();
-    expect(tally(outcomes)).toEqual({ 200: outcomes.length });
+    expectHardlyAnyFailed(await running.stop());
     expect((await readiness()).status).toBe(200);
   });
 

@@ -1,51 +1,12 @@
 import { once } from 'node:events';
 import { connect, createServer, type Http2Session } from 'node:http2';
 import type { AddressInfo } from 'node:net';
-import fc from 'fast-check';
 import { afterEach, expect, test } from 'vitest';
-import { replaceStreams, SessionStreams } from '../../src/server/session-streams.ts';
+import { replaceStreams } from '../../src/server/session-streams.ts';
 
 const undo: (() => void)[] = [];
 afterEach(() => {
   for (const step of undo.splice(0)) step();
-});
-
-test('it answers as a Map does', () => {
-  const id = fc.integer({ min: 1, max: 9 });
-  const step = fc.oneof(
-    fc.record({ call: fc.constantFrom('set', 'delete', 'get', 'has'), id }),
-    fc.record({ call: fc.constant('clear'), id }),
-  );
-  fc.assert(
-    fc.property(fc.array(step), (steps) => {
-      const streams = new SessionStreams<string>();
-      const map = new Map<number, string>();
-      for (const { call, id: key } of steps) {
-        if (call === 'set') {
-          expect(streams.set(key, `s${key}`)).toBe(streams);
-          map.set(key, `s${key}`);
-        } else if (call === 'delete') expect(streams.delete(key)).toBe(map.delete(key));
-        else if (call === 'clear') {
-          streams.clear();
-          map.clear();
-        }
-        expect([streams.get(key), streams.has(key), streams.size]).toEqual([
-          map.get(key),
-          map.has(key),
-          map.size,
-        ]);
-      }
-      const sorted = new Map([...map].sort(([a], [b]) => a - b));
-      expect([...streams]).toEqual([...sorted]);
-      expect([...streams.keys()]).toEqual([...sorted.keys()]);
-      expect([...streams.values()]).toEqual([...sorted.values()]);
-      const told: unknown[] = [];
-      streams.forEach((stream, key) => {
-        told.push([key, stream]);
-      });
-      expect(told).toEqual([...sorted]);
-    }),
-  );
 });
 
 test('a session of this Node goes on with it: requests, a reset, and the end of the session', async () => {

@@ -1,0 +1,139 @@
+import { mkdtempSync, rmSync } from 'node:fs';
+import { connect } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { Client, credentials, status } from '@grpc/grpc-js';
+import { afterEach, expect, test } from 'vitest';
+import type { CheckHandler } from '../../src/check/transport.ts';
+import { CHECK_SERVICE } from '../../src/server/check-service.ts';
+import { startCheckServer } from '../../src/server/grpc-server.ts';
+
+const undo: (() => Promise<void> | void)[] = [];
+afterEach(async () => {
+  for (const step of undo.splice(0).reverse()) await step();
+});
+
+async function serve(handler: CheckHandler): Promise<string> {
+  const folder = mkdtempSync(join(tmpdir(), 'sandgate-answer-'));
+  undo.push(() => rmSync(folder, { recursive: true }));
+  const path = join(folder, 'gate.sock');
+  const server = await startCheckServer({ path, access: 'group' }, handler);
+  undo.push(() => server.close(0));
+  return path;
+}
+
+const raw = (bytes: Buffer) => bytes;
+
+function clientOf(path: string): (request: Buffer) => Promise<Buffer> {
+  const client = new Client(`unix:${path}`, credentials.createInsecure());
+  undo.push(() => client.close());
+  return (request) =>
+    new Promise((resolve, reject) => {
+      client.makeUnaryRequest(`/${CHECK_SERVICE}/Check`, raw, raw, request, (error, answer) =>
+        answer === undefined ? reject(error) : resolve(answer),
+      );
+    });
+}
+
+/** A frame of HTTP/2: its length in three bytes, its type, its flags, its stream in four. */
+function frame(type: number, flags: number, stream: number, payload: Buffer): Buffer {
+  const head = Buffer.from([0, 0, 0, type, flags, 0, 0, 0, stream]);
+  head.writeUIntBE(payload.length, 0, 3);
+  return Buffer.concat([head, payload]);
+}
+
+/** A literal header of HPACK, never indexed. */
+const literal = (name: string, value: string) =>
+  Buffer.concat([
+    Buffer.from([0x10, name.length]),
+    Buffer.from(name),
+    Buffer.from([value.length]),
+    Buffer.from(value),
+  ]);
+
+/** Those of one stream. */
+function framesOf(bytes: Buffer, stream: number): string[] {
+  const found: string[] = [];
+  for (let at = 0; at + 9 <= bytes.length; at += 9 + bytes.readUIntBE(at, 3)) {
+    if (bytes.readUInt32BE(at + 5) !== stream) continue;
+    const name = bytes[at + 3] === 1 ? 'HEADERS' : bytes[at + 3] === 0 ? 'DATA' : `type ${bytes[at + 3]}`;
+    found.push((bytes[at + 4]! & 1) === 1 ? `${name} ends` : name);
+  }
+  return found;
+}
+
+test('the status follows the message without a frame between', async () => {
+  const path = await serve(() => Buffer.from('the answer'));
+  const socket = connect(path);
+  undo.push(() => void socket.destroy());
+  const chunks: Buffer[] = [];
+  socket.on('data', (chunk) => chunks.push(chunk));
+  socket.write('PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n');
+  socket.write(frame(4, 0, 0, Buffer.alloc(0)));
+  await expect.poll(() => chunks.length).toBeGreaterThan(0);
+  socket.write(frame(4, 1, 0, Buffer.alloc(0)));
+  await new Promise((resolve) => setTimeout(resolve, 50));
+  chunks.length = 0;
+
+  const headers = [
+    literal(':method', 'POST'),
+    literal(':scheme', 'http'),
+    literal(':path', `/${CHECK_SERVICE}/Check`),
+    literal(':authority', 'gate'),
+    literal('content-type', 'application/grpc'),
+    literal('te', 'trailers'),
+  ];
+  const message = Buffer.from([0, 0, 0, 0, 1, 0x78]);
+  socket.write(Buffer.concat([frame(1, 4, 1, Buffer.concat(headers)), frame(0, 1, 1, message)]));
+  const frames = () => framesOf(Buffer.concat(chunks), 1);
+  await expect.poll(() => frames().at(-1)).toBe('HEADERS ends');
+  expect(frames()).toEqual(['HEADERS', 'DATA', 'HEADERS ends']);
+});
+
+test('answers of any length arrive whole, at once or later', async () => {
+  const path = await serve((request) => {
+    const answer = Buffer.alloc(request.readUInt32BE(0), 'x');
+    return request.length === 5 ? answer : new Promise((resolve) => setTimeout(resolve, 20, answer));
+  });
+  const ask = clientOf(path);
+  const lengths = [0, 1, 300, 16_384, 65_535, 65_536, 500_000];
+  const asked = lengths.flatMap((length) =>
+    [5, 6].map(async (size) => {
+      const request = Buffer.alloc(size);
+      request.writeUInt32BE(length);
+      expect((await ask(request)).length).toBe(length);
+    }),
+  );
+  await Promise.all(asked);
+});
+
+test('a refusal has its status, and others go on', async () => {
+  const path = await serve((request) => {
+    if (request.length === 1) throw new Error('no CheckRequest');
+    return request;
+  });
+  const ask = clientOf(path);
+  const refused = Array.from({ length: 50 }, () => ask(Buffer.alloc(1)));
+  const answered = Array.from({ length: 50 }, () => ask(Buffer.from('fine')));
+  for (const one of refused) {
+    await expect(one).rejects.toMatchObject({ code: status.INVALID_ARGUMENT });
+  }
+  expect(new Set((await Promise.all(answered)).map(String))).toEqual(new Set(['fine']));
+});
+
+test('a caller that has gone away costs nobody else an answer', async () => {
+  const path = await serve((request) =>
+    request.length === 1 ? new Promise((resolve) => setTimeout(resolve, 30, request)) : request,
+  );
+  const client = new Client(`unix:${path}`, credentials.createInsecure());
+  undo.push(() => client.close());
+  const cancelled = await new Promise((resolve) => {
+    const call = client.makeUnaryRequest(`/${CHECK_SERVICE}/Check`, raw, raw, Buffer.alloc(1), (error) =>
+      resolve(error?.code),
+    );
+    setTimeout(() => call.cancel(), 10);
+  });
+  expect(cancelled).toBe(status.CANCELLED);
+  await new Promise((resolve) => setTimeout(resolve, 60));
+  expect(String(await clientOf(path)(Buffer.from('fine')))).toBe('fine');
+});
