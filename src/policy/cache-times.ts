@@ -1,6 +1,6 @@
 /** All in milliseconds. */
 export interface CacheTimes {
-  /** A policy is served without asking the store for this long. */
+  /** A policy is served without asking the store for this long after it was read, or known to be unchanged. */
   freshMs: number;
   /** The bound: served up to this age, and only while the store cannot be reached; then 503. */
   hardMs: number;

@@ -12,7 +12,7 @@ import { parseVersion } from './version.ts';
 
 export { CACHE_TIMES, type CacheTimes };
 
-/** More sandboxes than one machine's gate meets in an hour; about 100 MB when full. */
+/** More sandboxes than one machine's gate meets in an hour; about 180 MB when full. */
 const KNOWN_MAX = 100_000;
 /** On their own, so that a flood of ids that do not exist evicts other such ids, never a policy. */
 const BRIEF_MAX = 50_000;
