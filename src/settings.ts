@@ -214,7 +214,8 @@ export const SETTINGS: readonly Setting[] = [
     env: 'SANDGATE_CACHE_FRESH',
     flag: '--cache-fresh <seconds>',
     fallback: '5',
-    meaning: 'age up to which a cached policy is used without asking the store, since it last said that nothing changed',
+    meaning:
+      'age up to which a cached policy is used without asking the store, since it last said that nothing changed',
     commands: GATE,
     parse: seconds(0.001, 3600),
   },
