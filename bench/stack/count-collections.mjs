@@ -7,9 +7,11 @@ import { constants, PerformanceObserver } from 'node:perf_hooks';
 /** @type {Collections} */
 const spent = { youngMs: 0, fullMs: 0 };
 new PerformanceObserver((list) => {
-  for (const { duration, detail } of list.getEntries()) {
-    const { kind } = /** @type {{ kind: number }} */ (detail);
-    if (kind === constants.NODE_PERFORMANCE_GC_MINOR) spent.youngMs += duration;
+  for (const entry of list.getEntries()) {
+    const { duration, detail } = /** @type {{ duration: number, detail: { kind: number } }} */ (
+      /** @type {unknown} */ (entry)
+    );
+    if (detail.kind === constants.NODE_PERFORMANCE_GC_MINOR) spent.youngMs += duration;
     else spent.fullMs += duration;
   }
 }).observe({ entryTypes: ['gc'] });

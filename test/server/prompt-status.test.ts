@@ -62,32 +62,62 @@ function framesOf(bytes: Buffer, stream: number): string[] {
   return found;
 }
 
-test('the status follows the message without a frame between', async () => {
-  const path = await serve(() => Buffer.from('the answer'));
+/** A connection that speaks HTTP/2 by hand, and what has come over it. */
+async function speak(path: string) {
   const socket = connect(path);
   undo.push(() => void socket.destroy());
   const chunks: Buffer[] = [];
   socket.on('data', (chunk) => chunks.push(chunk));
   socket.write('PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n');
-  socket.write(frame(4, 0, 0, Buffer.alloc(0)));
+  // SETTINGS_INITIAL_WINDOW_SIZE, and as much for the connection: only the socket holds anything back.
+  socket.write(frame(4, 0, 0, Buffer.from([0, 4, 0x7f, 0xff, 0xff, 0xff])));
+  socket.write(frame(8, 0, 0, Buffer.from([0x7f, 0, 0, 0])));
   await expect.poll(() => chunks.length).toBeGreaterThan(0);
   socket.write(frame(4, 1, 0, Buffer.alloc(0)));
-  await new Promise((resolve) => setTimeout(resolve, 50));
-  chunks.length = 0;
-
-  const headers = [
+  const headers = Buffer.concat([
     literal(':method', 'POST'),
     literal(':scheme', 'http'),
     literal(':path', `/${CHECK_SERVICE}/Check`),
     literal(':authority', 'gate'),
     literal('content-type', 'application/grpc'),
     literal('te', 'trailers'),
-  ];
+  ]);
   const message = Buffer.from([0, 0, 0, 0, 1, 0x78]);
-  socket.write(Buffer.concat([frame(1, 4, 1, Buffer.concat(headers)), frame(0, 1, 1, message)]));
-  const frames = () => framesOf(Buffer.concat(chunks), 1);
-  await expect.poll(() => frames().at(-1)).toBe('HEADERS ends');
-  expect(frames()).toEqual(['HEADERS', 'DATA', 'HEADERS ends']);
+  return {
+    socket,
+    framesOf: (stream: number) => framesOf(Buffer.concat(chunks), stream),
+    ask: (...streams: number[]) =>
+      socket.write(
+        Buffer.concat(
+          streams.flatMap((stream) => [frame(1, 4, stream, headers), frame(0, 1, stream, message)]),
+        ),
+      ),
+  };
+}
+
+test('the status follows the message, and nothing comes after it', async () => {
+  const { ask, framesOf: seen } = await speak(await serve(() => Buffer.from('the answer')));
+  ask(1, 3, 5);
+  for (const stream of [1, 3, 5]) {
+    await expect.poll(() => seen(stream)).toEqual(['HEADERS', 'DATA', 'HEADERS ends']);
+  }
+  ask(7);
+  await expect.poll(() => seen(7)).toEqual(['HEADERS', 'DATA', 'HEADERS ends']);
+});
+
+test('no trailer is lost to a reader that holds everything up', async () => {
+  const { socket, ask, framesOf: seen } = await speak(await serve(() => Buffer.alloc(200_000, 'x')));
+  const streams = Array.from({ length: 60 }, (_, n) => 2 * n + 1);
+  socket.pause();
+  ask(...streams.slice(0, 30));
+  await new Promise((resolve) => setTimeout(resolve, 100));
+  ask(...streams.slice(30));
+  await new Promise((resolve) => setTimeout(resolve, 100));
+  socket.resume();
+  for (const stream of streams) {
+    await expect.poll(() => seen(stream), { timeout: 5000 }).toContain('HEADERS ends');
+    expect(seen(stream).filter((name) => name === 'DATA').length).toBeGreaterThan(10);
+  }
 });
 
 test('answers of any length arrive whole, at once or later', async () => {
