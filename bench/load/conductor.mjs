@@ -48,7 +48,8 @@ export function changesAt(now, token) {
  * @param {Put} put @param {string} token
  */
 export function conduct(put, token) {
-  let done = periodAt(Date.now());
+  // What was written before may be of an earlier period.
+  let done = Number.NaN;
   let busy = false;
   let changes = 0;
   const timer = setInterval(async () => {

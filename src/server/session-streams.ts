@@ -9,8 +9,7 @@ interface SessionState {
 
 /**
  * Makes each session let go of its closed streams. Node's map of them kept all of them until the next full collection:
- * 4 kB a Check, which the young collections copied; that was 15 of a gate's 80 µs and 100 MB of its memory. An
- * interceptor, because that is where grpc-js lets one see a call's stream; it works at the first call of a session.
+ * 4 kB a Check to copy, and up to 100 MB of a gate's memory. An interceptor, because that is where grpc-js lets one see a call's stream; it works at the first call of a session.
  */
 export function freeClosedStreams(): ServerInterceptor {
   const seen = new WeakSet<Http2Session>();
