@@ -20,7 +20,7 @@ export function costPlot({ closed }) {
   );
   return drawn({
     title: 'CPU per request, µs (closed loop, medians)',
-    x: { type: 'category', data: mixes },
+    x: { type: 'category', data: mixes, axisLabel: { interval: 0 } },
     y: { name: 'µs' },
     series: series.filter(({ data }) => data.some((value) => value !== null && value > 0)),
   });
