@@ -124,6 +124,8 @@ describe('several gate processes', () => {
     process.kill(first, 'SIGCONT');
     expect(put).toMatchObject({ code: 0, stdout: expect.stringContaining('busy') });
     expect(put.stderr).toContain(`via the gate with pid ${fleet.pid}`);
+    // Envoy alone is no proof: for a moment it takes the killed one for healthy.
+    await allUp();
     await stack.waitForGates(PROCESSES);
     const deleted = await sandgate(['policy', 'delete', 'busy', '--state-dir', stack.stateDir]);
     expect(deleted.stdout).toBe('deleted busy: in force at 2 gates\n');
