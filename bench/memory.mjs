@@ -7,15 +7,14 @@ import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
-import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import { Client, credentials } from '@grpc/grpc-js';
 import { encodeCheckRequest } from '../dist/check/check-request.js';
 import { surroundings } from '../dist/cli/surroundings.js';
 import { readSettings } from '../dist/config.js';
-import { GATE_NODE_FLAGS } from '../dist/heap.js';
 import { openStore, rulesOf } from '../dist/place.js';
 import { parsePut } from '../dist/policy/put.js';
+import { SERVE } from './stack/gates.mjs';
 
 const { values } = parseArgs({
   options: {
@@ -26,7 +25,6 @@ const { values } = parseArgs({
 const BATCH = 1000;
 /** Checks open at once: as many as keep the gate busy. */
 const AT_ONCE = 64;
-const root = fileURLToPath(new URL('..', import.meta.url));
 /** @param {number} n */
 const idOf = (n) => `i${n.toString(36).padStart(19, '0')}`;
 
@@ -58,8 +56,8 @@ async function measure(count) {
       '--log-level=error',
     ];
     const times = ['--cache-fresh=3600', '--cache-hard=3600'];
-    const args = ['serve', `--state-dir=${stateDir}`, `--listen=unix:${socket}`, ...flags, ...times];
-    const child = spawn(process.execPath, [...GATE_NODE_FLAGS, join(root, 'bin', 'sandgate.js'), ...args], {
+    const args = [`--state-dir=${stateDir}`, `--listen=unix:${socket}`, ...flags, ...times];
+    const child = spawn(process.execPath, [...SERVE, ...args], {
       stdio: ['ignore', 'pipe', 'inherit'],
     });
     const exited = new Promise((resolve) => child.once('exit', resolve));

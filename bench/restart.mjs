@@ -33,9 +33,9 @@ await inWorkspace(async (workspace) => {
   const envoys = await envoysIn(workspace);
   const sandbox = await envoys.start('sandbox', { edit: answerAtOnce });
   await writePolicies(stateDir, 's', 1);
-  const flags = gateFlags(stateDir, socket, ['--admin=off', `--processes=${PROCESSES}`, '--log-level=info']);
-  const draining = flags.map((flag) => (flag.startsWith('--drain=') ? `--drain=${DRAIN_SECONDS}` : flag));
-  const fleet = await startProgram([...SERVE, ...draining], log, undefined);
+  const more = ['--admin=off', `--processes=${PROCESSES}`, '--log-level=info'];
+  const flags = gateFlags(stateDir, socket, more, DRAIN_SECONDS);
+  const fleet = await startProgram([...SERVE, ...flags], log, undefined);
   undo(async () => {
     process.kill(fleet.pid, 'SIGTERM');
     await fleet.exited;

@@ -3,7 +3,7 @@
 // usage: node bench/load/main.mjs --api host:port|unix:path --address 10.0.0.7
 // SANDGATE_LOAD_TOKEN as k6 has it; SANDGATE_ADMIN_KEY: the key of the policy API.
 import { parseArgs } from 'node:util';
-import { parseAddress } from '../../dist/address.js';
+import { parseEndpoint } from '../../dist/address.js';
 import { HttpPolicyAdmin } from '../../dist/admin/http-client.js';
 import { TOKEN } from '../stack/policies.mjs';
 import { conduct, writeSandboxes } from './conductor.mjs';
@@ -12,7 +12,7 @@ const { values } = parseArgs({
   options: { api: { type: 'string', default: '' }, address: { type: 'string', default: '127.0.0.1' } },
 });
 const { api, address } = values;
-const at = api.startsWith('unix:') ? { path: api.slice('unix:'.length) } : parseAddress(api);
+const at = parseEndpoint(api);
 const admin = new HttpPolicyAdmin({ at, key: process.env.SANDGATE_ADMIN_KEY, timeLimitMs: 5000 });
 /** @param {readonly unknown[]} records */
 const put = (records) => admin.put(records);

@@ -37,15 +37,15 @@ export async function startProgram(program, log, core) {
   throw new Error(`it did not start: ${program.join(' ')}\n${readFileSync(log, 'utf8')}`);
 }
 
-/** @param {string} stateDir @param {string} socket @param {readonly string[]} more */
-export function gateFlags(stateDir, socket, more = ['--admin=off']) {
+/** @param {string} stateDir @param {string} socket @param {readonly string[]} more @param {number} drainSeconds */
+export function gateFlags(stateDir, socket, more = ['--admin=off'], drainSeconds = 0) {
   const networks = '--sandbox-cidrs=127.0.0.0/8';
   return [
     `--state-dir=${stateDir}`,
     `--listen=unix:${socket}`,
     '--ops=127.0.0.1:0',
     networks,
-    '--drain=0',
+    `--drain=${drainSeconds}`,
     ...more,
   ];
 }

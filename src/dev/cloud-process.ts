@@ -5,7 +5,7 @@ import { SandgateError } from '../errors.ts';
 import type { Running } from '../fleet/supervised.ts';
 import { PACKAGE_ROOT } from '../package-root.ts';
 import type { Settings } from '../settings.ts';
-import { lastWords } from './last-words.ts';
+import { lastWords, orSeeLog } from './last-words.ts';
 
 export interface CloudProcessOptions {
   settings: Settings;
@@ -47,7 +47,7 @@ export async function startCloudProcess(options: CloudProcessOptions): Promise<R
   if (first !== true) {
     const { cause, remedy } = lastWords(options.logFile);
     throw new SandgateError('CLOUD_FAILED', `the local cloud did not start (${first}): ${cause}`, {
-      remedy: `${remedy === undefined ? '' : `${remedy}; or `}see ${options.logFile}, or leave it out (SANDGATE_CLOUD=off): the gate works without it`,
+      remedy: `${orSeeLog(remedy, options.logFile)}, or leave it out (SANDGATE_CLOUD=off): the gate works without it`,
     });
   }
   return {

@@ -7,3 +7,8 @@ export function lastWords(logFile: string): { cause: string; remedy: string | un
   const [cause = '', remedy] = line.replace(/^sandgate: /, '').split('; remedy: ');
   return { cause, remedy };
 }
+
+/** What to do: what the child said, or read its log. */
+export function orSeeLog(remedy: string | undefined, logFile: string): string {
+  return `${remedy === undefined ? '' : `${remedy}; or `}see ${logFile}`;
+}

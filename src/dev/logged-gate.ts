@@ -1,7 +1,7 @@
 import { closeSync, openSync } from 'node:fs';
 import { SandgateError } from '../errors.ts';
 import { type GateProcess, type GateProcessOptions, startGateProcess } from '../fleet/gate-process.ts';
-import { lastWords } from './last-words.ts';
+import { lastWords, orSeeLog } from './last-words.ts';
 
 /** A gate of the local stack, its log in a file. Throws GATE_FAILED with the gate's own last words. */
 export async function startLoggedGate(
@@ -15,7 +15,7 @@ export async function startLoggedGate(
   } catch (error) {
     const { cause, remedy } = lastWords(logFile);
     throw new SandgateError('GATE_FAILED', `${(error as Error).message}: ${cause}`, {
-      remedy: `${remedy === undefined ? '' : `${remedy}; or `}see ${logFile}`,
+      remedy: orSeeLog(remedy, logFile),
     });
   } finally {
     closeSync(log);

@@ -1,11 +1,12 @@
 import { LRUCache } from 'lru-cache';
-import { Ages, type Stamp, stampOf } from './ages.ts';
+import { Ages, stampOf } from './ages.ts';
 import { type CacheObserver, NO_OBSERVER } from './cache-observer.ts';
 import { CACHE_TIMES, type CacheTimes } from './cache-times.ts';
+import type { Brief, Known, Read } from './cached.ts';
 import type { Clock } from './clock.ts';
 import { compilePolicy } from './compile.ts';
 import { type Loaded, Loader } from './loader.ts';
-import type { Policy, PolicyLookup } from './policy.ts';
+import type { PolicyLookup } from './policy.ts';
 import type { PolicyRules } from './rules.ts';
 import type { Change, PolicySource, StorePosition } from './store.ts';
 import { parseVersion } from './version.ts';
@@ -16,23 +17,6 @@ export { CACHE_TIMES, type CacheTimes };
 const KNOWN_MAX = 100_000;
 /** On their own, so that a flood of ids that do not exist evicts other such ids, never a policy. */
 const BRIEF_MAX = 50_000;
-
-/** A look-up that is kept. A stamp is of the moment before the read, so that no age is ever too small. */
-interface Known extends Stamp {
-  kind: 'found';
-  policy: Policy;
-  /** Monotonic; before it, a stale policy is served without another load. */
-  retryAt: number;
-}
-
-interface Brief extends Stamp {
-  lookup: Exclude<PolicyLookup, { kind: 'found' }>;
-  forMs: number;
-}
-
-interface Read extends Stamp {
-  policy: Policy | undefined;
-}
 
 /** Policies between the gate and its store: a hit is synchronous, an answer is never older than `hardMs`. */
 export class PolicyCache {

@@ -1,13 +1,12 @@
 import { type Stamp, stampOf } from './ages.ts';
 import { ChangeFeed } from './change-feed.ts';
-import type { Clock } from './clock.ts';
 import { mergePut } from './merge.ts';
-import type { PolicyRules } from './rules.ts';
 import { sandboxUnknown } from './sandbox-unknown.ts';
 import { translateOpening, translateSqlite } from './sqlite-error.ts';
 import { SqliteFile } from './sqlite-file.ts';
 import { SqliteLink } from './sqlite-link.ts';
 import { whileBusy } from './sqlite-lock.ts';
+import type { SqliteStoreOptions } from './sqlite-options.ts';
 import type {
   ChangeListener,
   PolicyPut,
@@ -17,19 +16,6 @@ import type {
   WriteResult,
 } from './store.ts';
 import { formatVersion } from './version.ts';
-
-export interface SqliteStoreOptions {
-  /** The database file; made, folder included, where there is none. Its `-wal` and `-shm` belong to it. */
-  path: string;
-  routing: PolicyRules['routing'];
-  /** False: an absent or empty file is a fault, not a new store. Default true. */
-  create?: boolean;
-  clock: Clock;
-  /** `randomBytes` of `node:crypto`. */
-  random(bytes: number): Buffer;
-  /** How often changes of other processes are looked for, in milliseconds; default 50. */
-  pollMs?: number;
-}
 
 /** What one transaction changed, in order. */
 interface Changes {

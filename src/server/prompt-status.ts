@@ -1,5 +1,6 @@
 import type { Http2Session, ServerHttp2Stream } from 'node:http2';
 import type { ServerInterceptingCallInterface, ServerInterceptor } from '@grpc/grpc-js';
+import { streamOf } from './call-stream.ts';
 
 type Call = ServerInterceptingCallInterface;
 
@@ -12,7 +13,7 @@ type Call = ServerInterceptingCallInterface;
  */
 export function promptStatus(): ServerInterceptor {
   return (method, call) => {
-    const { stream } = call as unknown as { stream?: ServerHttp2Stream };
+    const stream = streamOf(call);
     return (method.responseStream || stream === undefined ? call : new UnaryCall(call, stream)) as never;
   };
 }

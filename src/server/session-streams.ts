@@ -1,6 +1,7 @@
 import type { Http2Session } from 'node:http2';
 import type { ServerInterceptor } from '@grpc/grpc-js';
 import { UnchainedMap } from '../unchained-map.ts';
+import { streamOf } from './call-stream.ts';
 
 /** Where Node holds them; not public, so whatever does not look as it did when this was written is left alone. */
 interface SessionState {
@@ -14,7 +15,7 @@ interface SessionState {
 export function freeClosedStreams(): ServerInterceptor {
   const seen = new WeakSet<Http2Session>();
   return (_method, call) => {
-    const { session } = (call as unknown as { stream?: { session?: Http2Session } }).stream ?? {};
+    const session = streamOf(call)?.session;
     if (session !== undefined && !seen.has(session)) {
       seen.add(session);
       replaceStreams(session);

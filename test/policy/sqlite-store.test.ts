@@ -16,7 +16,8 @@ import { join } from 'node:path';
 import Database from 'libsql';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { SqliteFile } from '../../src/policy/sqlite-file.ts';
-import { openSqliteStore, type SqliteStoreOptions } from '../../src/policy/sqlite-store.ts';
+import type { SqliteStoreOptions } from '../../src/policy/sqlite-options.ts';
+import { openSqliteStore } from '../../src/policy/sqlite-store.ts';
 import type { Change, PolicyStore } from '../../src/policy/store.ts';
 import { FakeClock, put, stored } from './sample.ts';
 
