@@ -8,7 +8,8 @@ export default defineConfig({
   ssr: { resolve: { conditions } },
   test: {
     include: ['test/**/*.test.ts'],
-    globalSetup: ['test/envoy-binary.ts'],
+    globalSetup: ['test/envoy-binary.ts', 'test/machine.ts'],
+    reporters: ['test/progress-reporter.ts'],
     testTimeout: 30_000,
     hookTimeout: 60_000,
     // Two cores: more files at once only make each of them slower.

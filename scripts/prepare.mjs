@@ -1,6 +1,18 @@
 import { spawn } from 'node:child_process';
 import { createHash } from 'node:crypto';
-import { existsSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  accessSync,
+  chmodSync,
+  constants,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs';
+import { homedir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
@@ -16,8 +28,18 @@ export async function prepare() {
   if (major < 20 || (major === 20 && minor < 19)) {
     fail(`Node ${process.versions.node} is too old: Sandgate needs 20.19 or newer`);
   }
+  // Sandboxes of a cloud that runs as root have users of their own, who read what is installed and compiled here.
+  const umask = process.umask(0o022);
   await installPackages();
   await build();
+  process.umask(umask);
+  openToOthers(join(root, 'package.json'));
+}
+
+/** @param {string} file */
+function openToOthers(file) {
+  const { mode } = statSync(file);
+  if ((mode & 0o004) === 0) chmodSync(file, mode | 0o044);
 }
 
 /** What `node_modules` was installed for; it stands in `.sandgate-stamp` there. */
@@ -34,9 +56,21 @@ async function installPackages() {
   const stamp = packagesStamp();
   if (existsSync(stampFile) && readFileSync(stampFile, 'utf8') === stamp) return;
   say('installing packages (npm ci) …');
+  useOwnNpmCache();
   // Development packages too: the compiler is one of them.
   await run('npm', ['ci', '--include=dev', '--include=optional', '--no-audit', '--no-fund']);
   writeFileSync(stampFile, stamp);
+}
+
+/** Where npm cannot write its cache, HOME missing or read-only, it has one in `.cache/`. */
+export function useOwnNpmCache() {
+  try {
+    const cache = process.env.npm_config_cache || join(homedir(), '.npm');
+    mkdirSync(cache, { recursive: true });
+    accessSync(cache, constants.W_OK);
+  } catch {
+    process.env.npm_config_cache = join(root, '.cache', 'npm');
+  }
 }
 
 async function build() {

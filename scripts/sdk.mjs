@@ -2,7 +2,7 @@ import { execFile } from 'node:child_process';
 import { existsSync, mkdirSync, mkdtempSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
-import { root, say } from './prepare.mjs';
+import { root, say, useOwnNpmCache } from './prepare.mjs';
 
 const execute = promisify(execFile);
 
@@ -27,6 +27,7 @@ export async function sdkFolder(registry, version) {
   const draft = mkdtempSync(join(cache, 'fetching-'));
   try {
     if (registry === 'npm') {
+      useOwnNpmCache();
       writeFileSync(join(draft, 'package.json'), '{ "private": true }\n');
       const options = ['--no-audit', '--no-fund', '--ignore-scripts', '--silent', '--prefix', draft];
       await execute('npm', ['install', ...options, `e2b@${version}`]);

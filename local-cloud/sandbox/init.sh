@@ -9,6 +9,8 @@
 # SANDBOX_PROCESSES and SANDBOX_DATA_KIB (rlimits, empty where a cgroup does it). fd 3: the agent's environment. fd 4: its stdin.
 
 set -Eeu
+# Sandboxes have users of their own, who must get through the folders made here, whatever the host's umask.
+umask 022
 trap 'echo "failed $BASH_COMMAND"' ERR
 # Below, `kill -1` means every process there is: only ever in a PID namespace of our own.
 [ $$ = 1 ] || { echo 'failed to be PID 1'; exit 70; }
@@ -30,7 +32,7 @@ show() { # a path of the machine, at the same place
   read_only "$new$1"
 }
 
-own() { # a folder or file of this sandbox or its image
+own() { # a folder or file of this sandbox
   [ ! -e "$new$2" ] || { mount --bind "$1" "$new$2"; }
 }
 
@@ -63,8 +65,11 @@ build_root() {
   done <<<"$SANDBOX_HIDDEN"
 
   own "$SANDBOX_SOCKETS" /run/bridge
+  # Copied: a checkout may be readable for its owner alone, who is somebody else to the sandbox's users.
+  mkdir "$new/opt/sandbox/etc"
   for file in passwd group hosts hostname profile; do
-    own "$SANDBOX_IMAGE/$file" "/etc/$file"
+    cat "$SANDBOX_IMAGE/$file" >"$new/opt/sandbox/etc/$file"
+    own "$new/opt/sandbox/etc/$file" "/etc/$file"
     ! mountpoint -q "$new/etc/$file" || read_only "$new/etc/$file"
   done
   build_commands

@@ -36,10 +36,11 @@ export async function findIsolation(uid: number): Promise<'root' | 'user'> {
       {
         remedy:
           isolation === 'root'
-            ? 'install util-linux, and in a container allow SYS_ADMIN (unshare, mount); or accept --no-isolation'
+            ? 'install util-linux, and in a container allow SYS_ADMIN (unshare, mount); ' +
+              'or run sandboxes without isolation (SANDGATE_ISOLATION=off)'
             : 'install util-linux, allow user namespaces (sysctl user.max_user_namespaces, ' +
               'kernel.unprivileged_userns_clone, kernel.apparmor_restrict_unprivileged_userns), or run as root; ' +
-              'or accept --no-isolation',
+              'or run sandboxes without isolation (SANDGATE_ISOLATION=off)',
         cause: error,
       },
     );

@@ -24,7 +24,10 @@ export interface CloudProcessOptions {
 /** It ends its sandboxes and their policies first. */
 const STOP_WITHIN_MS = 10_000;
 
-/** Starts the local cloud and waits for its ready line. Throws CLOUD_FAILED with its own last words. */
+/**
+ * Starts the local cloud and waits for its ready line. Throws CLOUD_FAILED with its own last words, or
+ * ISOLATION_UNAVAILABLE if this machine cannot isolate sandboxes.
+ */
 export async function startCloudProcess(options: CloudProcessOptions): Promise<Running> {
   const log = openSync(options.logFile, 'a', 0o600);
   // A process group of its own, as the gates have: Ctrl-C goes to `dev` alone.
@@ -46,6 +49,12 @@ export async function startCloudProcess(options: CloudProcessOptions): Promise<R
   const first = await Promise.race([ready, exited]);
   if (first !== true) {
     const { cause, remedy } = lastWords(options.logFile);
+    const isolation = / \[(ISOLATION_UNAVAILABLE)\]$/.exec(cause);
+    if (isolation) {
+      throw new SandgateError('ISOLATION_UNAVAILABLE', cause.slice(0, isolation.index), {
+        ...(remedy !== undefined && { remedy }),
+      });
+    }
     throw new SandgateError('CLOUD_FAILED', `the local cloud did not start (${first}): ${cause}`, {
       remedy: `${orSeeLog(remedy, options.logFile)}, or leave it out (SANDGATE_CLOUD=off): the gate works without it`,
     });

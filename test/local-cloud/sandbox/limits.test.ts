@@ -1,65 +1,59 @@
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import {
-  type Cloud,
-  type FarSandbox,
-  makeState,
-  PLAIN_USER,
-  removeState,
-  startCloud,
-} from '../stand-in/cloud.ts';
+import { afterAll, beforeAll, expect, it } from 'vitest';
+import { describeWith, PLAIN_USER } from '../../machine.ts';
+import { type Cloud, type FarSandbox, makeState, removeState, startCloud } from '../stand-in/cloud.ts';
 import { cgroupsOf } from '../stand-in/remains.ts';
 
 const MEMORY_MIB = 256;
 const PROCESSES = 80;
-const root = process.getuid?.() === 0;
-const clouds = [
-  { how: '' as const, uid: undefined },
-  { how: 'rlimits' as const, uid: undefined },
-  ...(root ? [{ how: '' as const, uid: PLAIN_USER }] : []),
-];
+const CLOUDS = [
+  { need: 'isolation', how: '', uid: undefined },
+  { need: 'isolation', how: 'rlimits', uid: undefined },
+  { need: 'isolationWithoutRoot', how: '', uid: PLAIN_USER },
+] as const;
 
-describe.each(clouds)('the limits of sandboxes ($how as user $uid)', ({ how, uid }) => {
-  let stateDir: string;
-  let cloud: Cloud;
-  let greedy: FarSandbox;
-  let quiet: FarSandbox;
+for (const { need, how, uid } of CLOUDS)
+  describeWith(need, `the limits of sandboxes (${how} of ${uid ?? 'this user'})`, () => {
+    let stateDir: string;
+    let cloud: Cloud;
+    let greedy: FarSandbox;
+    let quiet: FarSandbox;
 
-  beforeAll(async () => {
-    stateDir = makeState(uid);
-    cloud = await startCloud(stateDir, { uid, how });
-    greedy = await cloud.create('greedy', { limits: { memoryMiB: MEMORY_MIB, processes: PROCESSES } });
-    quiet = await cloud.create('quiet');
-  });
-  afterAll(async () => {
-    await cloud?.stop();
-    await removeState(stateDir);
-  });
+    beforeAll(async () => {
+      stateDir = makeState(uid);
+      cloud = await startCloud(stateDir, { uid, how });
+      greedy = await cloud.create('greedy', { limits: { memoryMiB: MEMORY_MIB, processes: PROCESSES } });
+      quiet = await cloud.create('quiet');
+    });
+    afterAll(async () => {
+      await cloud?.stop();
+      await removeState(stateDir);
+    });
 
-  it('are kept by cgroups where they can be made, else by rlimits', () => {
-    if (how === 'rlimits' || uid !== undefined) {
-      expect(greedy.limitedBy).toEqual({ memory: 'rlimit', processes: 'rlimit' });
-    } else {
-      const made = cgroupsOf(stateDir, 'greedy').length > 0;
-      expect(Object.values(greedy.limitedBy).includes('cgroup')).toBe(made);
-    }
-  });
+    it('are kept by cgroups where they can be made, else by rlimits', () => {
+      if (how === 'rlimits' || uid !== undefined) {
+        expect(greedy.limitedBy).toEqual({ memory: 'rlimit', processes: 'rlimit' });
+      } else {
+        const made = cgroupsOf(stateDir, 'greedy').length > 0;
+        expect(Object.values(greedy.limitedBy).includes('cgroup')).toBe(made);
+      }
+    });
 
-  it('end what eats memory, and nobody else', async () => {
-    const eaten = await greedy.run(
-      `python -c 'x = bytearray(${4 * MEMORY_MIB} << 20); print("had", "it all")'`,
-      'user',
-    );
-    expect(eaten.out).not.toContain('had it all');
-    expect(eaten.code).not.toBe(0);
-    expect((await greedy.run('echo alive')).out).toBe('alive\n');
-    expect((await quiet.run(`python -c 'x = bytearray(${2 * MEMORY_MIB} << 20); print("fine")'`)).out).toBe(
-      'fine\n',
-    );
-  });
+    it('end what eats memory, and nobody else', async () => {
+      const eaten = await greedy.run(
+        `python -c 'x = bytearray(${4 * MEMORY_MIB} << 20); print("had", "it all")'`,
+        'user',
+      );
+      expect(eaten.out).not.toContain('had it all');
+      expect(eaten.code).not.toBe(0);
+      expect((await greedy.run('echo alive')).out).toBe('alive\n');
+      expect((await quiet.run(`python -c 'x = bytearray(${2 * MEMORY_MIB} << 20); print("fine")'`)).out).toBe(
+        'fine\n',
+      );
+    });
 
-  it('stop one that forks without end, and nobody else', async () => {
-    const bounded = await greedy.run(
-      `python - <<'END'
+    it('stop one that forks without end, and nobody else', async () => {
+      const bounded = await greedy.run(
+        `python - <<'END'
 import os, time
 children = 0
 try:
@@ -72,15 +66,15 @@ except OSError as error:
     print('stopped', error.strerror)
 print('children' if children < ${PROCESSES} else 'too many', children)
 END`,
-      'user',
-    );
-    expect(bounded.out).toContain('stopped Resource temporarily unavailable');
-    expect(bounded.out).toContain('children');
-    const bomb = cloud.create('bomb', { limits: { processes: PROCESSES } });
-    await (await bomb).run('(bomb() { bomb | bomb & }; bomb) >/dev/null 2>&1 </dev/null &', 'user');
-    expect((await quiet.run('echo alive')).out).toBe('alive\n');
-    await cloud.end('bomb');
-    await cloud.end('greedy');
-    expect((await quiet.run('echo alive')).out).toBe('alive\n');
+        'user',
+      );
+      expect(bounded.out).toContain('stopped Resource temporarily unavailable');
+      expect(bounded.out).toContain('children');
+      const bomb = cloud.create('bomb', { limits: { processes: PROCESSES } });
+      await (await bomb).run('(bomb() { bomb | bomb & }; bomb) >/dev/null 2>&1 </dev/null &', 'user');
+      expect((await quiet.run('echo alive')).out).toBe('alive\n');
+      await cloud.end('bomb');
+      await cloud.end('greedy');
+      expect((await quiet.run('echo alive')).out).toBe('alive\n');
+    });
   });
-});

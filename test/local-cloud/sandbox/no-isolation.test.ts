@@ -5,8 +5,9 @@ import { afterAll, beforeAll, expect, it, vi } from 'vitest';
 import { findIsolation } from '../../../local-cloud/sandbox/isolation.ts';
 import { Sandboxes } from '../../../local-cloud/sandbox/sandboxes.ts';
 import { identify } from '../../../src/server/process-identity.ts';
+import { itWith } from '../../machine.ts';
 import { type Cloud, makeState, removeState, startCloud } from '../stand-in/cloud.ts';
-import { run, STAND_INS, standIns } from '../stand-in/inside.ts';
+import { run, standInFolders, standIns } from '../stand-in/inside.ts';
 import { remains } from '../stand-in/remains.ts';
 
 let stateDir: string;
@@ -59,11 +60,11 @@ it('refuses where sandboxes cannot be kept apart, with what would help and what 
   expect(refused).toMatchObject({
     code: 'ISOLATION_UNAVAILABLE',
     message: expect.stringContaining('unshare'),
-    remedy: expect.stringMatching(/user namespaces.*--no-isolation/),
+    remedy: expect.stringMatching(/user namespaces.*SANDGATE_ISOLATION=off/),
   });
 });
 
-it('does without `ip`, which small images lack', async () => {
+itWith('isolation', 'does without `ip`, which small images lack', async () => {
   const tools = join(stateDir, 'tools');
   mkdirSync(tools);
   for (const folder of ['/usr/sbin', '/usr/bin']) {
@@ -74,7 +75,7 @@ it('does without `ip`, which small images lack', async () => {
   const sandboxes = new Sandboxes({
     stateDir,
     isolation: await findIsolation(process.getuid?.() ?? -1),
-    programs: [STAND_INS],
+    programs: standInFolders(),
     graceMs: 2000,
     cgroups: { mount: '/nowhere', membership: '' },
     searchPath: tools,
@@ -87,7 +88,7 @@ it('does without `ip`, which small images lack', async () => {
   expect(remains(stateDir, ['small'], [])).toEqual([]);
 });
 
-it('says what a sandbox said that did not start, and leaves nothing of it', async () => {
+itWith('isolation', 'says what a sandbox said that did not start, and leaves nothing of it', async () => {
   const failing = new Sandboxes({
     stateDir,
     isolation: await findIsolation(process.getuid?.() ?? -1),

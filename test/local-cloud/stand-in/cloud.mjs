@@ -1,6 +1,7 @@
 // A stand-in for the cloud: a process of its own that holds sandboxes, for what must be seen from outside: another user,
 // kill -9. A line of JSON in, a line out. Runs the build, because Node 20 does not read TypeScript.
 import { tmpdir } from 'node:os';
+import { dirname } from 'node:path';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import { thisCgroupPlace } from '../../../dist/local-cloud/sandbox/cgroup.js';
@@ -16,7 +17,7 @@ const isolation = wanted === 'none' ? 'none' : await findIsolation(process.getui
 const sandboxes = new Sandboxes({
   stateDir,
   isolation,
-  programs: [here('.')],
+  programs: [here('.'), dirname(process.execPath)],
   graceMs: 2000,
   cgroups: wanted === 'rlimits' ? noCgroups : thisCgroupPlace(),
   searchPath: process.env.PATH ?? '',

@@ -5,8 +5,8 @@ import { rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
-import { fileURLToPath } from 'node:url';
 import type { Limits } from '../../../local-cloud/sandbox/sandbox.ts';
+import { openCopy } from '../../machine.ts';
 import { cleanEnv } from '../../stack/command.ts';
 import { run, type Told } from './inside.ts';
 
@@ -22,22 +22,19 @@ export interface FarSandbox {
 
 export type Cloud = Awaited<ReturnType<typeof startCloud>>;
 
-/** A user that is nobody's, for what must work without root. */
-export const PLAIN_USER = 65534;
-
 export function makeState(uid?: number): string {
   const stateDir = mkdtempSync(join(tmpdir(), 'sandgate-test-'));
   if (uid !== undefined) chownSync(stateDir, uid, uid);
   return stateDir;
 }
 
-/** `how`: `none` for no isolation, `rlimits` for a machine without cgroups. Needs the build. */
+/** `how`: `none` for no isolation, `rlimits` for a machine without cgroups. Runs the build, from the open copy. */
 export async function startCloud(
   stateDir: string,
   { uid, how = '' }: { uid?: number | undefined; how?: 'none' | 'rlimits' | '' } = {},
 ) {
-  const script = fileURLToPath(new URL('./cloud.mjs', import.meta.url));
-  const child = spawn(process.execPath, [script, stateDir, how], {
+  const { folder, node } = openCopy();
+  const child = spawn(node, [join(folder, 'test/local-cloud/stand-in/cloud.mjs'), stateDir, how], {
     cwd: '/',
     env: cleanEnv({ HOME: '/nonexistent' }),
     stdio: ['pipe', 'pipe', 'inherit'],

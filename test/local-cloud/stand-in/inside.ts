@@ -1,17 +1,20 @@
 import { request as httpRequest } from 'node:http';
-import { fileURLToPath } from 'node:url';
+import { dirname, join } from 'node:path';
 import { dial } from '../../../local-cloud/node-proxy/dial.ts';
 import type { Inside, Sandbox, SandboxCommands } from '../../../local-cloud/sandbox/sandbox.ts';
+import { openCopy } from '../../machine.ts';
 
-const here = (name: string) => fileURLToPath(new URL(name, import.meta.url));
+/** Path of a stand-in program, such as `agent.mjs`, that a sandbox's users can read. */
+export const standIn = (name: string) => join(openCopy().folder, 'test/local-cloud/stand-in', name);
 
-/** Folder of the stand-ins, to be shown in the sandboxes. */
-export const STAND_INS = here('.');
+/** Folders that sandboxes must see to run the stand-ins. */
+export const standInFolders = () => [standIn('.'), dirname(openCopy().node)];
 
 export function standIns(inside: Inside): SandboxCommands {
+  const { node } = openCopy();
   return {
-    bridge: [process.execPath, here('bridge.mjs'), inside.bridgeSocket],
-    agent: [process.execPath, here('agent.mjs'), String(inside.agentPort)],
+    bridge: [node, standIn('bridge.mjs'), inside.bridgeSocket],
+    agent: [node, standIn('agent.mjs'), String(inside.agentPort)],
   };
 }
 

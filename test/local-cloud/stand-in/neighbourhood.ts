@@ -1,14 +1,12 @@
 import { tmpdir } from 'node:os';
-import { fileURLToPath } from 'node:url';
 import { type NodeProxy, startNodeProxy } from '../../../local-cloud/node-proxy/node-proxy.ts';
 import { thisCgroupPlace } from '../../../local-cloud/sandbox/cgroup.ts';
 import { findIsolation } from '../../../local-cloud/sandbox/isolation.ts';
 import type { Sandbox } from '../../../local-cloud/sandbox/sandbox.ts';
 import { Sandboxes } from '../../../local-cloud/sandbox/sandboxes.ts';
+import { openCopy } from '../../machine.ts';
 import { publicSandbox, startTestStack, type TestStack } from '../../stack/test-stack.ts';
-import { run, STAND_INS, standIns } from './inside.ts';
-
-const SERVER = fileURLToPath(new URL('server.mjs', import.meta.url));
+import { run, standIn, standInFolders, standIns } from './inside.ts';
 
 /** Real sandboxes behind a node proxy, behind the real Envoy and gate. */
 export interface Neighbourhood {
@@ -28,7 +26,7 @@ export async function startNeighbourhood(): Promise<Neighbourhood> {
   const sandboxes = new Sandboxes({
     stateDir: stack.stateDir,
     isolation: await findIsolation(process.getuid?.() ?? -1),
-    programs: [STAND_INS],
+    programs: standInFolders(),
     graceMs: 2000,
     cgroups: thisCgroupPlace(),
     searchPath: process.env.PATH ?? '',
@@ -61,7 +59,7 @@ export async function startNeighbourhood(): Promise<Neighbourhood> {
     async serve(sandbox, port, before = '') {
       await run(
         sandbox,
-        `(${before} exec node ${SERVER} ${port} ${sandbox.sandboxId}) >/tmp/server-${port} 2>&1 </dev/null &`,
+        `(${before} exec ${openCopy().node} ${standIn('server.mjs')} ${port} ${sandbox.sandboxId}) >/tmp/server-${port} 2>&1 </dev/null &`,
       );
     },
     async stop() {
