@@ -103,7 +103,7 @@ export async function run(command, args) {
     child.once('exit', (exitCode, exitSignal) => resolve({ code: exitCode, signal: exitSignal }));
   });
   process.off('SIGINT', forward).off('SIGTERM', forward);
-  if (signal) process.exit(130);
+  if (signal || (code ?? 0) > 128) process.exit(code ?? 130);
   if (code !== 0) fail(`\`${[command, ...args].join(' ')}\` failed with exit code ${code}`);
 }
 

@@ -1,12 +1,12 @@
-// `npm run test:compose`: the stack of docker-compose.yml, for real. Brings it up as a project of its own, on free ports,
+// `npm run test:extra -- compose`: the stack of docker-compose.yml, for real. Brings it up as a project of its own, on free ports,
 // runs the checks, takes it down, and exits 1 with what is wrong or left.
 import { mkdtempSync, rmSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { compose, composeClient, docker } from './compose.mjs';
+import { compose, composeClient, docker } from '../compose.mjs';
+import { prepare, say } from '../prepare.mjs';
 import { CHECKS } from './compose-checks.mjs';
-import { prepare, say } from './prepare.mjs';
 
 await prepare();
 try {

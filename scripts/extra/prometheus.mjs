@@ -1,4 +1,4 @@
-// The real Prometheus against a real gate: `npm run test:prometheus`. Checks the rules and the config of deploy/, runs the
+// The real Prometheus against a real gate: `npm run test:extra -- prometheus`. Checks the rules and the config of deploy/, runs the
 // tests of the rules, then has Prometheus scrape a gate until everything is there. Exits 1 with what is missing.
 import { spawn, spawnSync } from 'node:child_process';
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
@@ -7,13 +7,13 @@ import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { setTimeout as pause } from 'node:timers/promises';
 import { parse, stringify } from 'yaml';
-import { prepare, root, say } from './prepare.mjs';
+import { prepare, root, say } from '../prepare.mjs';
 
 const DEPLOY = join(root, 'deploy', 'prometheus');
 const WITHIN_MS = 60_000;
 
 await prepare();
-const { METRICS } = await import('../dist/observe/metric-catalogue.js');
+const { METRICS } = await import('../../dist/observe/metric-catalogue.js');
 const folder = mkdtempSync(join(tmpdir(), 'sandgate-prometheus-'));
 /** @type {(() => unknown)[]} */
 const undo = [() => rmSync(folder, { recursive: true, force: true })];

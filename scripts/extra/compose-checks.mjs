@@ -5,9 +5,9 @@ import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import { promisify } from 'node:util';
 import { parse } from 'yaml';
-import { compose, docker } from './compose.mjs';
-import { root } from './prepare.mjs';
-import { SDK_VERSIONS, sdkFolder } from './sdk.mjs';
+import { compose, docker } from '../compose.mjs';
+import { root } from '../prepare.mjs';
+import { SDK_VERSIONS, sdkFolder } from '../sdk.mjs';
 
 /**
  * A running stack: `env` as compose reads it, `client` what SDKs need.
@@ -17,7 +17,7 @@ import { SDK_VERSIONS, sdkFolder } from './sdk.mjs';
 const WITHIN_MS = 60_000;
 const TOKEN = 'e2b-traffic-access-token';
 
-/** What `npm run test:compose` looks at, in this order; each throws what is wrong. */
+/** What `npm run test:extra -- compose` looks at, in this order; each throws what is wrong. */
 export const CHECKS = /** @type {Record<string, (stack: Stack) => Promise<void>>} */ ({
   'the services have no more rights than docker-compose.yml says': rights,
   'a sandbox by hand: 403, let through, gone': byHand,

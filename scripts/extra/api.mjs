@@ -1,5 +1,5 @@
 // The policy API against its own OpenAPI document: schemathesis sends what the document allows and what it does not.
-// usage: npm run test:api [-- --seconds 300]
+// usage: npm run test:extra -- api [--seconds 300]
 import { spawn } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import { existsSync, mkdtempSync, readdirSync, readFileSync, renameSync, rmSync } from 'node:fs';
@@ -7,14 +7,14 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { parseArgs } from 'node:util';
-import { prepare, root, run, say } from './prepare.mjs';
+import { prepare, root, run, say } from '../prepare.mjs';
 
 const VERSION = '4.32.5';
 /** Below what the API takes of one address, so that 429 stays the exception. */
 const RATE = '300/s';
 /** The document cannot say which networks a site has; and what was deleted is put again while it runs. */
 const NOT_CHECKED = 'positive_data_acceptance,use_after_free,ensure_resource_availability';
-/** As in `test_api_hooks.py`. */
+/** As in `api_hooks.py`. */
 const IDS = ['abc', 'abd', 'x1'];
 const TOKEN_IDS = ['a', 'b', 't-1'];
 const SEED_EVERY_MS = 500;
@@ -140,7 +140,7 @@ function schemathesis(base) {
       env: {
         ...process.env,
         PYTHONPATH: library,
-        SCHEMATHESIS_HOOKS: join(root, 'scripts', 'test_api_hooks.py'),
+        SCHEMATHESIS_HOOKS: join(root, 'scripts', 'extra', 'api_hooks.py'),
       },
       stdio: ['ignore', 'inherit', 'inherit'],
     },
