@@ -148,10 +148,12 @@ export class Life {
 
   async #timeOut(sandboxId: string): Promise<void> {
     const entry = this.#entries.get(sandboxId);
-    if (entry?.state === 'ending') return this.#turns.take(sandboxId, () => this.#end(sandboxId));
-    const step = entry?.autoPause ? this.pause(sandboxId) : this.kill(sandboxId);
+    const ending = () => this.#turns.take(sandboxId, () => this.#end(sandboxId));
+    const pausing = () => (entry?.autoPause ? this.pause(sandboxId) : this.kill(sandboxId));
     // Past `endsAt` the gate lets nobody in, whether or not it hears of this.
-    await step.catch(() => this.#deadlines.set(sandboxId, this.#options.now() + RETRY_MS));
+    await (entry?.state === 'ending' ? ending() : pausing()).catch(() => {
+      if (!this.#closing.signal.aborted) this.#deadlines.set(sandboxId, this.#options.now() + RETRY_MS);
+    });
   }
 
   /** Its agent ended, or was ended for its memory. */

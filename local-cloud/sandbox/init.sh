@@ -42,8 +42,7 @@ build_root() {
   for top in /usr /bin /sbin /lib /lib32 /lib64 /libx32 /etc; do
     if [ -L "$top" ]; then cp -P "$top" "$new$top"; else show "$top"; fi
   done
-  mkdir -p "$new"/{proc,dev/pts,dev/shm,tmp,run/bridge,var,home/user,root,opt/sandbox/bin}
-  ln -s /tmp "$new/var/tmp"
+  mkdir -p "$new"/{proc,dev/pts,dev/shm,tmp,run/bridge,var/tmp,home/user,root,opt/sandbox/bin}
   mount -t proc -o nosuid,nodev,noexec proc "$new/proc"
   for device in null zero full random urandom tty; do
     : >"$new/dev/$device"
@@ -58,6 +57,8 @@ build_root() {
   own "$SANDBOX_FOLDER/home" /home/user
   own "$SANDBOX_FOLDER/root-home" /root
   own "$SANDBOX_FOLDER/tmp" /tmp
+  # Not a link: what is shown below it would be made in the /tmp of the machine.
+  own "$SANDBOX_FOLDER/tmp" /var/tmp
   local path
   while read -r path; do [ -z "$path" ] || show "$path"; done <<<"$SANDBOX_VISIBLE"
   while read -r path; do

@@ -113,7 +113,11 @@ export class Sandboxes {
       },
       searchPath: this.#options.searchPath,
     });
-    undo.push(() => killAndWait(keeper.init, grouped));
+    undo.push(async () => {
+      await killAndWait(keeper.init, grouped);
+      // Its parent holds the sandbox's mounts until it has seen that.
+      await keeper.exited;
+    });
     writeRecord(folder.path, {
       isolation,
       keeper: keeper.keeper,

@@ -13,6 +13,7 @@ import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import { parseArgs } from 'node:util';
 import { root, say } from '../prepare.mjs';
+import { removeTestFolder } from '../test-folder.mjs';
 
 // `npm start`, the two example programs and `npm test` from fresh clones of HEAD with empty npm and pip caches, in every
 // kind of folder and by every kind of user. Needs root on Linux; adds a user for the run and removes it.
@@ -26,7 +27,7 @@ const { values } = parseArgs({
     keep: { type: 'boolean', default: false },
   },
 });
-const USER = 'sandgate-anywhere';
+const USER = `sandgate-${process.pid}`;
 const LONG = 'a-folder-whose-name-makes-the-path-of-every-socket-in-it-too-long-to-listen-on';
 
 /**
@@ -72,7 +73,7 @@ const base = mkdtempSync('/var/tmp/sandgate-anywhere-');
 chmodSync(base, 0o755);
 let userAdded = false;
 process.on('exit', () => {
-  if (!values.keep) rmSync(base, { recursive: true, force: true, maxRetries: 20 });
+  if (!values.keep) removeTestFolder(base);
   if (userAdded) execFileSync('userdel', [USER]);
 });
 for (const signal of ['SIGINT', 'SIGTERM']) process.on(signal, () => process.exit(130));
@@ -130,7 +131,7 @@ async function runRow(row, number) {
     `mkdir -p "$(dirname "$1")" && git clone --quiet "${bundle}" "$1"`.replaceAll('$1', checkout),
     home,
   );
-  if ((await clone.ended) !== 0) return [`FAILED to clone: ${last(clone.output())}`];
+  if ((await clone.ended) !== 0) return [failure(clone.output())];
   let cwd = checkout;
   if (row.link) {
     cwd = join(home, 'link');
@@ -145,7 +146,7 @@ async function runRow(row, number) {
     shows(stack, /^sandgate ready .*$/m, 400),
     stack.ended.then(() => false),
   ]);
-  cells.push(ready ? seconds() : `FAILED: ${last(stack.output())}`);
+  cells.push(ready ? seconds() : failure(stack.output()));
   if (ready) {
     const examples = /** @type {const} */ (['py', 'js']).map(async (language) => {
       const from = performance.now();
@@ -160,7 +161,7 @@ async function runRow(row, number) {
       await program.ended;
       return right
         ? `403, 200 (${((performance.now() - from) / 1000).toFixed(0)} s)`
-        : `FAILED: ${last(program.output())}`;
+        : failure(program.output());
     });
     cells.push(...(await Promise.all(examples)));
     since = performance.now();
@@ -270,6 +271,15 @@ function processesIn(folder) {
       const command = read('cmdline').replaceAll('\0', ' ');
       return (command + read('environ')).includes(folder) ? [`process ${pid} ${command.slice(0, 80)}`] : [];
     });
+}
+
+/**
+ * For a cell of the table; the whole output goes to stderr.
+ * @param {string} output
+ */
+function failure(output) {
+  process.stderr.write(output.slice(-20_000));
+  return `FAILED: ${last(output)}`;
 }
 
 /** @param {string} output */

@@ -17,13 +17,15 @@ let table: EntryTable;
 let steps: string[];
 /** Calls of the policy API that find no gate. */
 let away: Set<string>;
+const lives: Life[] = [];
 beforeEach(() => {
   folder = mkdtempSync(join(tmpdir(), 'sandgate-life-'));
   table = new EntryTable(join(folder, 'cloud.db'));
   steps = [];
   away = new Set();
 });
-afterEach(() => {
+afterEach(async () => {
+  for (const life of lives.splice(0)) await life.close();
   table.close();
   rmSync(folder, { recursive: true, force: true });
 });
@@ -87,6 +89,7 @@ function createLife(): Life & { recover(): Promise<void> } {
     newId: () => `i${count++}`,
     now: Date.now,
   });
+  lives.push(life);
   return Object.assign(life, { recover: () => recover({ sandboxes, policies, table, log }) });
 }
 
