@@ -2,6 +2,7 @@ import { execFileSync, spawn } from 'node:child_process';
 import {
   chmodSync,
   chownSync,
+  existsSync,
   mkdirSync,
   mkdtempSync,
   readdirSync,
@@ -40,6 +41,7 @@ const LONG = 'a-folder-whose-name-makes-the-path-of-every-socket-in-it-too-long-
  * @property {string} [umask]
  * @property {'missing' | 'read-only'} [home]
  * @property {'noexec' | 'full'} [tmp]
+ * @property {'ipv6' | 'unshare' | 'ip' | 'user namespaces' | 'SYS_ADMIN' | 'cgroups'} [without]
  */
 /** @type {Row[]} */
 const ROWS = [
@@ -62,6 +64,13 @@ const ROWS = [
   { user: 'user', folder: 'closed', home: 'missing' },
   { user: 'user', folder: 'closed', home: 'read-only' },
   { user: 'user', folder: 'closed', tmp: 'full' },
+  { user: 'root', folder: 'closed', without: 'ipv6' },
+  { user: 'user', folder: 'closed', without: 'ipv6' },
+  { user: 'root', folder: 'closed', without: 'unshare' },
+  { user: 'root', folder: 'closed', without: 'ip' },
+  { user: 'user', folder: 'closed', without: 'user namespaces' },
+  { user: 'root', folder: 'closed', without: 'SYS_ADMIN' },
+  { user: 'root', folder: 'closed', without: 'cgroups' },
 ];
 
 if (process.getuid?.() !== 0) {
@@ -105,8 +114,13 @@ process.stdout.write(`${chosen.length - failed} passed, ${failed} failed\n`);
 process.exit(failed > 0 ? 1 : 0);
 
 /** @param {Row} row */
-function describe({ says, folder, umask, home, tmp }) {
-  const more = [umask && `umask ${umask}`, home && `HOME ${home}`, tmp && `/tmp ${tmp}`].filter(Boolean);
+function describe({ says, folder, umask, home, tmp, without }) {
+  const more = [
+    umask && `umask ${umask}`,
+    home && `HOME ${home}`,
+    tmp && `/tmp ${tmp}`,
+    without && `without ${without}`,
+  ].filter(Boolean);
   return more.length > 0 ? `below 0700, ${more.join(', ')}` : (says ?? folder);
 }
 
@@ -137,6 +151,11 @@ async function runRow(row, number) {
     cwd = join(home, 'link');
     symlinkSync(checkout, cwd);
   }
+  // No way to the registries: what they would give is brought along.
+  if (row.without === 'ipv6') {
+    execFileSync('cp', ['-a', join(root, 'node_modules'), join(root, '.cache'), checkout]);
+    execFileSync('chown', ['-R', `${uid}:${uid}`, checkout]);
+  }
   const cells = [];
   let since = performance.now();
   const seconds = () => `${((performance.now() - since) / 1000).toFixed(0)} s`;
@@ -147,7 +166,10 @@ async function runRow(row, number) {
     stack.ended.then(() => false),
   ]);
   cells.push(ready ? seconds() : failure(stack.output()));
-  if (ready) {
+  if (ready && /^sandgate: there is no local cloud: .* cannot be .*$/m.test(stack.output())) {
+    stack.signal('SIGTERM');
+    cells.push('no cloud, and says so', '', `exit ${await stack.ended}`);
+  } else if (ready) {
     const examples = /** @type {const} */ (['py', 'js']).map(async (language) => {
       const from = performance.now();
       const program = run(`exec npm run --silent example:${language}`, cwd);
@@ -223,16 +245,35 @@ function start(row, place, uid, script, cwd) {
   }
   if (row.home === 'read-only')
     steps.push(`mount --bind -o ro "${join(place, 'read-only')}" "${join(place, 'read-only')}"`);
-  const become =
-    uid === 0
-      ? 'exec bash -c "$0"'
-      : `exec setpriv --reuid ${uid} --regid ${uid} --clear-groups bash -c "$0"`;
-  steps.push(`umask ${row.umask ?? '022'}`, `cd "${cwd}"`, become);
-  const child = spawn('unshare', ['--mount', 'bash', '-c', steps.join(' && '), script], {
-    env,
-    detached: true,
-    stdio: ['ignore', 'pipe', 'pipe'],
-  });
+  if (row.without === 'cgroups')
+    steps.push(
+      'mount --rbind -o ro /sys/fs/cgroup /sys/fs/cgroup',
+      'mount -o remount,ro,bind /sys/fs/cgroup',
+    );
+  if (row.without === 'ipv6')
+    steps.push('ip link set lo up', 'echo 1 >/proc/sys/net/ipv6/conf/all/disable_ipv6');
+  if (row.without === 'unshare' || row.without === 'ip') env.PATH = programsWithout(row.without, place);
+  const become = [
+    // Who is in a chroot may make no user namespace.
+    row.without === 'user namespaces' && `mount --rbind / "${temporary}" && exec chroot "${temporary}"`,
+    row.without === 'SYS_ADMIN' && 'exec setpriv --bounding-set -sys_admin --inh-caps -sys_admin',
+    uid !== 0 &&
+      `${row.without === 'user namespaces' ? '' : 'exec '}setpriv --reuid ${uid} --regid ${uid} --clear-groups`,
+  ].filter(Boolean);
+  const enter =
+    row.without === 'user namespaces'
+      ? 'bash -c \'cd "$1" && exec bash -c "$0"\' "$0" "$PWD"'
+      : 'bash -c "$0"';
+  steps.push(`umask ${row.umask ?? '022'}`, `cd "${cwd}"`, `${become.join(' ') || 'exec'} ${enter}`);
+  const child = spawn(
+    '/usr/bin/unshare',
+    ['--mount', ...(row.without === 'ipv6' ? ['--net'] : []), '/bin/bash', '-c', steps.join(' && '), script],
+    {
+      env,
+      detached: true,
+      stdio: ['ignore', 'pipe', 'pipe'],
+    },
+  );
   let output = '';
   for (const stream of [child.stdout, child.stderr]) stream.on('data', (text) => (output += text));
   return {
@@ -241,6 +282,24 @@ function start(row, place, uid, script, cwd) {
     signal: (name) => void (child.exitCode === null && child.kill(name)),
     ended: new Promise((resolve) => child.once('close', (code, signal) => resolve(signal ?? code))),
   };
+}
+
+/**
+ * A folder that has every program of the system but one.
+ * @param {string} missing
+ * @param {string} place
+ */
+function programsWithout(missing, place) {
+  const folder = join(place, 'programs');
+  if (existsSync(folder)) return folder;
+  mkdirSync(folder);
+  for (const from of (process.env.PATH ?? '').split(':').filter(existsSync)) {
+    for (const name of readdirSync(from)) {
+      if (name !== missing && !existsSync(join(folder, name)))
+        symlinkSync(join(from, name), join(folder, name));
+    }
+  }
+  return folder;
 }
 
 /**

@@ -1,20 +1,22 @@
+import { chmodSync, existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { dirname, join } from 'node:path';
+import { basename, dirname, join } from 'node:path';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { thisCgroupPlace } from '../../../local-cloud/sandbox/cgroup.ts';
 import { findIsolation } from '../../../local-cloud/sandbox/isolation.ts';
 import type { Inside } from '../../../local-cloud/sandbox/sandbox.ts';
-import { Sandboxes } from '../../../local-cloud/sandbox/sandboxes.ts';
+import { Sandboxes, type SandboxesOptions } from '../../../local-cloud/sandbox/sandboxes.ts';
 import { PACKAGE_ROOT } from '../../../src/package-root.ts';
 import { describeWith } from '../../machine.ts';
 import { makeState, removeState } from '../stand-in/cloud.ts';
-import { askAgent } from '../stand-in/inside.ts';
+import { askAgent, run, standInFolders, standIns } from '../stand-in/inside.ts';
 
 // The build: in a sandbox runs what `npm run build` made.
 const AGENT = join(PACKAGE_ROOT, 'dist/local-cloud/agent');
 const input = '{"accessToken":"not-a-secret"}';
 
 let stateDir: string;
+let options: SandboxesOptions;
 let sandboxes: Sandboxes;
 
 const agent = [process.execPath, join(AGENT, 'main.js'), '--stdin'];
@@ -23,7 +25,7 @@ const bridge = [process.execPath, join(AGENT, 'port-bridge', 'main.js')];
 describeWith('isolation', 'a sandbox', () => {
   beforeAll(async () => {
     stateDir = makeState();
-    sandboxes = new Sandboxes({
+    options = {
       stateDir,
       isolation: await findIsolation(process.getuid?.() ?? -1),
       programs: ['dist', 'node_modules', 'package.json']
@@ -33,7 +35,8 @@ describeWith('isolation', 'a sandbox', () => {
       cgroups: thisCgroupPlace(),
       searchPath: process.env.PATH ?? '',
       temporary: tmpdir(),
-    });
+    };
+    sandboxes = new Sandboxes(options);
   });
   afterAll(async () => {
     await sandboxes.endAll();
@@ -63,5 +66,20 @@ describeWith('isolation', 'a sandbox', () => {
     expect(said.join('')).toBe('user\n/home/user\n');
     await sandbox.end();
     expect(await sandbox.exited).toBe(0);
+  });
+
+  it('sees programs below /var/tmp there, and leaves nothing of them in the /tmp of the machine', async () => {
+    const folder = mkdtempSync('/var/tmp/sandgate-test-');
+    chmodSync(folder, 0o755);
+    writeFileSync(join(folder, 'file'), 'seen', { mode: 0o644 });
+    const other = new Sandboxes({ ...options, programs: [folder, ...standInFolders()] });
+    try {
+      const sandbox = await other.create({ sandboxId: 'shown', commands: standIns });
+      expect((await run(sandbox, `cat ${folder}/file`)).out).toBe('seen');
+      expect(existsSync(join('/tmp', basename(folder)))).toBe(false);
+    } finally {
+      await other.endAll();
+      rmSync(folder, { recursive: true });
+    }
   });
 });
