@@ -1,8 +1,9 @@
 import { createHash } from 'node:crypto';
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { trafficToken } from '../../local-cloud/tokens.ts';
+import { eventually } from '../eventually.ts';
 import { type LocalStack, startLocalStack } from './local-stack.ts';
 
 let stack: LocalStack;
@@ -167,15 +168,10 @@ describe('the control plane', () => {
       expect((await stack.api('POST', `/sandboxes/${one}/timeout`, { timeout: 1 })).status).toBe(204);
     }
     expect((await policyOf(id)).runtime!.endsAt).not.toBe(endsAt);
-    await vi.waitFor(
-      async () => expect((await stack.api('GET', `/sandboxes/${id}`)).status).toBe(404),
-      10_000,
-    );
+    await eventually(async () => expect((await stack.api('GET', `/sandboxes/${id}`)).status).toBe(404));
     await expect(policyOf(id)).rejects.toMatchObject({ code: 'SANDBOX_UNKNOWN' });
-    await vi.waitFor(
-      async () =>
-        expect((await stack.api('GET', `/sandboxes/${paused}`)).json).toMatchObject({ state: 'paused' }),
-      10_000,
+    await eventually(async () =>
+      expect((await stack.api('GET', `/sandboxes/${paused}`)).json).toMatchObject({ state: 'paused' }),
     );
     await stack.api('DELETE', `/sandboxes/${paused}`);
   });

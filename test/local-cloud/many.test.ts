@@ -1,7 +1,8 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { isAlive, type ProcessIdentity } from '../../src/server/process-identity.ts';
+import { eventually } from '../eventually.ts';
 import { LONG } from '../long.ts';
 import { type LocalStack, startLocalStack } from './local-stack.ts';
 import { remains } from './stand-in/remains.ts';
@@ -84,14 +85,11 @@ describe('many sandboxes', () => {
       code: 503,
       message: 'The local cloud is not running. Try again in a moment.',
     });
-    await vi.waitFor(
-      async () => {
-        expect(stack.cloudPid()).not.toBe(pid);
-        const { status, json } = await stack.api('GET', '/v2/sandboxes');
-        expect([status, json]).toEqual([200, []]);
-      },
-      { timeout: 30_000, interval: 100 },
-    );
+    await eventually(async () => {
+      expect(stack.cloudPid()).not.toBe(pid);
+      const { status, json } = await stack.api('GET', '/v2/sandboxes');
+      expect([status, json]).toEqual([200, []]);
+    }, 100);
     expect(await left(made)).toEqual([]);
     const again = await create();
     await use(again);

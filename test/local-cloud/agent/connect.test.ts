@@ -1,8 +1,9 @@
 import type { MessageInitShape } from '@bufbuild/protobuf';
 import { Code } from '@connectrpc/connect';
-import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { FileType } from '../../../local-cloud/agent/gen/filesystem/filesystem_pb.ts';
 import type { StreamInputRequestSchema } from '../../../local-cloud/agent/gen/process/process_pb.ts';
+import { eventually } from '../../eventually.ts';
 import { type AgentProcess, startAgentProcess } from './agent-process.ts';
 import { clients, collect, headers, shell } from './connect-clients.ts';
 
@@ -44,7 +45,7 @@ describe.each([
       process.start({ process: shell('cat'), tag: `fed-${version}-${binary}`, stdin: true }, { headers }),
     );
     const selector = { selector: { case: 'tag' as const, value: `fed-${version}-${binary}` } };
-    await vi.waitFor(() => process.update({ process: selector }, { headers }));
+    await eventually(() => process.update({ process: selector }, { headers }));
     async function* inputs(): AsyncGenerator<MessageInitShape<typeof StreamInputRequestSchema>> {
       yield { event: { case: 'start' as const, value: { process: selector } } };
       for (let n = 0; n < 100; n += 1) {

@@ -2,7 +2,8 @@ import { createHash } from 'node:crypto';
 import { readdirSync, readFileSync, readlinkSync, writeFileSync } from 'node:fs';
 import { connect } from 'node:net';
 import { join } from 'node:path';
-import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { eventually } from '../../eventually.ts';
 import { type AgentProcess, INIT_KEY, startAgentProcess, TOKEN } from './agent-process.ts';
 
 interface Refusal {
@@ -133,9 +134,9 @@ describe("the agent's HTTP interface", () => {
     );
     const open = () => readdirSync(`/proc/${agent.child.pid}/fd`).map((fd) => linkOf(agent.child.pid!, fd));
     const path = join(agent.home, 'cut.txt');
-    await vi.waitFor(() => expect(open()).toContain(path));
+    await eventually(() => expect(open()).toContain(path));
     socket.destroy();
-    await vi.waitFor(() => expect(open()).not.toContain(path));
+    await eventually(() => expect(open()).not.toContain(path));
   });
 
   it('refuses a signed URL whose time is over or whose operation is another', async () => {

@@ -6,9 +6,10 @@ import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
 import { createClient } from '@connectrpc/connect';
 import { createConnectTransport } from '@connectrpc/connect-node';
-import { describe, expect, it, vi } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import { Process } from '../../../local-cloud/agent/gen/process/process_pb.ts';
 import { PACKAGE_ROOT } from '../../../src/package-root.ts';
+import { eventually } from '../../eventually.ts';
 import { runProgram } from '../../stack/command.ts';
 import { type AgentProcess, startAgentProcess, TOKEN } from './agent-process.ts';
 
@@ -40,14 +41,14 @@ describe('an agent process', () => {
     const pids = join(agent.home, 'pids');
     const script = `setsid sh -c 'echo $$ >> ${pids}; exec sleep 700' & nohup sh -c 'trap "" TERM; echo $$ >> ${pids}; while :; do sleep 0.1; done' & wait`;
     const leader = await start(agent, script);
-    const started = await vi.waitFor(() => {
+    const started = await eventually(() => {
       const lines = readFileSync(pids, 'utf8').trim().split('\n').map(Number);
       expect(lines.length).toBe(2);
       return [leader, ...lines];
     });
     expect(started.map(lives)).toEqual([true, true, true]);
     expect(await agent.stop()).toBe(0);
-    await vi.waitFor(() => expect(started.map(lives)).toEqual([false, false, false]));
+    await eventually(() => expect(started.map(lives)).toEqual([false, false, false]));
   });
 
   it('ends at once while a stream is open', async () => {

@@ -1,4 +1,5 @@
-import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { eventually } from '../../eventually.ts';
 import { startSdkSandbox } from './stub-control-plane.ts';
 
 describe("E2B's JavaScript SDK 2.51.0, unmodified: commands", () => {
@@ -28,7 +29,7 @@ describe("E2B's JavaScript SDK 2.51.0, unmodified: commands", () => {
       stdin: true,
       onStdout: (text: string) => seen.push(text),
     });
-    await vi.waitFor(() => expect(seen.join('')).toBe('one\n'));
+    await eventually(() => expect(seen.join('')).toBe('one\n'));
     await stack.sandbox.commands.sendStdin(command.pid, 'answer\n');
     expect((await command.wait()).stdout).toBe('one\ntwo answer\n');
   });
@@ -89,7 +90,7 @@ describe("E2B's JavaScript SDK 2.51.0, unmodified: commands", () => {
     await expect(stack.sandbox.commands.run('exec sleep 4321', { timeoutMs: 300 })).rejects.toBeInstanceOf(
       TimeoutError,
     );
-    await vi.waitFor(async () => {
+    await eventually(async () => {
       const left = await stack.sandbox.commands.run("pgrep -f '[s]leep 4321' || true");
       expect(left.stdout).toBe('');
     });
@@ -121,10 +122,10 @@ describe("E2B's JavaScript SDK 2.51.0, unmodified: commands", () => {
     });
     const type = (text: string) => stack.sandbox.pty.sendInput(terminal.pid, Buffer.from(text));
     await type('stty size\n');
-    await vi.waitFor(() => expect(seen).toContain('24 81'));
+    await eventually(() => expect(seen).toContain('24 81'));
     await stack.sandbox.pty.resize(terminal.pid, { cols: 100, rows: 30 });
     await type('stty size; test -t 0 && echo a-$((40+2))-terminal\n');
-    await vi.waitFor(() => expect(seen).toMatch(/30 100[\s\S]*a-42-terminal/));
+    await eventually(() => expect(seen).toMatch(/30 100[\s\S]*a-42-terminal/));
     await type('exit 7\n');
     await expect(terminal.wait()).rejects.toMatchObject({ exitCode: 7 });
   });

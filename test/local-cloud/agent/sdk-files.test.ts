@@ -2,7 +2,8 @@ import { randomBytes } from 'node:crypto';
 import { mkdirSync, readFileSync, statSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { gzipSync } from 'node:zlib';
-import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { eventually } from '../../eventually.ts';
 import { startSdkSandbox } from './stub-control-plane.ts';
 
 interface Event {
@@ -118,7 +119,7 @@ describe("E2B's JavaScript SDK 2.51.0, unmodified: files", () => {
     const events: Event[] = [];
     const handle = await files.watchDir('watched', (event: Event) => events.push(event), { timeoutMs: 0 });
     const until = (type: string, name: string) =>
-      vi.waitFor(() => expect(events).toContainEqual({ type, name }));
+      eventually(() => expect(events).toContainEqual({ type, name }));
     await files.write('watched/a.txt', '1');
     await until('create', 'a.txt');
     await files.write('watched/a.txt', '2');
@@ -145,7 +146,7 @@ describe("E2B's JavaScript SDK 2.51.0, unmodified: files", () => {
       timeoutMs: 0,
     });
     const until = (type: string, name: string) =>
-      vi.waitFor(() => expect(events).toContainEqual({ type, name }));
+      eventually(() => expect(events).toContainEqual({ type, name }));
     await files.write('wood/old/a.txt', 'a');
     await until('create', 'old/a.txt');
     await files.write('wood/new/very/b.txt', 'b');

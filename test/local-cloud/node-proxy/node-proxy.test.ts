@@ -1,10 +1,11 @@
 import { createHash } from 'node:crypto';
 import { Agent, request as httpRequest } from 'node:http';
 import { connect } from 'node:net';
-import { afterAll, beforeAll, expect, it, vi } from 'vitest';
+import { afterAll, beforeAll, expect, it } from 'vitest';
 import type { Sandbox } from '../../../local-cloud/sandbox/sandbox.ts';
 import { answerFor } from '../../../src/decision/answer.ts';
 import { requestOf } from '../../decision/request.ts';
+import { eventually } from '../../eventually.ts';
 import { describeWith } from '../../machine.ts';
 import { ask, askHttp2, askRaw } from '../../stack/client.ts';
 import { digestOf, hostOf, TOKEN } from '../../stack/test-stack.ts';
@@ -139,10 +140,7 @@ describeWith('isolation', 'the node proxy', () => {
       asked.on('error', reject).end();
     });
     expect(first).toBe('data: first\n\n');
-    await vi.waitFor(
-      async () => expect((await run(two, 'cat /tmp/server-8080')).out).toContain('gone'),
-      5000,
-    );
+    await eventually(async () => expect((await run(two, 'cat /tmp/server-8080')).out).toContain('gone'));
   });
 
   it('passes chunked uploads and long downloads whole', async () => {

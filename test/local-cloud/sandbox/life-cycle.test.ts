@@ -1,7 +1,8 @@
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { afterAll, beforeAll, expect, it, vi } from 'vitest';
+import { afterAll, beforeAll, expect, it } from 'vitest';
 import { identify } from '../../../src/server/process-identity.ts';
+import { eventually } from '../../eventually.ts';
 import { describeWith, PLAIN_USER } from '../../machine.ts';
 import { type Cloud, makeState, removeState, startCloud } from '../stand-in/cloud.ts';
 import { namespacesOf, remains } from '../stand-in/remains.ts';
@@ -48,17 +49,17 @@ for (const [need, uid] of USERS)
       const sandbox = await cloud.create('paused');
       await sandbox.run('(while :; do echo x >> /tmp/ticks; sleep 0.01; done) >/dev/null 2>&1 &');
       const ticks = () => readFileSync(join(stateDir, 'sandboxes', 'paused', 'tmp', 'ticks'), 'utf8').length;
-      await vi.waitFor(() => expect(ticks()).toBeGreaterThan(4));
+      await eventually(() => expect(ticks()).toBeGreaterThan(4));
       await cloud.pause('paused');
       // PID 1 and its reader stay awake: they are the host's. A process on another processor takes a moment to stop.
-      await vi.waitFor(() => {
+      await eventually(() => {
         const states = statesIn(namespacesOf(sandbox.pid)[0]);
         expect(states.length).toBeGreaterThan(4);
         expect(states.filter((state) => state !== 'T').length).toBe(2);
-      }, 10_000);
+      });
       const before = ticks();
       await cloud.resume('paused');
-      await vi.waitFor(() => expect(ticks()).toBeGreaterThan(before));
+      await eventually(() => expect(ticks()).toBeGreaterThan(before));
       expect((await sandbox.run('echo back')).out).toBe('back\n');
       await cloud.pause('paused');
       await cloud.end('paused');
@@ -91,7 +92,7 @@ for (const [need, uid] of USERS)
       // One cannot see that its host is gone.
       process.kill(made[2]!.pid, 'SIGSTOP');
       await cloud.kill();
-      await vi.waitFor(() => expect(identify(made[0]!.pid)).toBeUndefined(), 10_000);
+      await eventually(() => expect(identify(made[0]!.pid)).toBeUndefined());
       expect(existsSync(join(stateDir, 'sandboxes', 'lost1'))).toBe(true);
 
       cloud = await startCloud(stateDir, { uid });

@@ -1,10 +1,11 @@
 import { existsSync, mkdirSync, readdirSync, symlinkSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterAll, beforeAll, expect, it, vi } from 'vitest';
+import { afterAll, beforeAll, expect, it } from 'vitest';
 import { findIsolation } from '../../../local-cloud/sandbox/isolation.ts';
 import { Sandboxes } from '../../../local-cloud/sandbox/sandboxes.ts';
 import { identify } from '../../../src/server/process-identity.ts';
+import { eventually } from '../../eventually.ts';
 import { itWith } from '../../machine.ts';
 import { type Cloud, makeState, removeState, startCloud } from '../stand-in/cloud.ts';
 import { run, standInFolders, standIns } from '../stand-in/inside.ts';
@@ -46,7 +47,7 @@ it('pauses and resumes their process group', async () => {
 it('ends their process group when the cloud is killed', async () => {
   const { pid } = await cloud.create('lost');
   await cloud.kill();
-  await vi.waitFor(() => expect(identify(pid)).toBeUndefined(), 10_000);
+  await eventually(() => expect(identify(pid)).toBeUndefined());
   cloud = await startCloud(stateDir, { how: 'none' });
   expect(cloud.recovered).toEqual(['lost']);
   expect(remains(stateDir, ['lost'], [])).toEqual([]);

@@ -1,6 +1,7 @@
 import { Code, type ConnectError } from '@connectrpc/connect';
-import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { FileType } from '../../../../local-cloud/agent/gen/filesystem/filesystem_pb.ts';
+import { eventually } from '../../../eventually.ts';
 import { type AgentProcess, startAgentProcess } from '../agent-process.ts';
 import { clients, headers } from '../connect-clients.ts';
 
@@ -21,7 +22,7 @@ describe('the filesystem service', () => {
     const request = { path: 'asked', recursive: true, includeEntry: true };
     const { watcherId } = await files.createWatcher(request, { headers });
     await files.makeDir({ path: 'asked/made' }, { headers });
-    await vi.waitFor(async () => {
+    await eventually(async () => {
       const { events } = await files.getWatcherEvents({ watcherId }, { headers });
       expect(events).toMatchObject([{ name: 'made', entry: { type: FileType.DIRECTORY } }]);
     });

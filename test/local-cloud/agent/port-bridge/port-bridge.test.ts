@@ -2,8 +2,9 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { type AddressInfo, connect, createServer, type Server, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest';
+import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { type PortBridge, startPortBridge } from '../../../../local-cloud/agent/port-bridge/port-bridge.ts';
+import { eventually } from '../../../eventually.ts';
 
 /** All until the end; unlike a stream consumer it leaves the socket open for writing. */
 function text(socket: Socket): Promise<string> {
@@ -110,17 +111,17 @@ describe('the port bridge', () => {
     const listener = dial(`PORT ${talker}\n`);
     expect(await text(listener)).toBe('OK\nall from me');
     listener.end('and still from me');
-    await vi.waitFor(() => expect(heard).toBe('and still from me'));
+    await eventually(() => expect(heard).toBe('and still from me'));
   });
 
   it('passes on that a side broke off', async () => {
     const far: Socket[] = [];
     const port = await serve((socket) => far.push(socket));
     const leaving = dial(`PORT ${port}\n`);
-    await vi.waitFor(() => expect(far.length).toBe(1));
+    await eventually(() => expect(far.length).toBe(1));
     leaving.destroy();
     // A Unix socket that is closed looks half-closed until somebody writes to it; so does the reset that follows.
-    await vi.waitFor(() => {
+    await eventually(() => {
       far[0]!.resume().write('are you there?');
       expect(far[0]!.destroyed).toBe(true);
     });
@@ -128,7 +129,7 @@ describe('the port bridge', () => {
     const staying = dial(`PORT ${port}\n`);
     const ended = new Promise((resolve) => staying.once('end', resolve));
     staying.resume();
-    await vi.waitFor(() => expect(far.length).toBe(2));
+    await eventually(() => expect(far.length).toBe(2));
     far[1]!.resetAndDestroy();
     await ended;
     staying.destroy();

@@ -1,7 +1,8 @@
 import { readFileSync } from 'node:fs';
 import { Code } from '@connectrpc/connect';
-import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { ProcessEvent } from '../../../../local-cloud/agent/gen/process/process_pb.ts';
+import { eventually } from '../../../eventually.ts';
 import { type AgentProcess, startAgentProcess } from '../agent-process.ts';
 import { clients, collect, headers, pidOf, shell, startScript } from '../connect-clients.ts';
 
@@ -32,14 +33,14 @@ describe("a process's stream", () => {
       process.connect({ process: { selector: { case: 'tag', value: 'kept' } } }, { headers }),
     );
     const input = { input: { case: 'stdin' as const, value: Buffer.from('x\n') } };
-    await vi.waitFor(() => process.sendInput({ process: pidOf(first.pid), input }, { headers }));
+    await eventually(() => process.sendInput({ process: pidOf(first.pid), input }, { headers }));
     expect(await again).toMatchObject({ pid: first.pid, stdout: 'got x\n' });
   });
 
   it('kills a process whose connect-timeout-ms is over, stream or not', async () => {
     const { pid, drop } = await start('exec sleep 600', { timeoutMs: 400 });
     drop();
-    await vi.waitFor(async () => {
+    await eventually(async () => {
       const { processes } = await process.list({}, { headers });
       expect(processes.map((item) => item.pid)).not.toContain(pid);
     });
@@ -75,18 +76,15 @@ describe("a process's stream", () => {
   it('holds a process back while its client is slow, and then loses nothing', async () => {
     const { rest, pid } = await start('exec 3>&1; head -c 30000000 /dev/urandom >&3 & wait; echo tail >&2');
     // Random, or it would be compressed to nothing. Not one event is taken meanwhile: the writer must come to rest, not be read into memory.
-    const head = await vi.waitFor(() => childOf(pid));
+    const head = await eventually(() => childOf(pid));
     let before = -1;
-    const written = await vi.waitFor(
-      () => {
-        const now = Number(/wchar: (\d+)/.exec(readFileSync(`/proc/${head}/io`, 'utf8'))?.[1]);
-        const still = now === before && now > 0;
-        before = now;
-        if (!still) throw new Error('it still writes');
-        return now;
-      },
-      { interval: 200, timeout: 10_000 },
-    );
+    const written = await eventually(() => {
+      const now = Number(/wchar: (\d+)/.exec(readFileSync(`/proc/${head}/io`, 'utf8'))?.[1]);
+      const still = now === before && now > 0;
+      before = now;
+      if (!still) throw new Error('it still writes');
+      return now;
+    }, 200);
     expect(written).toBeLessThan(20_000_000);
     let bytes = 0;
     let stderr = '';
