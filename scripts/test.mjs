@@ -22,6 +22,8 @@ try {
   process.exit(1);
 }
 process.env.TMPDIR = folder;
+// Node 22 and later keep compiled modules: by default in the temporary folder, which is new for each run.
+process.env.NODE_COMPILE_CACHE ??= join(root, '.cache', 'compiled');
 // However this process ends, unless by SIGKILL, nothing of the run is left.
 process.on('exit', () => removeTestFolder(folder));
 for (const [name, code] of Object.entries(SIGNALS)) process.on(name, () => process.exit(code));

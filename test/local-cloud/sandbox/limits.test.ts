@@ -3,7 +3,8 @@ import { describeWith, PLAIN_USER } from '../../machine.ts';
 import { type Cloud, type FarSandbox, makeState, removeState, startCloud } from '../stand-in/cloud.ts';
 import { cgroupsOf } from '../stand-in/remains.ts';
 
-const MEMORY_MIB = 256;
+// Node 24 and later map 560 MiB of data that they do not use; an rlimit counts it.
+const MEMORY_MIB = 768;
 const PROCESSES = 80;
 const CLOUDS = [
   { need: 'isolation', how: '', uid: undefined },
@@ -46,9 +47,7 @@ for (const { need, how, uid } of CLOUDS)
       expect(eaten.out).not.toContain('had it all');
       expect(eaten.code).not.toBe(0);
       expect((await greedy.run('echo alive')).out).toBe('alive\n');
-      expect((await quiet.run(`python -c 'x = bytearray(${2 * MEMORY_MIB} << 20); print("fine")'`)).out).toBe(
-        'fine\n',
-      );
+      expect((await quiet.run(`python -c 'x = bytearray(512 << 20); print("fine")'`)).out).toBe('fine\n');
     });
 
     it('stop one that forks without end, and nobody else', async () => {
