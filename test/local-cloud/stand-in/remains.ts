@@ -13,16 +13,30 @@ export function remains(stateDir: string, ids: readonly string[], namespaces: re
   const found: string[] = [];
   const folders = attempt(() => readdirSync(join(stateDir, 'sandboxes'))) ?? [];
   for (const name of folders) if (ids.includes(name)) found.push(`folder ${name}`);
-  for (const pid of readdirSync('/proc').filter((name) => /^\d+$/.test(name))) {
-    for (const namespace of namespacesOf(Number(pid))) {
-      if (namespaces.includes(namespace)) found.push(`process ${pid} in ${namespace}`);
+  const processes = readdirSync('/proc')
+    .filter((name) => /^\d+$/.test(name))
+    .map((pid) => ({
+      pid,
+      namespaces: namespacesOf(Number(pid)),
+      folder: /(?:^|\0)SANDBOX_FOLDER=([^\0]*)/.exec(
+        attempt(() => readFileSync(`/proc/${pid}/environ`, 'utf8')) ?? '',
+      )?.[1],
+    }));
+  // The kernel gives the number of a namespace that has gone to the next one, perhaps of another test.
+  const ofOthers = processes
+    .filter(({ folder }) => folder !== undefined && !folder.startsWith(stateDir))
+    .flatMap((process) => process.namespaces);
+  for (const process of processes) {
+    for (const namespace of process.namespaces) {
+      if (namespaces.includes(namespace) && !ofOthers.includes(namespace)) {
+        found.push(`process ${process.pid} in ${namespace}`);
+      }
     }
-    const mounts = attempt(() => readFileSync(`/proc/${pid}/mountinfo`, 'utf8')) ?? '';
+    const mounts = attempt(() => readFileSync(`/proc/${process.pid}/mountinfo`, 'utf8')) ?? '';
     for (const id of ids) {
-      if (mounts.includes(join(stateDir, 'sandboxes', id))) found.push(`mount of ${id} in ${pid}`);
+      if (mounts.includes(join(stateDir, 'sandboxes', id))) found.push(`mount of ${id} in ${process.pid}`);
     }
-    const environment = attempt(() => readFileSync(`/proc/${pid}/environ`, 'utf8')) ?? '';
-    if (environment.includes(`SANDBOX_FOLDER=${stateDir}`)) found.push(`process ${pid}`);
+    if (process.folder?.startsWith(stateDir)) found.push(`process ${process.pid}`);
   }
   for (const id of ids) found.push(...cgroupsOf(stateDir, id));
   return found;
