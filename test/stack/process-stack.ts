@@ -10,9 +10,11 @@ import { type EnvoyProcess, startEnvoy } from '../../src/envoy/process.ts';
 import { openStore, rulesOf } from '../../src/place.ts';
 import { parsePut } from '../../src/policy/put.ts';
 import type { PolicyStore } from '../../src/policy/store.ts';
-import { waitInForce } from '../../src/server/in-force.ts';
 import { envoyBinary } from '../envoy-binary.ts';
 import { type GateProcess, type GateProcessOptions, startGateProcess } from './gate-process.ts';
+import { expectInForce } from './in-force.ts';
+import { PATIENCE } from './patience.ts';
+import { loadPatientConfig } from './patient-config.ts';
 import { DOMAIN } from './test-stack.ts';
 
 /** Real Envoy and gates as processes of their own, each on its own socket, over one SQLite file. */
@@ -40,13 +42,16 @@ export async function startProcessStack(options: {
   gates: number;
   sockets?: number;
   flags?: Record<string, string>;
+  /** Envoy's bounds on its gates as they are in production: for gates that do not answer. Default false. */
+  bundledBounds?: boolean;
 }): Promise<ProcessStack> {
   const stateDir = mkdtempSync(join(tmpdir(), 'sandgate-test-'));
   const inState = (...names: string[]) => join(stateDir, ...names);
   const sockets = Array.from({ length: options.sockets ?? Math.max(1, options.gates) }, (_, n) => ({
     path: inState('check', `gate-${n}.sock`),
   }));
-  const config = renderBootstrap(await loadBundledConfig(), {
+  const source = await (options.bundledBounds ? loadBundledConfig() : loadPatientConfig());
+  const config = renderBootstrap(source, {
     http: [{ host: '127.0.0.1', port: 0 }],
     https: [],
     gates: sockets,
@@ -67,10 +72,6 @@ export async function startProcessStack(options: {
   const store = await openStore(settings);
   const started: GateProcess[] = [];
 
-  const inForce = async (sequence: number) => {
-    const { behind } = await waitInForce(stateDir, sequence, () => performance.now());
-    if (behind.length > 0) throw new Error('a gate did not take up the write');
-  };
   const stack: ProcessStack = {
     stateDir,
     http,
@@ -91,14 +92,15 @@ export async function startProcessStack(options: {
           const healthy = await envoy.admin.healthyGates();
           if (healthy !== count) throw new Error(`Envoy sees ${healthy} healthy gates, not ${count}`);
         },
-        { timeout: 20_000, interval: 20 },
+        PATIENCE,
       ),
     async put(...records) {
       const rules = rulesOf(settings);
-      await inForce((await store.write(records.map((record) => parsePut(record, rules)))).sequence);
+      const { sequence } = await store.write(records.map((record) => parsePut(record, rules)));
+      await expectInForce(stateDir, sequence);
     },
     async delete(sandboxId) {
-      await inForce((await store.delete(sandboxId)).sequence);
+      await expectInForce(stateDir, (await store.delete(sandboxId)).sequence);
     },
     accessLog: () => readFileSync(inState('access.log'), 'utf8'),
     async stop() {

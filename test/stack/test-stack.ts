@@ -8,13 +8,14 @@ import { type Gate, startGate } from '../../src/app.ts';
 import { readSettings } from '../../src/config.ts';
 import { ensureCertificates } from '../../src/dev/certificates.ts';
 import { renderBootstrap } from '../../src/envoy/bootstrap.ts';
-import { loadBundledConfig } from '../../src/envoy/bundled-config.ts';
 import { type EnvoyProcess, startEnvoy } from '../../src/envoy/process.ts';
 import { openStore, rulesOf } from '../../src/place.ts';
 import { parsePut } from '../../src/policy/put.ts';
 import type { PolicyStore, StoredRecord } from '../../src/policy/store.ts';
-import { waitInForce } from '../../src/server/in-force.ts';
 import { envoyBinary } from '../envoy-binary.ts';
+import { expectInForce } from './in-force.ts';
+import { PATIENCE_MS } from './patience.ts';
+import { loadPatientConfig } from './patient-config.ts';
 
 /** 64 hex characters, as E2B's tokens are. */
 export const TOKEN = '8af02a375695377b6884b2a1236fdeb3667a848881b2280e56bd634a69e348de';
@@ -64,7 +65,7 @@ async function compose(
   const anyPort = [{ host: '127.0.0.1', port: 0 }];
   writeFileSync(
     configFile,
-    renderBootstrap(await loadBundledConfig(), {
+    renderBootstrap(await loadPatientConfig(), {
       http: anyPort,
       https: anyPort,
       tls: certificates,
@@ -104,12 +105,8 @@ async function compose(
   undo.push(() => gate.close(AbortSignal.abort()));
   const store = await openStore(settings);
   undo.push(() => store.close());
-  await envoy.waitForGate(20_000);
+  await envoy.waitForGate(PATIENCE_MS);
 
-  const inForce = async (sequence: number) => {
-    const { behind } = await waitInForce(stateDir, sequence, () => performance.now());
-    if (behind.length > 0) throw new Error('the gate did not take up the write');
-  };
   return {
     stateDir,
     http: http[0]!,
@@ -125,11 +122,11 @@ async function compose(
     async put(...records) {
       const rules = rulesOf(settings);
       const written = await store.write(records.map((record) => parsePut(record, rules)));
-      await inForce(written.sequence);
+      await expectInForce(stateDir, written.sequence);
       return written.records;
     },
     async delete(sandboxId) {
-      await inForce((await store.delete(sandboxId)).sequence);
+      await expectInForce(stateDir, (await store.delete(sandboxId)).sequence);
     },
     async stop() {
       for (const step of undo.splice(0).reverse()) await step();

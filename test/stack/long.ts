@@ -1,0 +1,2 @@
+/** Whether tests run in their long form: more rounds and larger floods of the same cases; `npm run test:extra -- long` sets it. */
+export const LONG = process.env.TEST_LONG === '1';
