@@ -1,42 +1,73 @@
 import { existsSync, readdirSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest';
 import type { Readiness } from '../../src/server/readiness.ts';
 import { liveGates, readRuns } from '../../src/server/run-file.ts';
 import { sandgate } from '../stack/command.ts';
 import type { GateProcess } from '../stack/gate-process.ts';
-import { startLoad, tally } from '../stack/load.ts';
+import { type Load, startLoad, tally } from '../stack/load.ts';
+import { LONG } from '../stack/long.ts';
+import { PATIENCE } from '../stack/patience.ts';
 import { type ProcessStack, startProcessStack } from '../stack/process-stack.ts';
 import { type Recorder, startRecorder } from '../stack/recorder.ts';
 import { hostOf, publicSandbox } from '../stack/test-stack.ts';
 
 const PROCESSES = 2;
-const PATIENCE = { timeout: 30_000, interval: 20 };
+/** Each gate at least once. */
+const KILLS = LONG ? 4 : PROCESSES;
+const SIGHUPS = LONG ? 3 : 1;
 
 let up: Recorder;
 let stack: ProcessStack;
 let fleet: GateProcess;
+/** False once the supervisor has ended: the next test starts another one. */
+let isUp = false;
+const loads: Load[] = [];
 
-beforeEach(async () => {
+beforeAll(async () => {
   up = await startRecorder();
   stack = await startProcessStack({ gates: 0, sockets: PROCESSES });
-  fleet = await startFleet();
+});
+beforeEach(async () => {
+  if (!isUp) fleet = await startFleet();
+  await allUp();
   await stack.waitForGates(PROCESSES);
   await stack.put(publicSandbox('busy'));
+}, 60_000);
+afterEach(async ({ task }) => {
+  await Promise.all(loads.splice(0).map((running) => running.stop()));
+  // What a failed test left may not be as it should.
+  if (task.result?.state === 'fail') await endAll();
 });
-afterEach(async () => {
+afterAll(async () => {
+  await endAll();
   await stack?.stop();
-  // Where a test failed before it ended the supervisor.
-  for (const { pid } of liveGates(stack.stateDir)) process.kill(pid, 'SIGKILL');
   await up?.close();
 });
 
-const startFleet = (flags: Record<string, string> = {}) =>
-  stack.startGate(0, {
+/** The supervisor, and gates that outlived it. */
+async function endAll(): Promise<void> {
+  await fleet?.end();
+  for (const { pid } of liveGates(stack.stateDir)) process.kill(pid, 'SIGKILL');
+  await vi.waitFor(() => expect(liveGates(stack.stateDir)).toEqual([]), PATIENCE);
+}
+
+async function startFleet(flags: Record<string, string> = {}): Promise<GateProcess> {
+  const started = await stack.startGate(0, {
     socket: join(stack.stateDir, 'check', 'gate.sock'),
     flags: { processes: String(PROCESSES), ...flags },
   });
-const load = () => startLoad(stack.http, hostOf(up.port, 'busy'));
+  isUp = true;
+  void started.exited.then(() => {
+    isUp = false;
+  });
+  return started;
+}
+const load = () => {
+  const running = startLoad(stack.http, hostOf(up.port, 'busy'));
+  loads.push(running);
+  return running;
+};
 const readiness = async () => {
   const response = await fetch(`${fleet.ops}/readyz`);
   return { status: response.status, ...((await response.json()) as Readiness) };
@@ -54,66 +85,62 @@ const metric = async (name: string) => {
   return values.reduce((sum, [, value]) => sum + Number(value), 0);
 };
 /** A killed gate may have sent the headers of an answer and not its status: Envoy can then ask nobody else. */
-const expectHardlyAnyFailed = (outcomes: ReturnType<typeof load>['outcomes']) => {
+const expectHardlyAnyFailed = (outcomes: Load['outcomes']) => {
   const { 200: answered = 0, 503: refused = 0 } = tally(outcomes);
   expect(answered + refused).toBe(outcomes.length);
   expect(refused).toBeLessThan(outcomes.length / 100);
 };
-const settled = (outcomes: ReturnType<typeof load>['outcomes'], more: number) => {
+const settled = (outcomes: Load['outcomes'], more: number) => {
   const enough = outcomes.length + more;
   return vi.waitFor(() => expect(outcomes.length).toBeGreaterThan(enough), PATIENCE);
 };
 
+/** What that metric rises by while `work` runs: another test's fleet may be this one's. */
+async function risen(name: string, work: () => Promise<void>): Promise<number> {
+  const before = await metric(name);
+  await work();
+  return (await metric(name)) - before;
+}
+
 describe('several gate processes', () => {
-  it('lose hardly a request while one after the other is killed, and count every one in one scrape', async () => {
+  it('are all replaced on SIGHUP under load, without a failed request', async () => {
     const running = load();
-    for (let kills = 0; kills < 4; kills++) {
-      // In this order: just after a kill Envoy still takes the dead one for healthy.
-      await allUp();
-      await stack.waitForGates(PROCESSES);
-      await settled(running.outcomes, 50);
-      process.kill((await pidOf(kills % PROCESSES))!, 'SIGKILL');
-      await vi.waitFor(
-        async () => expect((await readiness()).parts[`gate ${kills % PROCESSES}`]?.ok).toBe(false),
-        PATIENCE,
-      );
-    }
-    await allUp();
-    expectHardlyAnyFailed(await running.stop());
-    expect(await metric('sandgate_process_up')).toBe(PROCESSES);
-    expect(await metric('sandgate_process_restarts_total')).toBe(4);
-  });
-
-  it('lose hardly a request while one is killed again and again as soon as it is back', async () => {
-    const running = load();
-    for (let kills = 0; kills < 4; kills++) {
-      let pid: number | undefined;
-      await vi.waitFor(async () => {
-        pid = await pidOf(1);
-        expect(pid).toBeDefined();
-      }, PATIENCE);
-      process.kill(pid!, 'SIGKILL');
-      await vi.waitFor(async () => expect(await pidOf(1)).not.toBe(pid), PATIENCE);
-    }
-    expectHardlyAnyFailed(await running.stop());
-    expect((await readiness()).status).toBe(200);
-  });
-
-  it('are all replaced on SIGHUP, three times under load, without a failed request', async () => {
-    const running = load();
-    for (let round = 1; round <= 3; round++) {
-      const before = await pids();
-      fleet.signal('SIGHUP');
-      await vi.waitFor(() => expect(fleet.log().split('rolling_restart_done')).toHaveLength(round + 1), {
-        ...PATIENCE,
-        timeout: 60_000,
-      });
-      const after = await pids();
-      expect(after.filter((pid) => pid === undefined || before.includes(pid))).toEqual([]);
-    }
+    const restarts = await risen('sandgate_process_restarts_total', async () => {
+      for (let round = 1; round <= SIGHUPS; round++) {
+        const before = await pids();
+        fleet.signal('SIGHUP');
+        await vi.waitFor(() => expect(fleet.log().split('rolling_restart_done')).toHaveLength(round + 1), {
+          ...PATIENCE,
+          timeout: 60_000,
+        });
+        const after = await pids();
+        expect(after.filter((pid) => pid === undefined || before.includes(pid))).toEqual([]);
+      }
+    });
     const outcomes = await running.stop();
     expect(tally(outcomes)).toEqual({ 200: outcomes.length });
-    expect(await metric('sandgate_process_restarts_total')).toBe(0);
+    expect(restarts).toBe(0);
+  }, 200_000);
+
+  it('lose hardly a request while one after the other is killed, and count every one in one scrape', async () => {
+    const running = load();
+    const restarts = await risen('sandgate_process_restarts_total', async () => {
+      for (let kills = 0; kills < KILLS; kills++) {
+        // In this order: just after a kill Envoy still takes the dead one for healthy.
+        await allUp();
+        await stack.waitForGates(PROCESSES);
+        await settled(running.outcomes, 200);
+        process.kill((await pidOf(kills % PROCESSES))!, 'SIGKILL');
+        await vi.waitFor(
+          async () => expect((await readiness()).parts[`gate ${kills % PROCESSES}`]?.ok).toBe(false),
+          PATIENCE,
+        );
+      }
+      await allUp();
+    });
+    expectHardlyAnyFailed(await running.stop());
+    expect(await metric('sandgate_process_up')).toBe(PROCESSES);
+    expect(restarts).toBe(KILLS);
   }, 120_000);
 
   it('take policies by one API, which no death of a gate takes away', async () => {
@@ -129,6 +156,28 @@ describe('several gate processes', () => {
     await stack.waitForGates(PROCESSES);
     const deleted = await sandgate(['policy', 'delete', 'busy', '--state-dir', stack.stateDir]);
     expect(deleted.stdout).toBe('deleted busy: in force at 2 gates\n');
+  }, 60_000);
+
+  it('lose hardly a request while one is killed again and again as soon as it is back', async () => {
+    const running = load();
+    for (let kills = 0; kills < KILLS; kills++) {
+      await settled(running.outcomes, 200);
+      let pid: number | undefined;
+      await vi.waitFor(async () => {
+        pid = await pidOf(1);
+        expect(pid).toBeDefined();
+      }, PATIENCE);
+      process.kill(pid!, 'SIGKILL');
+      await vi.waitFor(async () => expect(await pidOf(1)).not.toBe(pid), PATIENCE);
+    }
+    expectHardlyAnyFailed(await running.stop());
+    expect((await readiness()).status).toBe(200);
+  }, 120_000);
+
+  it('do not start where one of their sockets is taken, and leave nothing running', async () => {
+    const flags = { 'state-dir': join(stack.stateDir, 'other'), processes: '2' };
+    await expect(startFleet(flags)).rejects.toThrow(/gate-0\.sock is in use by a running process/);
+    expect(liveGates(flags['state-dir'])).toEqual([]);
   });
 
   it('answer what is open on SIGTERM, and leave nothing behind', async () => {
@@ -140,38 +189,6 @@ describe('several gate processes', () => {
     expect(readRuns(stack.stateDir)).toEqual([]);
     expect(readdirSync(join(stack.stateDir, 'check'))).toEqual([]);
     expect(tally(running.outcomes)).toEqual({ 200: running.outcomes.length });
-  });
-
-  it('are cut off by a second SIGTERM', async () => {
-    fleet.signal('SIGTERM');
-    await vi.waitFor(() => expect(fleet.log()).toContain('gate_draining'), PATIENCE);
-    // What comes within half a second is the same wish, twice.
-    await vi.waitFor(() => {
-      fleet.signal('SIGTERM');
-      expect(liveGates(stack.stateDir)).toEqual([]);
-    }, PATIENCE);
-    // The last of these signals may reach a process that has already taken its handlers down.
-    expect([0, 'SIGTERM']).toContain(await fleet.exited);
-  });
-
-  it('end by themselves when their supervisor is killed, or make way for the next one', async () => {
-    await fleet.end();
-    await vi.waitFor(() => expect(liveGates(stack.stateDir)).toEqual([]), PATIENCE);
-
-    fleet = await startFleet({ drain: '60' });
-    const orphans = await pids();
-    await fleet.end();
-    fleet = await startFleet();
-    const now = await pids();
-    expect(now.filter((pid) => orphans.includes(pid))).toEqual([]);
-    expect(
-      liveGates(stack.stateDir)
-        .map(({ pid }) => pid)
-        .sort(),
-    ).toEqual([...now].sort());
-    await stack.waitForGates(PROCESSES);
-    fleet.signal('SIGTERM');
-    await fleet.exited;
   });
 
   it('that cannot start are tried again ever more slowly, and say so', async () => {
@@ -195,11 +212,37 @@ describe('several gate processes', () => {
     await vi.waitFor(async () => expect(await metric('sandgate_process_up')).toBe(PROCESSES), PATIENCE);
     fleet.signal('SIGTERM');
     expect(await fleet.exited).toBe(0);
-  });
+  }, 120_000);
 
-  it('do not start where one of their sockets is taken, and leave nothing running', async () => {
-    const flags = { 'state-dir': join(stack.stateDir, 'other'), processes: '2' };
-    await expect(startFleet(flags)).rejects.toThrow(/gate-0\.sock is in use by a running process/);
-    expect(liveGates(flags['state-dir'])).toEqual([]);
-  });
+  it('are cut off by a second SIGTERM', async () => {
+    fleet.signal('SIGTERM');
+    await vi.waitFor(() => expect(fleet.log()).toContain('gate_draining'), PATIENCE);
+    // What comes within half a second is the same wish, twice.
+    await vi.waitFor(() => {
+      fleet.signal('SIGTERM');
+      expect(liveGates(stack.stateDir)).toEqual([]);
+    }, PATIENCE);
+    // The last of these signals may reach a process that has already taken its handlers down.
+    expect([0, 'SIGTERM']).toContain(await fleet.exited);
+  }, 60_000);
+
+  it('end by themselves when their supervisor is killed, or make way for the next one', async () => {
+    await fleet.end();
+    await vi.waitFor(() => expect(liveGates(stack.stateDir)).toEqual([]), PATIENCE);
+
+    fleet = await startFleet({ drain: '60' });
+    const orphans = await pids();
+    await fleet.end();
+    fleet = await startFleet();
+    const now = await pids();
+    expect(now.filter((pid) => orphans.includes(pid))).toEqual([]);
+    expect(
+      liveGates(stack.stateDir)
+        .map(({ pid }) => pid)
+        .sort(),
+    ).toEqual([...now].sort());
+    await stack.waitForGates(PROCESSES);
+    fleet.signal('SIGTERM');
+    await fleet.exited;
+  }, 120_000);
 });

@@ -1,5 +1,6 @@
 import { expect, it, vi } from 'vitest';
 import { Supervised } from '../../src/fleet/supervised.ts';
+import { PATIENCE } from '../stack/patience.ts';
 
 /** As long as a turn of the event loop, whatever is asked for. */
 const turn = (_stop: AbortSignal) => new Promise<void>((resolve) => setImmediate(resolve));
@@ -45,7 +46,7 @@ it('one that ends by itself is started again, says why, and is counted', async (
   const { supervised, runs, notices } = program();
   const kept = await supervised();
   runs[0]!.end('SIGKILL');
-  await vi.waitFor(() => expect(runs).toHaveLength(2));
+  await vi.waitFor(() => expect(runs).toHaveLength(2), PATIENCE);
   expect(kept.state.kind).toBe('up');
   expect(kept.restarts).toBe(1);
   expect(notices).toEqual(['it ended (SIGKILL); starting it again']);
@@ -58,7 +59,7 @@ it('one that ends at once each time has to wait longer each time, and a quiet sp
   const end = async () => {
     const { length } = runs;
     runs.at(-1)!.end('exit code 1');
-    await vi.waitFor(() => expect(runs).toHaveLength(length + 1), { interval: 1 });
+    await vi.waitFor(() => expect(runs).toHaveLength(length + 1), { ...PATIENCE, interval: 1 });
   };
   for (let n = 0; n < 8; n++) await end();
   pass(6000);
@@ -86,7 +87,7 @@ it('a restart that fails says so, and it is tried on until it starts', async () 
   await expect(kept.restart()).rejects.toThrow('no disk');
   expect(kept.state).toEqual({ kind: 'down', reason: 'no disk' });
   fail(undefined);
-  await vi.waitFor(() => expect(kept.state.kind).toBe('up'));
+  await vi.waitFor(() => expect(kept.state.kind).toBe('up'), PATIENCE);
   await kept.stop();
 });
 
@@ -106,7 +107,7 @@ it('is not started again once it was stopped, not even while it waits', async ()
   const { supervised, runs, pauses } = program(untilStopped);
   const kept = await supervised();
   runs[0]!.end('SIGKILL');
-  await vi.waitFor(() => expect(pauses).toHaveLength(1), { interval: 1 });
+  await vi.waitFor(() => expect(pauses).toHaveLength(1), { ...PATIENCE, interval: 1 });
   await kept.stop();
   expect(runs).toHaveLength(1);
 });
