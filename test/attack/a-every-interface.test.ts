@@ -11,6 +11,7 @@ import { type Asked, askAdmin } from '../admin/client.ts';
 import { ask, askHttp2 } from '../stack/client.ts';
 import { sandgate } from '../stack/command.ts';
 import type { GateProcess } from '../stack/gate-process.ts';
+import { PATIENCE } from '../stack/patience.ts';
 import { type ProcessStack, startProcessStack } from '../stack/process-stack.ts';
 import { type Recorder, startRecorder } from '../stack/recorder.ts';
 import { digestOf, hostOf, restricted } from '../stack/test-stack.ts';
@@ -265,7 +266,7 @@ describe('A2: a token that was sent through every interface', () => {
       const logs = stack.gates.map((gate) => gate.log()).join('');
       for (const seen of ['"outcome":"allow"', '"token_id":"old"', 'on purpose'])
         expect(logs).toContain(seen);
-    });
+    }, PATIENCE);
     expect(ops.join('')).toContain('sandgate_decisions_total');
     expect(stack.accessLog()).toContain('"sandbox":"sbx"');
     expect([...commandLines].some((line) => line.includes('--token-stdin'))).toBe(true);

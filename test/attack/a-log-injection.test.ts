@@ -2,6 +2,7 @@ import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { DECISION_FIELDS } from '../../src/observe/decision-fields.ts';
 import { policy, type RunningApi, startApi } from '../admin/running-api.ts';
 import { connectCheck } from '../e2e/check-client.ts';
+import { PATIENCE } from '../stack/patience.ts';
 
 let api: RunningApi;
 let ingress: ReturnType<typeof connectCheck>;
@@ -95,9 +96,10 @@ describe('A2: a flood of denials', () => {
       for (let sent = 0; sent < asked; sent += 100) {
         await Promise.all(Array.from({ length: 100 }, () => ingress.check({ host: HOST })));
       }
-      await vi.waitFor(() => expect(toldIn(api.logs().slice(before))).toBeGreaterThanOrEqual(asked), {
-        timeout: 10_000,
-      });
+      await vi.waitFor(
+        () => expect(toldIn(api.logs().slice(before))).toBeGreaterThanOrEqual(asked),
+        PATIENCE,
+      );
     });
     const dropped = lines.filter(({ msg }) => msg === 'decisions_dropped');
     expect(dropped.length).toBeGreaterThan(0);

@@ -2,6 +2,7 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { ask, askHttp2, openWebSocket } from '../stack/client.ts';
+import { PATIENCE } from '../stack/patience.ts';
 import { digestOf, hostOf, OTHER_TOKEN, restricted, TOKEN } from '../stack/test-stack.ts';
 import { askOnce, get } from './raw-http1.ts';
 import { openScene, type Sandbox, type Scene } from './scene.ts';
@@ -51,7 +52,7 @@ async function provoke(): Promise<void> {
   ]);
   answered.push(...all.map((answer) => JSON.stringify(answer)));
   editStored(scene.stack, 'locked', (record) => ({ ...record, schema: 2 }));
-  await vi.waitUntil(async () => (await askLocked()) === 503, { timeout: 5000 });
+  await vi.waitUntil(async () => (await askLocked()) === 503, PATIENCE);
 }
 
 async function askLocked(): Promise<number> {

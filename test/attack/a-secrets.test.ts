@@ -2,6 +2,7 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, it, vi } from 'vitest';
 import { ask, askHttp2 } from '../stack/client.ts';
+import { PATIENCE } from '../stack/patience.ts';
 import { type ProcessStack, startProcessStack } from '../stack/process-stack.ts';
 import { type Recorder, startRecorder } from '../stack/recorder.ts';
 import { digestOf, hostOf, OTHER_TOKEN, restricted, TOKEN } from '../stack/test-stack.ts';
@@ -76,7 +77,7 @@ function expectNoSecret(text: string): void {
 
 it('the gate logged every request, those of each outcome', async () => {
   const log = () => stack.gates[0]!.log();
-  await vi.waitFor(() => expect(log().split('"msg":"decision"').length).toBeGreaterThan(asked));
+  await vi.waitFor(() => expect(log().split('"msg":"decision"').length).toBeGreaterThan(asked), PATIENCE);
   for (const outcome of ['allow', 'deny', 'shadow_allow']) expect(log()).toContain(`"outcome":"${outcome}"`);
   expect(log()).toContain('"token_id":"old"');
   expect(log()).not.toContain('decisions_dropped');

@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import type { WebSocket } from 'ws';
 import { ask, askHttp2, http2Session, openWebSocket } from '../stack/client.ts';
+import { inTime } from '../stack/in-time.ts';
 import { digestOf, OTHER_TOKEN, TOKEN } from '../stack/test-stack.ts';
 import { bytesOf, openRaw } from './raw-http1.ts';
 import { extendedConnect, textFrame } from './raw-http2.ts';
@@ -113,29 +114,33 @@ describe('B3: a token that ends while a stream is open', () => {
   });
 
   it('ends a WebSocket over either HTTP at its expiry', async () => {
-    const brief = await scene.restricted('briefly', { access: expiring(TOKEN, 2000) });
-    const asked = { host: brief.host, headers: { [NAME]: TOKEN } };
-    const opened = await openWebSocket(scene.stack.http, asked);
-    if (!('socket' in opened)) throw new Error(`refused with ${opened.status}`);
-    const session = await http2Session(scene.stack.http);
-    const { stream } = await extendedConnect(session, brief.host, asked.headers);
-    stream.on('error', () => {});
-    const closed = [
-      new Promise((resolve) => opened.socket.once('close', resolve)),
-      new Promise((resolve) => stream.once('close', resolve)),
-    ];
-    expect(await echoOf(opened.socket, 'still here')).toBe('still here');
+    const { asked, closed } = await inTime(async (livesMs) => {
+      const brief = await scene.restricted(`briefly${livesMs}`, { access: expiring(TOKEN, livesMs) });
+      const asked = { host: brief.host, headers: { [NAME]: TOKEN } };
+      const opened = await openWebSocket(scene.stack.http, asked);
+      if (!('socket' in opened)) return undefined;
+      const session = await http2Session(scene.stack.http);
+      const { status, stream } = await extendedConnect(session, brief.host, asked.headers);
+      stream.on('error', () => {});
+      const closed = [
+        new Promise((resolve) => opened.socket.once('close', resolve)),
+        new Promise((resolve) => stream.once('close', resolve)).finally(() => session.destroy()),
+      ];
+      const echo = await echoOf(opened.socket, 'still here').catch(() => undefined);
+      return status === 200 && echo === 'still here' ? { asked, closed } : undefined;
+    });
     await Promise.all(closed);
-    session.destroy();
     expect((await ask(scene.stack.http, asked)).status).toBe(403);
   });
 
   it('answers a response that was awaited too long with the 403 of an invalid token', async () => {
-    const slow = await scene.restricted('slow', { access: expiring(TOKEN, 1500) });
-    slow.app.answer = () => {};
-    const asked = { host: slow.host, headers: { [NAME]: TOKEN } };
-    const answers = await Promise.all([ask(scene.stack.http, asked), askHttp2(scene.stack.http, asked)]);
-    expect(slow.app.arrivals).toHaveLength(2);
+    const { sandboxId, answers } = await inTime(async (livesMs) => {
+      const slow = await scene.restricted(`slow${livesMs}`, { access: expiring(TOKEN, livesMs) });
+      slow.app.answer = () => {};
+      const asked = { host: slow.host, headers: { [NAME]: TOKEN } };
+      const answers = await Promise.all([ask(scene.stack.http, asked), askHttp2(scene.stack.http, asked)]);
+      return slow.app.arrivals.length === 2 ? { sandboxId: slow.id, answers } : undefined;
+    });
     for (const { status, headers, body } of answers) {
       expect(status).toBe(403);
       expect(headers).toMatchObject({
@@ -143,7 +148,7 @@ describe('B3: a token that ends while a stream is open', () => {
         'content-type': 'application/json; charset=utf-8',
       });
       expect(JSON.parse(body)).toEqual({
-        sandboxId: 'slow',
+        sandboxId,
         message:
           "Sandbox is secured with traffic access token. Provided token in header 'e2b-traffic-access-token' is invalid",
         code: 403,
@@ -152,21 +157,26 @@ describe('B3: a token that ends while a stream is open', () => {
   });
 
   it('cannot be outlived by asking for a longer stream', async () => {
-    const brief = await scene.restricted('longer', { access: expiring(TOKEN, 1500) });
     const lines = ['x-envoy-upstream-stream-duration-ms: 3600000', 'x-envoy-upstream-rq-timeout-ms: 0'];
-    const raw = await openRaw(scene.stack.http);
-    raw.send(
-      bytesOf([
-        `GET / HTTP/1.1`,
-        `Host: ${brief.host}`,
-        `${NAME}: ${TOKEN}`,
-        ...spellings[0],
-        ...HANDSHAKE,
-        ...lines,
-      ]),
-    );
-    expect(await raw.until('\r\n\r\n')).toMatch(/^HTTP\/1\.1 101 /);
-    await new Promise((resolve) => raw.socket.once('close', resolve));
+    const { closed } = await inTime(async (livesMs) => {
+      const brief = await scene.restricted(`longer${livesMs}`, { access: expiring(TOKEN, livesMs) });
+      const raw = await openRaw(scene.stack.http);
+      const closed = new Promise((resolve) => raw.socket.once('close', resolve));
+      raw.send(
+        bytesOf([
+          `GET / HTTP/1.1`,
+          `Host: ${brief.host}`,
+          `${NAME}: ${TOKEN}`,
+          ...spellings[0],
+          ...HANDSHAKE,
+          ...lines,
+        ]),
+      );
+      if ((await raw.until('\r\n\r\n')).startsWith('HTTP/1.1 101 ')) return { closed };
+      raw.socket.destroy();
+      return undefined;
+    });
+    await closed;
   });
 
   it('refuses new requests at once when it is revoked; a stream that is open stays', async () => {

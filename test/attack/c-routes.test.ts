@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest';
 import { ask, askHttp2 } from '../stack/client.ts';
+import { PATIENCE } from '../stack/patience.ts';
 import { type Recorder, startRecorder } from '../stack/recorder.ts';
 import { hostOf, publicSandbox, restricted, TOKEN } from '../stack/test-stack.ts';
 import { destinations } from './envoy-admin.ts';
@@ -74,7 +75,7 @@ async function refusal(work: Promise<unknown>): Promise<{ code?: string; field?:
 }
 
 async function expectUnavailable(host: string): Promise<void> {
-  await vi.waitUntil(async () => (await ask(scene.stack.http, { host })).status === 503, { timeout: 5000 });
+  await vi.waitUntil(async () => (await ask(scene.stack.http, { host })).status === 503, PATIENCE);
   const headers = { 'e2b-traffic-access-token': TOKEN };
   for (const send of [ask, askHttp2]) {
     const { status, body } = await send(scene.stack.http, { host, headers });

@@ -5,6 +5,7 @@ import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import type { Readiness } from '../../src/server/readiness.ts';
 import { ask } from '../stack/client.ts';
 import { sandgate } from '../stack/command.ts';
+import { PATIENCE } from '../stack/patience.ts';
 import { type ProcessStack, startProcessStack } from '../stack/process-stack.ts';
 import { restricted } from '../stack/test-stack.ts';
 import { openScene, type Sandbox, type Scene } from './scene.ts';
@@ -72,12 +73,15 @@ describe('nor by the setting alone', () => {
       access: { ...record.access, shadowUntil },
     }));
     // Not before the gate has seen the edit does what it answers mean something.
-    await vi.waitFor(async () => expect(await reasonAt(scene, sandbox)).toBe('sandbox_transitioning'));
+    await vi.waitFor(
+      async () => expect(await reasonAt(scene, sandbox)).toBe('sandbox_transitioning'),
+      PATIENCE,
+    );
     editStored(scene.stack, stored, (record) => ({
       ...record,
       runtime: { ...record.runtime, state: 'running' },
     }));
-    await vi.waitFor(async () => expect(await reasonAt(scene, sandbox)).toBe('token_missing'));
+    await vi.waitFor(async () => expect(await reasonAt(scene, sandbox)).toBe('token_missing'), PATIENCE);
     expect(scene.arrived()).toBe(0);
   });
 
@@ -92,7 +96,7 @@ describe('nor by the setting alone', () => {
       ...record,
       access: { ...record.access, shadowUntil },
     }));
-    await vi.waitFor(async () => expect(await reasonAt(scene, sandbox)).toBe('unavailable'));
+    await vi.waitFor(async () => expect(await reasonAt(scene, sandbox)).toBe('unavailable'), PATIENCE);
   });
 });
 

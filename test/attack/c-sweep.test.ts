@@ -1,6 +1,8 @@
 import { readFileSync } from 'node:fs';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { ask } from '../stack/client.ts';
+import { LONG } from '../stack/long.ts';
+import { PATIENCE } from '../stack/patience.ts';
 import { startRecorder } from '../stack/recorder.ts';
 import { hostOf, TOKEN } from '../stack/test-stack.ts';
 import { destinations } from './envoy-admin.ts';
@@ -12,6 +14,8 @@ let open: Sandbox;
 let agent: Sandbox;
 let locked: Sandbox;
 let other: Sandbox;
+/** When the first port of `open` was asked for. */
+let sweptSince: number;
 beforeAll(async () => {
   scene = await openScene();
   open = await scene.public('open');
@@ -21,7 +25,14 @@ beforeAll(async () => {
 });
 afterAll(() => scene?.close());
 
-const EVERY_PORT = 65_535;
+/** Distinct ports of one sandbox that are dialled in any minute: of a public one, and with a token. */
+const PUBLIC_PORTS = 256;
+const RESTRICTED_PORTS = 2048;
+/** How many a client asks for: all of them, or as many as show that the rest is refused. */
+const PORTS = LONG ? 65_535 : 3000;
+const MORE_PORTS = LONG ? 2000 : 600;
+const AGENT_PORTS = LONG ? 3000 : 600;
+const LOCKED_PORTS = LONG ? 5000 : 2600;
 const WITH_TOKEN = { 'e2b-traffic-access-token': TOKEN };
 
 const megabytes = (pid: number | string) =>
@@ -32,38 +43,41 @@ const dialled = (sandbox: Sandbox) =>
   new Set(scene.stack.logs().match(new RegExp(`"upstream":"${sandbox.address}:\\d+"`, 'g'))).size;
 /** The log is written a little after the answer. */
 const dialledMoreThan = (sandbox: Sandbox, count: number) =>
-  vi.waitFor(() => expect(dialled(sandbox)).toBeGreaterThan(count), { timeout: 10_000 });
+  vi.waitFor(() => expect(dialled(sandbox)).toBeGreaterThan(count), PATIENCE);
+/** What the budget allows since then: a slow machine, or the long form, takes more than its minute. */
+const inBudget = (aMinute: number, since: number) =>
+  aMinute * (1 + Math.floor((performance.now() - since) / 60_000));
 
 describe('C10: one client that asks for every port of one sandbox', () => {
   it('reaches 256 of a public one, and memory does not grow with the rest', async () => {
     const before = memory();
-    const statuses = await sweep(scene.stack.http, 'open', range(1, EVERY_PORT), 4);
+    sweptSince = performance.now();
+    const statuses = await sweep(scene.stack.http, 'open', range(1, PORTS), 4);
     const after = memory();
     console.info(
-      `65,535 ports swept; resident MB before ${JSON.stringify(before)}, after ${JSON.stringify(after)}`,
+      `${PORTS} ports swept; resident MB before ${JSON.stringify(before)}, after ${JSON.stringify(after)}`,
     );
-    expect([...statuses.values()].reduce((sum, count) => sum + count)).toBe(EVERY_PORT);
-    // On a machine with no time left some checks come too late, which is a 503.
-    expect([...statuses.keys()].filter((status) => ![200, 502, 503].includes(status))).toEqual([]);
+    expect([...statuses.values()].reduce((sum, count) => sum + count)).toBe(PORTS);
+    expect([...statuses.keys()].filter((status) => ![200, 502].includes(status))).toEqual([]);
     await dialledMoreThan(open, 200);
-    expect(dialled(open)).toBeLessThanOrEqual(256);
+    expect(dialled(open)).toBeLessThanOrEqual(inBudget(PUBLIC_PORTS, sweptSince));
     expect(after.envoy - before.envoy).toBeLessThan(200);
     // Test and gate are one process: its clients count too.
     expect(after.gate - before.gate).toBeLessThan(400);
-  }, 120_000);
+  }, 200_000);
 
   it('leaves the ports in use open, and a server that starts late in another sandbox answers', async () => {
     const late = await startRecorder(0, other.address);
     await late.close();
     const waiting = ask(scene.stack.http, { host: hostOf(late.port, 'other') });
-    const more = sweep(scene.stack.http, 'open', range(1, 2000), 4);
+    const more = sweep(scene.stack.http, 'open', range(1, MORE_PORTS), 4);
     const address = `${other.address}:${late.port}`;
-    await vi.waitUntil(async () => (await destinations(scene.stack)).includes(address), { timeout: 5000 });
+    await vi.waitUntil(async () => (await destinations(scene.stack)).includes(address), PATIENCE);
     const started = await startRecorder(late.port, other.address);
     expect(await waiting).toMatchObject({ status: 200, body: 'hello' });
     await more;
     await started.close();
-    expect(dialled(open)).toBeLessThanOrEqual(256);
+    expect(dialled(open)).toBeLessThanOrEqual(inBudget(PUBLIC_PORTS, sweptSince));
     expect((await ask(scene.stack.http, { host: other.host })).status).toBe(200);
   });
 
@@ -76,18 +90,20 @@ describe('C10: one client that asks for every port of one sandbox', () => {
   });
 
   it('cannot cut an agent that checks its own off from its port', async () => {
-    await sweep(scene.stack.http, 'agent', range(1, 3000), 4);
-    expect(dialled(agent)).toBeLessThanOrEqual(255);
+    const since = performance.now();
+    await sweep(scene.stack.http, 'agent', range(1, AGENT_PORTS), 4);
+    expect(dialled(agent)).toBeLessThanOrEqual(inBudget(PUBLIC_PORTS - 1, since));
     expect((await ask(scene.stack.http, { host: agent.agentHost })).status).toBe(200);
   });
 
   it('reaches 2,048 of a restricted one with the token, and none without', async () => {
-    const without = await sweep(scene.stack.http, 'locked', range(1, 5000), 4);
-    expect([...without]).toEqual([[403, 5000]]);
+    const without = await sweep(scene.stack.http, 'locked', range(1, LOCKED_PORTS), 4);
+    expect([...without]).toEqual([[403, LOCKED_PORTS]]);
     expect(dialled(locked)).toBe(0);
-    await sweep(scene.stack.http, 'locked', range(1, 5000), 25, WITH_TOKEN);
-    await dialledMoreThan(locked, 256);
-    expect(dialled(locked)).toBeLessThanOrEqual(2048);
+    const since = performance.now();
+    await sweep(scene.stack.http, 'locked', range(1, LOCKED_PORTS), 25, WITH_TOKEN);
+    await dialledMoreThan(locked, PUBLIC_PORTS);
+    expect(dialled(locked)).toBeLessThanOrEqual(inBudget(RESTRICTED_PORTS, since));
     console.info(`resident MB after 2,048 destinations ${JSON.stringify(memory())}`);
-  });
+  }, 120_000);
 });

@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import Database from 'libsql';
 import { afterAll, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest';
 import { type Answered, ask } from '../stack/client.ts';
+import { PATIENCE } from '../stack/patience.ts';
 import { type Recorder, startRecorder } from '../stack/recorder.ts';
 import {
   digestOf,
@@ -76,7 +77,7 @@ describe('D3: an id and its address live again', () => {
       up.arrivals.length = 0;
       for (let round = 0; round < 3; round++) expect((await get('d3', TOKEN)).status).toBe(200);
       expect(new Set(up.arrivals.map(({ connection }) => connection)).size).toBe(1);
-    });
+    }, PATIENCE);
     const [{ connection: first }] = up.arrivals as unknown as [{ connection: number }];
     up.arrivals.length = 0;
 
@@ -158,17 +159,14 @@ describe('D8: no cache holds on to an old allow', () => {
       const answered = await get('d8b');
       expect(answered.status).not.toBe(200);
       return answered;
-    });
+    }, PATIENCE);
     expectUnavailable(first);
     for (const suffix of ['-wal', '-shm']) renameSync(db + suffix, `${db}-old${suffix}`);
-    const restored = await vi.waitFor(
-      async () => {
-        const answered = await get('d8b');
-        expect(answered.status).not.toBe(503);
-        return answered;
-      },
-      { timeout: 20_000 },
-    );
+    const restored = await vi.waitFor(async () => {
+      const answered = await get('d8b');
+      expect(answered.status).not.toBe(503);
+      return answered;
+    }, PATIENCE);
     expect(restored.status).toBe(403);
     expect((await get('d8c')).status).toBe(502);
     expect((await get('d8b', TOKEN)).status).toBe(200);

@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest';
 import { type Answered, ask } from '../stack/client.ts';
+import { PATIENCE } from '../stack/patience.ts';
 import { type ProcessStack, startProcessStack } from '../stack/process-stack.ts';
 import { type Recorder, startRecorder } from '../stack/recorder.ts';
 import { hostOf, publicSandbox, restricted, TOKEN } from '../stack/test-stack.ts';
@@ -51,7 +52,7 @@ async function untilStatus(wanted: number, old: number, boundMs: number, id: str
       expect(answer.status).toBe(wanted);
       return answer;
     },
-    { timeout: 20_000, interval: 10 },
+    { ...PATIENCE, interval: 10 },
   );
   if (Number.isFinite(boundMs))
     console.log(`${id}: the old answer went out for ${last.toFixed(0)} ms, the bound is ${boundMs} ms`);

@@ -2,6 +2,7 @@ import { join } from 'node:path';
 import Database from 'libsql';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { type Answered, ask } from '../stack/client.ts';
+import { PATIENCE, PATIENCE_MS } from '../stack/patience.ts';
 import { type Recorder, startRecorder } from '../stack/recorder.ts';
 import {
   digestOf,
@@ -86,7 +87,7 @@ afterAll(async () => {
 
 /** Writes past the store, as a bug, another version or an operator with an editor would. */
 function edit(id: string, change: (text: string) => string): void {
-  const db = new Database(join(stack.stateDir, 'policies.db'), { timeout: 5000 });
+  const db = new Database(join(stack.stateDir, 'policies.db'), { timeout: PATIENCE_MS });
   try {
     const { record } = db.prepare('SELECT record FROM policies WHERE id = ?').get(id) as { record: string };
     db.prepare('UPDATE policies SET record = ? WHERE id = ?').run(change(record), id);
@@ -109,7 +110,7 @@ function untilNot(status: number, id: string, token?: string): Promise<Answered>
       expect(answered.status).not.toBe(status);
       return answered;
     },
-    { timeout: 20_000, interval: 5 },
+    { ...PATIENCE, interval: 5 },
   );
 }
 

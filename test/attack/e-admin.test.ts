@@ -10,6 +10,8 @@ import { askAdmin } from '../admin/client.ts';
 import { KEY, policy, type RunningApi, startApi } from '../admin/running-api.ts';
 import { sandgate } from '../stack/command.ts';
 import { type GateProcess, startGateProcess } from '../stack/gate-process.ts';
+import { LONG } from '../stack/long.ts';
+import { PATIENCE } from '../stack/patience.ts';
 
 const stateDir = mkdtempSync(join(tmpdir(), 'sandgate-test-'));
 const gates: GateProcess[] = [];
@@ -122,7 +124,7 @@ describe('E3: writes over the API', () => {
       method: 'POST',
       json: [policy('two', { runtime: { route: { address: '127.0.0.1' } } })],
     });
-    for (let round = 0; round < 20; round++) {
+    for (let round = 0; round < (LONG ? 20 : 5); round++) {
       const got = await askAdmin(a.admin, { path: '/v1/policies/two' });
       const write = (at: string) =>
         askAdmin(at, {
@@ -147,7 +149,7 @@ describe('E3: writes over the API', () => {
         if (status === 200) acknowledged.push(...ids);
       }
     })().catch(() => {});
-    await vi.waitUntil(() => acknowledged.length >= 20, { timeout: 20_000 });
+    await vi.waitUntil(() => acknowledged.length >= 20, PATIENCE);
     gate.signal('SIGKILL');
     await writing;
 

@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { type Load, slowest, startLoad, tally } from '../stack/load.ts';
+import { PATIENCE } from '../stack/patience.ts';
 import { type ProcessStack, startProcessStack } from '../stack/process-stack.ts';
 import { type Recorder, startRecorder } from '../stack/recorder.ts';
 import { hostOf, restricted, TOKEN } from '../stack/test-stack.ts';
@@ -16,7 +17,7 @@ afterAll(() => up?.close());
 
 async function more(load: Load, count = ENOUGH): Promise<void> {
   const until = load.outcomes.length + count;
-  await vi.waitFor(() => expect(load.outcomes.length).toBeGreaterThan(until), { timeout: 30_000 });
+  await vi.waitFor(() => expect(load.outcomes.length).toBeGreaterThan(until), PATIENCE);
 }
 
 describe('one of two gates, under load,', () => {
@@ -74,7 +75,7 @@ describe('the only gate, under load,', () => {
       const stranger = startLoad(stack.http, host, { 'x-stranger': '1' });
       await more(holder, 50);
       await stack.gates[0]!.end();
-      await vi.waitFor(() => expect(tally(holder.outcomes)[503]).toBeGreaterThan(50), { timeout: 20_000 });
+      await vi.waitFor(() => expect(tally(holder.outcomes)[503]).toBeGreaterThan(50), PATIENCE);
       await stack.startGate(0);
       await stack.waitForGates(1);
       const back = performance.now();

@@ -1,6 +1,7 @@
 import { constants } from 'node:http2';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { type Answered, ask } from '../stack/client.ts';
+import { PATIENCE } from '../stack/patience.ts';
 import { type ProcessStack, startProcessStack } from '../stack/process-stack.ts';
 import { type Recorder, startRecorder } from '../stack/recorder.ts';
 import { hostOf, TOKEN } from '../stack/test-stack.ts';
@@ -113,6 +114,6 @@ describe('E1: a gate that answers rubbish lets nobody in:', () => {
 
   it('and is believed again once it answers well', async () => {
     rogue.answer = reply(framed(allowTo(`127.0.0.1:${up.port}`)));
-    await expect.poll(async () => (await get()).status, { timeout: 20_000 }).toBe(200);
+    await expect.poll(async () => (await get()).status, PATIENCE).toBe(200);
   });
 });

@@ -15,6 +15,7 @@ import Database from 'libsql';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { type Answered, ask } from '../stack/client.ts';
 import { type Ran, sandgate } from '../stack/command.ts';
+import { PATIENCE } from '../stack/patience.ts';
 import { type ProcessStack, startProcessStack } from '../stack/process-stack.ts';
 import { type Recorder, startRecorder } from '../stack/recorder.ts';
 import { smallDisk } from '../stack/small-disk.ts';
@@ -40,14 +41,11 @@ const get = (id: string, token?: string): Promise<Answered> =>
     headers: token === undefined ? {} : { 'e2b-traffic-access-token': token },
   });
 const until = (status: number, id: string, token?: string) =>
-  vi.waitFor(
-    async () => {
-      const answered = await get(id, token);
-      expect(answered.status).toBe(status);
-      return answered;
-    },
-    { timeout: 20_000, interval: 20 },
-  );
+  vi.waitFor(async () => {
+    const answered = await get(id, token);
+    expect(answered.status).toBe(status);
+    return answered;
+  }, PATIENCE);
 const put = (record: object, stateDir = stack.stateDir, wrap: readonly string[] = []): Promise<Ran> =>
   sandgate(['policy', 'put', '-', '--json', '--state-dir', stateDir, '--sandbox-cidrs', '127.0.0.0/8'], {
     input: JSON.stringify(record),

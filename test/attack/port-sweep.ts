@@ -3,7 +3,7 @@ import type { Address } from '../../src/address.ts';
 import { http2Session } from '../stack/client.ts';
 import { hostOf } from '../stack/test-stack.ts';
 
-/** Streams at once on one connection: with more, checks on a busy machine wait past their second, which is a 503. */
+/** Streams at once on one connection, well below the 100 that Envoy takes. */
 const STREAMS = 32;
 
 /**

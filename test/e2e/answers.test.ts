@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { type Answered, type Asked, ask } from '../stack/client.ts';
+import { inTime } from '../stack/in-time.ts';
 import { digestOf, TOKEN } from '../stack/test-stack.ts';
 import { closed, hostAt, ID, invalid, missing, OTHER, TITLED, UNAVAILABLE, WITH_TOKEN } from './cases.ts';
 import { type Fleet, startFleet } from './fleet.ts';
@@ -34,7 +35,8 @@ const bytesOf = (answered: Answered) => ({
   body: answered.body,
 });
 
-describe('the answer', () => {
+// A port that is closed is one only after a second of tries: these wait for theirs side by side, and reach nobody.
+describe.concurrent('the answer', () => {
   it.each(TITLED.map(([title, one]) => [one.name, title, one] as const))(
     '%s is JSON to a program and the page "%s" to a browser',
     async (_, title, { asked, expected }) => {
@@ -92,7 +94,7 @@ const NEGOTIATIONS: readonly [who: string, page: boolean, headers: Record<string
   ],
 ];
 
-describe('who gets a page', () => {
+describe.concurrent('who gets a page', () => {
   it.each([
     ['the gate', ID, 8080],
     ['Envoy', OTHER, 9],
@@ -105,10 +107,10 @@ describe('who gets a page', () => {
   });
 });
 
-describe('an answer that both can make is the same bytes, as JSON and as a page', () => {
-  const both = async (asked: Asked) =>
-    (await Promise.all([get(asked), get(asked, BROWSER)])).map((answered) => bytesOf(answered));
+const both = async (asked: Asked) =>
+  (await Promise.all([get(asked), get(asked, BROWSER)])).map((answered) => bytesOf(answered));
 
+describe.concurrent('an answer that both can make is the same bytes, as JSON and as a page', () => {
   it('a closed port', async () => {
     const { http } = fleet.stack;
     const put = (address: string) =>
@@ -124,19 +126,23 @@ describe('an answer that both can make is the same bytes, as JSON and as a page'
     expect(await both({ host: hostAt('both', http.port) })).toEqual(byGate);
     expect(byGate[0]).toMatchObject({ status: 502, body: closed('both', http.port).body });
   });
+});
 
-  it('a token that expires while its answer is awaited', async () => {
+describe('an answer that both can make is the same bytes, too,', () => {
+  it('for a token that expires while its answer is awaited', async () => {
     const recorder = fleet.recorderOf('none', 8080);
     recorder.answer = () => {};
-    const expiresAt = new Date(Date.now() + 1500).toISOString();
-    await fleet.stack.put({
-      sandboxId: 'none',
-      runtime: { route: { address: fleet.addressOf('none') } },
-      access: { tokens: [{ id: 'brief', sha256: digestOf(TOKEN), expiresAt }] },
-    });
     const asked = { host: hostAt('none'), headers: WITH_TOKEN };
-    const byEnvoy = await both(asked);
-    expect(fleet.takeArrivals()).toHaveLength(2);
+    const byEnvoy = await inTime(async (livesMs) => {
+      const expiresAt = new Date(Date.now() + livesMs).toISOString();
+      await fleet.stack.put({
+        sandboxId: 'none',
+        runtime: { route: { address: fleet.addressOf('none') } },
+        access: { tokens: [{ id: 'brief', sha256: digestOf(TOKEN), expiresAt }] },
+      });
+      const answered = await both(asked);
+      return fleet.takeArrivals().length === 2 ? answered : undefined;
+    });
     const byGate = await both(asked);
     expect(fleet.takeArrivals()).toEqual([]);
     expect(byEnvoy).toEqual(byGate);
@@ -180,10 +186,11 @@ describe('where the gate is away', () => {
       body: UNAVAILABLE.body,
     });
     await fleet.stack.gate.close(AbortSignal.abort());
-    for (const sandboxId of [ID, OTHER, 'nobody', 'agent']) {
-      expect(bytesOf(await get({ host: hostAt(sandboxId), headers: WITH_TOKEN }))).toEqual(bytesOf(byGate));
-      expect(bytesOf(await get({ host: hostAt(sandboxId) }, BROWSER))).toEqual(bytesOf(byGate));
-    }
+    const answers = [ID, OTHER, 'nobody', 'agent'].flatMap((sandboxId) => [
+      get({ host: hostAt(sandboxId), headers: WITH_TOKEN }),
+      get({ host: hostAt(sandboxId) }, BROWSER),
+    ]);
+    for (const answered of await Promise.all(answers)) expect(bytesOf(answered)).toEqual(bytesOf(byGate));
     expect(fleet.takeArrivals()).toEqual([]);
   });
 });

@@ -16,6 +16,7 @@ import { CHECK_SERVICE, checkDefinition } from '../../src/server/check-service.t
 import { type RunningEnvoy, startRunningEnvoy } from '../envoy/running-envoy.ts';
 import { type Authority, createAuthority, type Issued } from '../stack/authority.ts';
 import { ask } from '../stack/client.ts';
+import { PATIENCE } from '../stack/patience.ts';
 import { type Recorder, startRecorder } from '../stack/recorder.ts';
 import { DOMAIN, hostOf, restricted, TOKEN } from '../stack/test-stack.ts';
 import { expectUnavailable } from '../stack/unavailable.ts';
@@ -114,7 +115,7 @@ const secure = (own?: Issued, ca = authority.ca) =>
 describe('an Envoy with a certificate of the CA', () => {
   it('is answered, and reaches the sandbox', () =>
     through(trusted(), async (running) => {
-      await expect.poll(() => running.envoy.admin.healthyGates(), { timeout: 20_000 }).toBe(1);
+      await expect.poll(() => running.envoy.admin.healthyGates(), PATIENCE).toBe(1);
       expect(await get(running)).toMatchObject({ status: 403, body: missing('abc').body });
       expect(await get(running, WITH_TOKEN)).toMatchObject({ status: 200, body: 'hello' });
     }));
@@ -137,9 +138,7 @@ describe('the client of an Envoy gets 503, and the sandbox nothing, where that E
   ])('%s', async (_, how) => {
     recorder.arrivals.length = 0;
     await through(await how(), async (running) => {
-      await expect
-        .poll(() => running.stat('cluster.gate.health_check.failure'), { timeout: 20_000 })
-        .toBeGreaterThan(0);
+      await expect.poll(() => running.stat('cluster.gate.health_check.failure'), PATIENCE).toBeGreaterThan(0);
       expectUnavailable(await get(running, WITH_TOKEN));
       expect(await running.envoy.admin.healthyGates()).toBe(0);
     });

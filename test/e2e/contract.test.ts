@@ -9,6 +9,7 @@ import {
   type TestStack,
   TOKEN,
 } from '../stack/test-stack.ts';
+import { askLateServer } from './late-server.ts';
 
 const ID = 'isv6ril5xadwn1k9t2jye';
 const WITH_TOKEN = { 'e2b-traffic-access-token': TOKEN };
@@ -190,13 +191,16 @@ describe('a refusal', () => {
       const path = reason === 'control_plane_path' ? '/init' : '/';
       const asked = { host: hostFor(), path, headers };
       const before = up.arrivals.length;
-      const [plain, http2] = await Promise.all([ask(stack.http, asked), askHttp2(stack.http, asked)]);
+      const [plain, http2, page] = await Promise.all([
+        ask(stack.http, asked),
+        askHttp2(stack.http, asked),
+        ask(stack.http, { ...asked, headers: { ...headers, ...BROWSER } }),
+      ]);
       for (const answered of [plain, http2]) {
         expectRefusal(answered, status, reason);
         expect(answered.body).toBe(json);
         expect(answered.headers['content-type']).toBe('application/json; charset=utf-8');
       }
-      const page = await ask(stack.http, { ...asked, headers: { ...headers, ...BROWSER } });
       expectRefusal(page, status, reason);
       expect(page.headers['content-type']).toBe('text/html; charset=utf-8');
       expect(page.headers['content-security-policy']).toContain("default-src 'none'");
@@ -271,12 +275,7 @@ describe('an allowed request', () => {
 
 describe('a server that comes up late', () => {
   it('is reached by the request that came before it', async () => {
-    const late = await startRecorder();
-    await late.close();
-    const pending = ask(stack.http, { host: hostOf(late.port, ID), headers: WITH_TOKEN });
-    await new Promise((resolve) => setTimeout(resolve, 600));
-    const again = await startRecorder(late.port);
-    expect((await pending).status).toBe(200);
-    await again.close();
+    const asked = (port: number) => ({ host: hostOf(port, ID), headers: WITH_TOKEN });
+    expect((await askLateServer(stack.http, asked, 600)).answered.status).toBe(200);
   });
 });

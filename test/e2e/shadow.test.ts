@@ -1,6 +1,8 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest';
 import { type Answered, ask, openWebSocket } from '../stack/client.ts';
 import { sandgate } from '../stack/command.ts';
+import { inTime } from '../stack/in-time.ts';
+import { PATIENCE } from '../stack/patience.ts';
 import { type Recorder, startRecorder } from '../stack/recorder.ts';
 import { digestOf, hostOf, restricted, startTestStack, type TestStack, TOKEN } from '../stack/test-stack.ts';
 
@@ -103,13 +105,15 @@ describe('a sandbox in shadow mode', () => {
   });
 
   it('is shut from its time on, and what was let through ends then', async () => {
-    await put('ending', 3000);
-    const opened = await openWebSocket(stack.http, { host: hostOf(sandbox.port, 'ending') });
-    if ('status' in opened) throw new Error(`refused with ${opened.status}`);
     const closed = vi.fn();
-    opened.socket.on('error', () => {}).on('close', closed);
-    expect(await send('ending')).toMatchObject({ status: 200 });
-    await vi.waitFor(() => expect(closed).toHaveBeenCalled(), { timeout: 10_000 });
+    await inTime(async (livesMs) => {
+      await put('ending', livesMs);
+      const opened = await openWebSocket(stack.http, { host: hostOf(sandbox.port, 'ending') });
+      if ('status' in opened) return undefined;
+      opened.socket.on('error', () => {}).on('close', closed);
+      return (await send('ending')).status === 200 || undefined;
+    });
+    await vi.waitFor(() => expect(closed).toHaveBeenCalled(), PATIENCE);
     expect(reasonOf(await send('ending'))).toBe('token_missing');
     expect(await send('ending', { [NAME]: TOKEN })).toMatchObject({ status: 200 });
   });

@@ -2,11 +2,10 @@ import { createHash, randomBytes } from 'node:crypto';
 import { once } from 'node:events';
 import { createServer, request as httpRequest, type RequestListener, type Server } from 'node:http';
 import type { Duplex, Readable, Writable } from 'node:stream';
-import { setTimeout as pause } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { ask, http2Session } from '../stack/client.ts';
-import { startRecorder } from '../stack/recorder.ts';
+import { http2Session } from '../stack/client.ts';
 import { hostOf, publicSandbox, startTestStack, type TestStack } from '../stack/test-stack.ts';
+import { askLateServer } from './late-server.ts';
 
 let stack: TestStack;
 let server: Server;
@@ -119,16 +118,10 @@ describe.each(WIRES)('over %s', (_, open) => {
 });
 
 describe('a server that starts after the request for it', () => {
-  // A scenario, not a wait for something: the contract gives a late server at least one second.
-  it.each([500, 600])('is reached when it is %i ms late, and gets the body', async (late) => {
-    const place = await startRecorder();
-    await place.close();
-    const host = hostOf(place.port, 'abc');
-    const answered = ask(stack.http, { host, method: 'POST', body: 'kept' });
-    await pause(late);
-    const recorder = await startRecorder(place.port);
-    expect(await answered).toMatchObject({ status: 200, body: 'hello' });
-    expect(recorder.arrivals).toMatchObject([{ method: 'POST', body: 'kept' }]);
-    await recorder.close();
+  it.concurrent.each([500, 600])('is reached when it is %i ms late, and gets the body', async (late) => {
+    const asked = (port: number) => ({ host: hostOf(port, 'abc'), method: 'POST', body: 'kept' });
+    const { answered, arrivals } = await askLateServer(stack.http, asked, late);
+    expect(answered).toMatchObject({ status: 200, body: 'hello' });
+    expect(arrivals).toMatchObject([{ method: 'POST', body: 'kept' }]);
   });
 });

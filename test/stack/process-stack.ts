@@ -87,13 +87,10 @@ export async function startProcessStack(options: {
       return gate;
     },
     waitForGates: (count) =>
-      vi.waitFor(
-        async () => {
-          const healthy = await envoy.admin.healthyGates();
-          if (healthy !== count) throw new Error(`Envoy sees ${healthy} healthy gates, not ${count}`);
-        },
-        PATIENCE,
-      ),
+      vi.waitFor(async () => {
+        const healthy = await envoy.admin.healthyGates();
+        if (healthy !== count) throw new Error(`Envoy sees ${healthy} healthy gates, not ${count}`);
+      }, PATIENCE),
     async put(...records) {
       const rules = rulesOf(settings);
       const { sequence } = await store.write(records.map((record) => parsePut(record, rules)));
