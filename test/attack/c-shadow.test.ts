@@ -5,6 +5,7 @@ import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import type { Readiness } from '../../src/server/readiness.ts';
 import { ask } from '../stack/client.ts';
 import { sandgate } from '../stack/command.ts';
+import { sandgateInside } from '../stack/command-inside.ts';
 import { PATIENCE } from '../stack/patience.ts';
 import { type ProcessStack, startProcessStack } from '../stack/process-stack.ts';
 import { restricted } from '../stack/test-stack.ts';
@@ -101,18 +102,22 @@ describe('nor by the setting alone', () => {
 });
 
 describe('nor by a setting that is not exactly true', () => {
-  it.each(['1', 'yes', 'TRUE', 'on', 'true '])(
-    '"%s" keeps a gate from starting, with exit code 2',
-    async (value) => {
-      const stateDir = mkdtempSync(join(tmpdir(), 'sandgate-test-'));
-      const ran = await sandgate(['serve', '--state-dir', stateDir, '--sandbox-cidrs', '127.0.0.0/8'], {
-        env: { SANDGATE_ALLOW_SHADOW: value },
-      });
-      rmSync(stateDir, { recursive: true, force: true });
-      expect(ran.code).toBe(2);
-      expect(ran.stderr).toContain('SANDGATE_ALLOW_SHADOW (--allow-shadow): must be one of true, false');
-    },
-  );
+  const stateDir = mkdtempSync(join(tmpdir(), 'sandgate-test-'));
+  afterAll(() => rmSync(stateDir, { recursive: true, force: true }));
+  const serve = ['serve', '--state-dir', stateDir, '--sandbox-cidrs', '127.0.0.0/8'];
+  const refused = {
+    code: 2,
+    stdout: '',
+    stderr: expect.stringContaining('SANDGATE_ALLOW_SHADOW (--allow-shadow): must be one of true, false'),
+  };
+
+  it('keeps a gate from starting, as a process with exit code 2', async () => {
+    expect(await sandgate(serve, { env: { SANDGATE_ALLOW_SHADOW: '1' } })).toMatchObject(refused);
+  });
+
+  it.each(['1', 'yes', 'TRUE', 'on', 'true '])('"%s" keeps a gate from starting', async (value) => {
+    expect(await sandgateInside(serve, { SANDGATE_ALLOW_SHADOW: value })).toMatchObject(refused);
+  });
 });
 
 describe('a gate as a process that allows it', () => {

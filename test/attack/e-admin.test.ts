@@ -9,14 +9,33 @@ import { liveGates } from '../../src/server/run-file.ts';
 import { askAdmin } from '../admin/client.ts';
 import { KEY, policy, type RunningApi, startApi } from '../admin/running-api.ts';
 import { sandgate } from '../stack/command.ts';
+import { sandgateInside } from '../stack/command-inside.ts';
 import { type GateProcess, startGateProcess } from '../stack/gate-process.ts';
 import { LONG } from '../stack/long.ts';
 import { PATIENCE } from '../stack/patience.ts';
+import { hold } from './held-connection.ts';
 
 const stateDir = mkdtempSync(join(tmpdir(), 'sandgate-test-'));
 const gates: GateProcess[] = [];
+let api: RunningApi;
+/** Answers to clients that dribble: what they wait for takes ten seconds, so they begin before all else. */
+let dribbled: Promise<string[]>;
+beforeAll(async () => {
+  api = await startApi({ admin: '127.0.0.1:0' }, [KEY]);
+  const port = Number(api.gate.admin!.split(':')[1]);
+  const authorized = [`Host: ${api.gate.admin}`, `Authorization: Bearer ${KEY}`];
+  const post = ['POST /v1/policies HTTP/1.1', ...authorized, 'Content-Type: application/json'];
+  dribbled = Promise.all([
+    answerTo(port, 'GET /v1/policies HTTP/1.1\r\nX-Slow: '),
+    answerTo(port, [...post, 'Content-Length: 100', '', '['].join('\r\n')),
+    answerTo(api.gate.ops.port, 'GET /readyz HTTP/1.1\r\nX-Slow: '),
+  ]);
+});
 afterEach(() => Promise.all(gates.splice(0).map((gate) => gate.end())));
-afterAll(() => rmSync(stateDir, { recursive: true, force: true }));
+afterAll(async () => {
+  await api?.stop();
+  rmSync(stateDir, { recursive: true, force: true });
+});
 
 async function startGate(flags: Record<string, string> = {}): Promise<GateProcess & { admin: string }> {
   const socket = join(stateDir, 'check', `gate-${gates.length}.sock`);
@@ -25,17 +44,39 @@ async function startGate(flags: Record<string, string> = {}): Promise<GateProces
   return { ...gate, admin: liveGates(stateDir).find(({ pid }) => pid === gate.pid)!.admin! };
 }
 
+/** Bytes on a connection that never closes its own side; resolves with all that came back once the other side ended. */
+async function answerTo(at: number, bytes: string): Promise<string> {
+  const socket = await hold(at, bytes);
+  let text = '';
+  socket.on('data', (chunk) => {
+    text += String(chunk);
+  });
+  await new Promise((resolve) => socket.once('end', resolve));
+  socket.destroy();
+  return text;
+}
+
 describe('E2: the policy API on TCP', () => {
-  const serve = (args: string[], env: Record<string, string> = {}) =>
-    sandgate(
-      ['serve', '--sandbox-cidrs=10.0.0.0/8', `--state-dir=${stateDir}`, '--ops=127.0.0.1:0', ...args],
-      { env },
-    );
+  const serve = (...args: string[]) => [
+    'serve',
+    '--sandbox-cidrs=10.0.0.0/8',
+    `--state-dir=${stateDir}`,
+    '--ops=127.0.0.1:0',
+    ...args,
+  ];
+
+  it('refuses to start without a key, as a process with exit code 2', async () => {
+    expect(await sandgate(serve('--admin=127.0.0.1:0'))).toMatchObject({
+      code: 2,
+      stdout: '',
+      stderr: expect.stringContaining('SANDGATE_ADMIN_KEYS'),
+    });
+  });
 
   it.each(['127.0.0.1:0', '[::1]:0', '0.0.0.0:0', 'localhost:7001'])(
     'refuses to start on %s without a key',
     async (at) => {
-      const ran = await serve([`--admin=${at}`]);
+      const ran = await sandgateInside(serve(`--admin=${at}`));
       expect(ran.code).toBe(2);
       expect(ran.stderr).toContain('SANDGATE_ADMIN_KEYS');
       expect(ran.stdout).toBe('');
@@ -43,25 +84,20 @@ describe('E2: the policy API on TCP', () => {
   );
 
   it('refuses to start with a key that could be guessed, and does not print it', async () => {
-    const ran = await serve(['--admin=127.0.0.1:0'], { SANDGATE_ADMIN_KEYS: `${KEY},hunter2` });
+    const keys = { SANDGATE_ADMIN_KEYS: `${KEY},hunter2` };
+    const ran = await sandgateInside(serve('--admin=127.0.0.1:0'), keys);
     expect(ran.code).toBe(2);
     expect(ran.stderr).toContain('32 to 512');
     expect(ran.stderr).not.toContain('hunter2');
   });
 
   it('takes no key as an argument', async () => {
-    const ran = await serve(['--admin=127.0.0.1:0', `--admin-keys=${KEY}`]);
+    const ran = await sandgateInside(serve('--admin=127.0.0.1:0', `--admin-keys=${KEY}`));
     expect(ran.code).toBe(2);
   });
 });
 
 describe('E2: a web page that reaches the API', () => {
-  let api: RunningApi;
-  beforeAll(async () => {
-    api = await startApi({ admin: '127.0.0.1:0' }, [KEY]);
-  });
-  afterAll(() => api?.stop());
-
   it('by a name of its own (DNS rebinding) is refused, even with a key', async () => {
     const port = api.gate.admin!.split(':')[1];
     const refused = await api.ask({ headers: { host: `rebound.example:${port}` } });
@@ -176,5 +212,11 @@ describe('E3: writes over the API', () => {
     expect([200, 'ECONNREFUSED', 'ENOENT', 'ECONNRESET']).toContain(status);
     socket.destroy();
     expect(await gate.exited).toBe(0);
+  });
+});
+
+describe('E2: connections to the policy API', () => {
+  it('that dribble a head or a body are answered 408 and ended, as are those to the ops listener', async () => {
+    for (const answer of await dribbled) expect(answer).toMatch(/^HTTP\/1\.1 408 /);
   });
 });

@@ -1,7 +1,8 @@
-import { connect, type Socket } from 'node:net';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import type { Asked } from '../admin/client.ts';
 import { KEY, policy, type RunningApi, startApi } from '../admin/running-api.ts';
+import { PATIENCE } from '../stack/patience.ts';
+import { hold } from './held-connection.ts';
 
 let api: RunningApi;
 let port: number;
@@ -17,19 +18,6 @@ const TOKENS = '/v1/policies/sbx/tokens';
 /** 64 hex characters: what a token looks like, and a digest. */
 const SECRET = 'a1b2c3d4'.repeat(8);
 
-/** Opens a connection that writes these bytes and never closes its own side. */
-function hold(at: number, bytes: string): Promise<Socket> {
-  return new Promise((resolve) => {
-    const socket = connect({ port: at, host: '127.0.0.1', allowHalfOpen: true });
-    socket.on('error', () => {});
-    socket.resume();
-    socket.once('connect', () => {
-      socket.write(bytes, 'latin1');
-      resolve(socket);
-    });
-  });
-}
-
 describe('E2: connections to the policy API', () => {
   it('that send rubbish and never close do not keep others out', async () => {
     const { ops } = api.gate;
@@ -40,31 +28,9 @@ describe('E2: connections to the policy API', () => {
     await vi.waitFor(async () => {
       expect((await api.ask({})).status).toBe(200);
       expect((await fetch(ready)).status).toBe(200);
-    }, 20_000);
+    }, PATIENCE);
     for (const socket of held) socket.destroy();
   });
-
-  it('that dribble a head or a body are answered 408 and ended, as are those to the ops listener', async () => {
-    const head = (lines: string[]) => lines.join('\r\n');
-    const authorized = [`Host: ${api.gate.admin}`, `Authorization: Bearer ${KEY}`];
-    const post = ['POST /v1/policies HTTP/1.1', ...authorized, 'Content-Type: application/json'];
-    const ended = async (at: number, bytes: string) => {
-      const socket = await hold(at, bytes);
-      let text = '';
-      socket.on('data', (chunk) => {
-        text += String(chunk);
-      });
-      await new Promise((resolve) => socket.once('end', resolve));
-      socket.destroy();
-      return text;
-    };
-    const answers = await Promise.all([
-      ended(port, head(['GET /v1/policies HTTP/1.1', 'X-Slow: '])),
-      ended(port, head([...post, 'Content-Length: 100', '', '['])),
-      ended(api.gate.ops.port, 'GET /readyz HTTP/1.1\r\nX-Slow: '),
-    ]);
-    for (const answer of answers) expect(answer).toMatch(/^HTTP\/1\.1 408 /);
-  }, 30_000);
 
   it('of a client that sends requests without waiting get one answer each, in order', async () => {
     const ask = (path: string) =>

@@ -84,11 +84,10 @@ describe('F3: a program', () => {
   });
 
   it('that opens a WebSocket is told as JSON', async () => {
-    for (const host of [hostOf(80, 'locked'), hostOf(80, 'nobody'), hostOf(1, 'slow')]) {
-      const refused = await openWebSocket(refusals.scene.stack.http, {
-        host,
-        headers: programs['a WebSocket'],
-      });
+    const hosts = [hostOf(80, 'locked'), hostOf(80, 'nobody'), hostOf(1, 'slow')];
+    const headers = programs['a WebSocket'];
+    const opened = hosts.map((host) => openWebSocket(refusals.scene.stack.http, { host, headers }));
+    for (const refused of await Promise.all(opened)) {
       if (!('status' in refused)) throw new Error('was let in');
       expect(JSON.parse(refused.body)).toMatchObject({ code: refused.status });
     }

@@ -2,20 +2,37 @@ import { PassThrough, Readable } from 'node:stream';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { run } from '../../src/cli/program.ts';
 import type { Explanation } from '../../src/explain/explanation.ts';
-import { type Asked, ask } from '../stack/client.ts';
-import { OTHER_TOKEN, TOKEN } from '../stack/test-stack.ts';
+import { type Answered, type Asked, ask, askHttp2 } from '../stack/client.ts';
+import { OTHER_TOKEN, publicSandbox, TOKEN } from '../stack/test-stack.ts';
 import { type Case, closed, hostAt, ORDER_CASES, OTHER, TARGET_CASES, TITLED, TOKEN_CASES } from './cases.ts';
 import { type Fleet, startFleet } from './fleet.ts';
 import { BROWSER } from './page.ts';
-import { ownHeaders } from './wires.ts';
+import { type SilentListener, startSilentListener } from './silent-listener.ts';
+import { headersOf, ownHeaders } from './wires.ts';
 
 let fleet: Fleet;
+let silent: SilentListener;
+/** What an address that never answers comes to. It takes many seconds, so it is asked before all else. */
+let unanswered: Promise<{ answers: Answered[]; tookMs: number }>;
 
 beforeAll(async () => {
   fleet = await startFleet();
+  silent = await startSilentListener();
+  await fleet.stack.put(publicSandbox('silent'));
+  unanswered = askSilent();
 });
 
-afterAll(() => fleet?.stop());
+afterAll(async () => {
+  await fleet?.stop();
+  silent?.close();
+});
+
+async function askSilent() {
+  const askedAt = performance.now();
+  const asked = { host: hostAt('silent', silent.port) };
+  const answers = await Promise.all([ask(fleet.stack.http, asked), askHttp2(fleet.stack.http, asked)]);
+  return { answers, tookMs: performance.now() - askedAt };
+}
 
 async function explain({ host, method = 'GET', path = '/', headers = {} }: Asked, more: string[] = []) {
   const lines = Object.entries(headers).flatMap(([name, value]) =>
@@ -36,10 +53,22 @@ async function explained(asked: Asked): Promise<Explanation> {
   return JSON.parse(stdout) as Explanation;
 }
 
-/** A request through Envoy, and the same one explained, say the same. */
-async function expectAgreement({ asked }: Case): Promise<void> {
+function expectNoToken({ headers }: Asked, { stdout, stderr }: { stdout: string; stderr: string }): void {
+  const shown = stdout + stderr;
+  const value = [headers?.['e2b-traffic-access-token'] ?? []].flat().join();
+  for (const secret of [TOKEN, OTHER_TOKEN, value.length > 8 ? value : '\0'])
+    expect(shown).not.toContain(secret);
+  expect(shown).not.toMatch(/(?<![0-9a-f.])[0-9a-f]{17,}/);
+}
+
+/** A request through Envoy, and the same one explained, say the same; a token is shown by neither. */
+async function expectAgreement(one: Case): Promise<void> {
+  const { asked } = one;
   fleet.takeArrivals();
-  const [answered, explanation] = [await ask(fleet.stack.http, asked), await explained(asked)];
+  const [answered, told] = [await ask(fleet.stack.http, asked), await explain(asked, ['--json'])];
+  expect(told).toMatchObject({ code: 0, stderr: '' });
+  if (TOKEN_CASES.includes(one)) expectNoToken(asked, told);
+  const explanation = JSON.parse(told.stdout) as Explanation;
   const [arrival, ...more] = fleet.takeArrivals();
   expect(more).toEqual([]);
   if (arrival === undefined) {
@@ -141,15 +170,23 @@ describe('the steps', () => {
   });
 });
 
-it('shows no token in any case of the table, as text or JSON', async () => {
-  for (const { asked } of TOKEN_CASES) {
-    const value = [asked.headers?.['e2b-traffic-access-token'] ?? []].flat().join();
-    for (const more of [[], ['--json']]) {
-      const { stdout, stderr } = await explain(asked, more);
-      const shown = stdout + stderr;
-      for (const secret of [TOKEN, OTHER_TOKEN, value.length > 8 ? value : '\0'])
-        expect(shown).not.toContain(secret);
-      expect(shown).not.toMatch(/(?<![0-9a-f.])[0-9a-f]{17,}/);
-    }
+// As JSON it was looked at above, in each case of the table.
+it.each(TOKEN_CASES.map((one) => [one.name, one] as const))(
+  'shows no token as text: %s',
+  async (_, { asked }) => {
+    expectNoToken(asked, await explain(asked));
+  },
+);
+
+// Last, since it has been asked first.
+it('an address that never answers is a closed port in under 20 s, and everybody else is served meanwhile', async () => {
+  const asked = { host: hostAt('silent', silent.port) };
+  expect((await explained(asked)).decision).toBe('allow');
+  const { answers, tookMs } = await unanswered;
+  expect(tookMs).toBeLessThan(20_000);
+  const expected = closed('silent', silent.port);
+  for (const answered of answers) {
+    expect(answered).toMatchObject({ status: 502, body: expected.body });
+    expect(ownHeaders(answered)).toEqual(headersOf(expected, asked));
   }
 });

@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { askHttp2, askRaw } from '../stack/client.ts';
+import { type Answered, askHttp2, askRaw } from '../stack/client.ts';
 import { hostAt, ID, OTHER, TARGET_CASES, WITH_TOKEN } from './cases.ts';
-import { type Fleet, startFleet } from './fleet.ts';
+import { type Fleet, type FleetArrival, startFleet } from './fleet.ts';
 import { casesOn, expectCase, WIRES } from './wires.ts';
 
 let fleet: Fleet;
@@ -20,8 +20,7 @@ describe('a host that two parsers could read as two', () => {
   const request = (...lines: string[]) =>
     askRaw(fleet.stack.http, [...lines, 'Connection: close', '', ''].join('\r\n'));
 
-  // Envoy keeps a connection that it has refused open for a second: all at once.
-  it.concurrent.each([
+  const refused: readonly [what: string, lines: readonly string[]][] = [
     ['two Host headers', ['GET / HTTP/1.1', `Host: ${hostAt(OTHER)}`, `Host: ${hostAt(ID)}`]],
     ['the same Host header twice', ['GET / HTTP/1.1', `Host: ${hostAt(OTHER)}`, `Host: ${hostAt(OTHER)}`]],
     ['no Host', ['GET / HTTP/1.1']],
@@ -34,16 +33,32 @@ describe('a host that two parsers could read as two', () => {
     ['a control character in it', ['GET / HTTP/1.1', `Host: ${hostAt(OTHER)}\x01`]],
     ['a character beyond ASCII in it', ['GET / HTTP/1.1', `Host: 8080-${OTHER}\xe9.e2b.app`]],
     ['a full-width digit in it', ['GET / HTTP/1.1', `Host: \xef\xbc\x988080-${OTHER}.e2b.app`]],
-  ])('is a 400 and reaches nobody: %s', async (_, lines) => {
-    expect(await request(...lines)).toMatch(/^HTTP\/1\.1 400 /);
-    expect(fleet.takeArrivals()).toEqual([]);
+  ];
+  let answers: string[];
+  let overHttp2: Answered;
+  let arrivals: FleetArrival[];
+  // All at once: Envoy keeps a connection that it has refused open for a second.
+  beforeAll(async () => {
+    fleet.takeArrivals();
+    const host = `${hostAt(OTHER)}@${hostAt(ID)}`;
+    [answers, overHttp2] = await Promise.all([
+      Promise.all(refused.map(([, lines]) => request(...lines))),
+      askHttp2(fleet.stack.http, { host }),
+    ]);
+    arrivals = fleet.takeArrivals();
   });
 
-  it('is refused over HTTP/2 too, with a user before it', async () => {
-    const { status } = await askHttp2(fleet.stack.http, { host: `${hostAt(OTHER)}@${hostAt(ID)}` });
+  it.each(refused.map(([what], index) => [what, index] as const))('is a 400: %s', (_, index) => {
+    expect(answers[index]).toMatch(/^HTTP\/1\.1 400 /);
+  });
+
+  it('is refused over HTTP/2 too, with a user before it', () => {
     // Envoy resets such a stream and gives no answer.
-    expect([0, 400]).toContain(status);
-    expect(fleet.takeArrivals()).toEqual([]);
+    expect([0, 400]).toContain(overHttp2.status);
+  });
+
+  it('reaches nobody', () => {
+    expect(arrivals).toEqual([]);
   });
 
   it('is the one of the request target where that is absolute', async () => {
