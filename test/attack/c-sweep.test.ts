@@ -1,4 +1,5 @@
 import { readFileSync } from 'node:fs';
+import { createServer } from 'node:net';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { ask } from '../stack/client.ts';
 import { LONG } from '../stack/long.ts';
@@ -33,6 +34,8 @@ const PORTS = LONG ? 65_535 : 3000;
 const MORE_PORTS = LONG ? 2000 : 600;
 const AGENT_PORTS = LONG ? 3000 : 600;
 const LOCKED_PORTS = LONG ? 5000 : 2600;
+/** Where no privilege is needed to listen. */
+const FIRST_LOCKED_PORT = 20_000;
 const WITH_TOKEN = { 'e2b-traffic-access-token': TOKEN };
 
 const megabytes = (pid: number | string) =>
@@ -47,6 +50,22 @@ const dialledMoreThan = (sandbox: Sandbox, count: number) =>
 /** What the budget allows since then: a slow machine, or the long form, takes more than its minute. */
 const inBudget = (aMinute: number, since: number) =>
   aMinute * (1 + Math.floor((performance.now() - since) / 60_000));
+
+/** Takes each connection on these ports and ends it at once; a port for which there is no descriptor left stays closed. */
+async function listenOn(address: string, ports: Iterable<number>): Promise<() => void> {
+  const servers = await Promise.all(
+    Array.from(ports, async (port) => {
+      const server = createServer((socket) => socket.destroy());
+      await new Promise((resolve) =>
+        server.once('error', resolve).listen(port, address, () => resolve(port)),
+      );
+      return server;
+    }),
+  );
+  return () => {
+    for (const server of servers) server.close();
+  };
+}
 
 describe('C10: one client that asks for every port of one sandbox', () => {
   it('reaches 256 of a public one, and memory does not grow with the rest', async () => {
@@ -97,11 +116,15 @@ describe('C10: one client that asks for every port of one sandbox', () => {
   });
 
   it('reaches 2,048 of a restricted one with the token, and none without', async () => {
-    const without = await sweep(scene.stack.http, 'locked', range(1, LOCKED_PORTS), 4);
+    const ports = () => range(FIRST_LOCKED_PORT, FIRST_LOCKED_PORT + LOCKED_PORTS - 1);
+    // A closed port is dialled thirteen times, which takes long, and counts no more than one that takes the connection.
+    const close = LONG ? undefined : await listenOn(locked.address, ports());
+    const without = await sweep(scene.stack.http, 'locked', ports(), 4);
     expect([...without]).toEqual([[403, LOCKED_PORTS]]);
     expect(dialled(locked)).toBe(0);
     const since = performance.now();
-    await sweep(scene.stack.http, 'locked', range(1, LOCKED_PORTS), 25, WITH_TOKEN);
+    await sweep(scene.stack.http, 'locked', ports(), LONG ? 25 : 4, WITH_TOKEN);
+    close?.();
     await dialledMoreThan(locked, PUBLIC_PORTS);
     expect(dialled(locked)).toBeLessThanOrEqual(inBudget(RESTRICTED_PORTS, since));
     console.info(`resident MB after 2,048 destinations ${JSON.stringify(memory())}`);
