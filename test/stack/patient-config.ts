@@ -3,6 +3,8 @@ import { loadBundledConfig } from '../../src/envoy/bundled-config.ts';
 /** How Envoy's bounds on its gates are written in the bundled config, and what stands there for a test. */
 const BOUNDS: readonly [what: string, bundled: RegExp, patient: string][] = [
   ['a Check', /(cluster_name: gate,[^\n]*\n\s+timeout:) 1s/, '20s'],
+  // Envoy makes it the bound of each try as well.
+  ['the pause before another try of a Check', /(base_interval: 0\.025s, max_interval:) 0\.4s/, '20s'],
   ['a connection to a gate', /(lb_policy: LEAST_REQUEST\n\s+connect_timeout:) 0\.25s/, '10s'],
   ['a health check', /(health_checks:\n\s+- timeout:) 0\.5s/, '10s'],
 ];
