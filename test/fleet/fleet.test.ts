@@ -13,6 +13,8 @@ import { type Recorder, startRecorder } from '../stack/recorder.ts';
 import { hostOf, publicSandbox } from '../stack/test-stack.ts';
 
 const PROCESSES = 2;
+/** Each look asks the supervisor, which asks every gate. */
+const LOOKS = { ...PATIENCE, interval: 50 };
 /** Each gate at least once. */
 const KILLS = LONG ? 4 : PROCESSES;
 const SIGHUPS = LONG ? 3 : 1;
@@ -76,7 +78,7 @@ const pidOf = async (n: number) => (await readiness()).parts[`gate ${n}`]?.pid a
 const allUp = () =>
   vi.waitFor(
     async () => expect(Object.values((await readiness()).parts).every(({ ok }) => ok)).toBe(true),
-    PATIENCE,
+    LOOKS,
   );
 const pids = async () => Promise.all(Array.from({ length: PROCESSES }, (_, n) => pidOf(n)));
 const metric = async (name: string) => {
@@ -133,7 +135,7 @@ describe('several gate processes', () => {
         process.kill((await pidOf(kills % PROCESSES))!, 'SIGKILL');
         await vi.waitFor(
           async () => expect((await readiness()).parts[`gate ${kills % PROCESSES}`]?.ok).toBe(false),
-          PATIENCE,
+          LOOKS,
         );
       }
       await allUp();
@@ -166,9 +168,9 @@ describe('several gate processes', () => {
       await vi.waitFor(async () => {
         pid = await pidOf(1);
         expect(pid).toBeDefined();
-      }, PATIENCE);
+      }, LOOKS);
       process.kill(pid!, 'SIGKILL');
-      await vi.waitFor(async () => expect(await pidOf(1)).not.toBe(pid), PATIENCE);
+      await vi.waitFor(async () => expect(await pidOf(1)).not.toBe(pid), LOOKS);
     }
     expectHardlyAnyFailed(await running.stop());
     expect((await readiness()).status).toBe(200);
@@ -179,52 +181,6 @@ describe('several gate processes', () => {
     await expect(startFleet(flags)).rejects.toThrow(/gate-0\.sock is in use by a running process/);
     expect(liveGates(flags['state-dir'])).toEqual([]);
   });
-
-  it('answer what is open on SIGTERM, and leave nothing behind', async () => {
-    const running = load();
-    await settled(running.outcomes, 50);
-    await running.stop();
-    fleet.signal('SIGTERM');
-    expect(await fleet.exited).toBe(0);
-    expect(readRuns(stack.stateDir)).toEqual([]);
-    expect(readdirSync(join(stack.stateDir, 'check'))).toEqual([]);
-    expect(tally(running.outcomes)).toEqual({ 200: running.outcomes.length });
-  });
-
-  it('that cannot start are tried again ever more slowly, and say so', async () => {
-    const database = join(stack.stateDir, 'policies.db');
-    const folder = join(stack.stateDir, 'check');
-    expect(existsSync(database)).toBe(true);
-    // A folder where a socket must be: each start of that gate fails.
-    renameSync(folder, `${folder}.away`);
-    writeFileSync(folder, '');
-    process.kill((await pidOf(1))!, 'SIGKILL');
-    await vi.waitFor(
-      async () => expect(await metric('sandgate_process_restarts_total')).toBeGreaterThan(2),
-      PATIENCE,
-    );
-    const { status, parts } = await readiness();
-    expect(status).toBe(200);
-    expect(parts['gate 1']).toMatchObject({ ok: false, reason: 'a gate did not start (exit code 1)' });
-    expect(await metric('sandgate_process_up')).toBe(PROCESSES - 1);
-    rmSync(folder);
-    renameSync(`${folder}.away`, folder);
-    await vi.waitFor(async () => expect(await metric('sandgate_process_up')).toBe(PROCESSES), PATIENCE);
-    fleet.signal('SIGTERM');
-    expect(await fleet.exited).toBe(0);
-  }, 120_000);
-
-  it('are cut off by a second SIGTERM', async () => {
-    fleet.signal('SIGTERM');
-    await vi.waitFor(() => expect(fleet.log()).toContain('gate_draining'), PATIENCE);
-    // What comes within half a second is the same wish, twice.
-    await vi.waitFor(() => {
-      fleet.signal('SIGTERM');
-      expect(liveGates(stack.stateDir)).toEqual([]);
-    }, PATIENCE);
-    // The last of these signals may reach a process that has already taken its handlers down.
-    expect([0, 'SIGTERM']).toContain(await fleet.exited);
-  }, 60_000);
 
   it('end by themselves when their supervisor is killed, or make way for the next one', async () => {
     await fleet.end();
@@ -242,7 +198,51 @@ describe('several gate processes', () => {
         .sort(),
     ).toEqual([...now].sort());
     await stack.waitForGates(PROCESSES);
-    fleet.signal('SIGTERM');
-    await fleet.exited;
   }, 120_000);
+
+  it('that cannot start are tried again ever more slowly, and say so', async () => {
+    const database = join(stack.stateDir, 'policies.db');
+    const folder = join(stack.stateDir, 'check');
+    expect(existsSync(database)).toBe(true);
+    // A folder where a socket must be: each start of that gate fails.
+    renameSync(folder, `${folder}.away`);
+    writeFileSync(folder, '');
+    process.kill((await pidOf(1))!, 'SIGKILL');
+    await vi.waitFor(
+      async () => expect(await metric('sandgate_process_restarts_total')).toBeGreaterThan(2),
+      LOOKS,
+    );
+    const { status, parts } = await readiness();
+    expect(status).toBe(200);
+    expect(parts['gate 1']).toMatchObject({ ok: false, reason: 'a gate did not start (exit code 1)' });
+    expect(await metric('sandgate_process_up')).toBe(PROCESSES - 1);
+    rmSync(folder);
+    renameSync(`${folder}.away`, folder);
+    await vi.waitFor(async () => expect(await metric('sandgate_process_up')).toBe(PROCESSES), LOOKS);
+    fleet.signal('SIGTERM');
+    expect(await fleet.exited).toBe(0);
+  }, 120_000);
+
+  it('answer what is open on SIGTERM, and leave nothing behind', async () => {
+    const running = load();
+    await settled(running.outcomes, 50);
+    await running.stop();
+    fleet.signal('SIGTERM');
+    expect(await fleet.exited).toBe(0);
+    expect(readRuns(stack.stateDir)).toEqual([]);
+    expect(readdirSync(join(stack.stateDir, 'check'))).toEqual([]);
+    expect(tally(running.outcomes)).toEqual({ 200: running.outcomes.length });
+  });
+
+  it('are cut off by a second SIGTERM', async () => {
+    fleet.signal('SIGTERM');
+    await vi.waitFor(() => expect(fleet.log()).toContain('gate_draining'), PATIENCE);
+    // What comes within half a second is the same wish, twice.
+    await vi.waitFor(() => {
+      fleet.signal('SIGTERM');
+      expect(liveGates(stack.stateDir)).toEqual([]);
+    }, PATIENCE);
+    // The last of these signals may reach a process that has already taken its handlers down.
+    expect([0, 'SIGTERM']).toContain(await fleet.exited);
+  }, 60_000);
 });
