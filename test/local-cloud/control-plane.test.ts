@@ -3,7 +3,7 @@ import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { trafficToken } from '../../local-cloud/tokens.ts';
-import { eventually } from '../eventually.ts';
+import { eventually } from '../stack/eventually.ts';
 import { type LocalStack, startLocalStack } from './local-stack.ts';
 
 let stack: LocalStack;

@@ -2,8 +2,8 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { isAlive, type ProcessIdentity } from '../../src/server/process-identity.ts';
-import { eventually } from '../eventually.ts';
-import { LONG } from '../long.ts';
+import { eventually } from '../stack/eventually.ts';
+import { LONG } from '../stack/long.ts';
 import { type LocalStack, startLocalStack } from './local-stack.ts';
 import { remains } from './stand-in/remains.ts';
 

@@ -3,7 +3,7 @@ import { Code } from '@connectrpc/connect';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { FileType } from '../../../local-cloud/agent/gen/filesystem/filesystem_pb.ts';
 import type { StreamInputRequestSchema } from '../../../local-cloud/agent/gen/process/process_pb.ts';
-import { eventually } from '../../eventually.ts';
+import { eventually } from '../../stack/eventually.ts';
 import { type AgentProcess, startAgentProcess } from './agent-process.ts';
 import { clients, collect, headers, shell } from './connect-clients.ts';
 

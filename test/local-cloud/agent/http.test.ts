@@ -3,7 +3,7 @@ import { readdirSync, readFileSync, readlinkSync, writeFileSync } from 'node:fs'
 import { connect } from 'node:net';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { eventually } from '../../eventually.ts';
+import { eventually } from '../../stack/eventually.ts';
 import { type AgentProcess, INIT_KEY, startAgentProcess, TOKEN } from './agent-process.ts';
 
 interface Refusal {

@@ -9,8 +9,8 @@ import { createConnectTransport } from '@connectrpc/connect-node';
 import { describe, expect, it } from 'vitest';
 import { Process } from '../../../local-cloud/agent/gen/process/process_pb.ts';
 import { PACKAGE_ROOT } from '../../../src/package-root.ts';
-import { eventually } from '../../eventually.ts';
 import { runProgram } from '../../stack/command.ts';
+import { eventually } from '../../stack/eventually.ts';
 import { type AgentProcess, startAgentProcess, TOKEN } from './agent-process.ts';
 
 const MAIN = join(PACKAGE_ROOT, 'dist', 'local-cloud', 'agent', 'main.js');

@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { eventually } from '../../eventually.ts';
+import { eventually } from '../../stack/eventually.ts';
 import { startSdkSandbox } from './stub-control-plane.ts';
 
 describe("E2B's JavaScript SDK 2.51.0, unmodified: commands", () => {

@@ -2,8 +2,8 @@ import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { identify } from '../../../src/server/process-identity.ts';
-import { eventually } from '../../eventually.ts';
 import { describeWith, PLAIN_USER } from '../../machine.ts';
+import { eventually } from '../../stack/eventually.ts';
 import { type Cloud, makeState, removeState, startCloud } from '../stand-in/cloud.ts';
 import { namespacesOf, remains } from '../stand-in/remains.ts';
 

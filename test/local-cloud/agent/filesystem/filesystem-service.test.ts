@@ -1,7 +1,7 @@
 import { Code, type ConnectError } from '@connectrpc/connect';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { FileType } from '../../../../local-cloud/agent/gen/filesystem/filesystem_pb.ts';
-import { eventually } from '../../../eventually.ts';
+import { eventually } from '../../../stack/eventually.ts';
 import { type AgentProcess, startAgentProcess } from '../agent-process.ts';
 import { clients, headers } from '../connect-clients.ts';
 

@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { type PortBridge, startPortBridge } from '../../../../local-cloud/agent/port-bridge/port-bridge.ts';
-import { eventually } from '../../../eventually.ts';
+import { eventually } from '../../../stack/eventually.ts';
 
 /** All until the end; unlike a stream consumer it leaves the socket open for writing. */
 function text(socket: Socket): Promise<string> {

@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs';
 import { Code } from '@connectrpc/connect';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { ProcessEvent } from '../../../../local-cloud/agent/gen/process/process_pb.ts';
-import { eventually } from '../../../eventually.ts';
+import { eventually } from '../../../stack/eventually.ts';
 import { type AgentProcess, startAgentProcess } from '../agent-process.ts';
 import { clients, collect, headers, pidOf, shell, startScript } from '../connect-clients.ts';
 
