@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { envoyBinary } from '../envoy-binary.ts';
 import { sandgate } from '../stack/command.ts';
+import { inProcess } from './in-process.ts';
 
 let dir: string;
 beforeEach(() => {
@@ -11,13 +12,13 @@ beforeEach(() => {
 });
 afterEach(() => rmSync(dir, { recursive: true, force: true }));
 
-const check = (args: string[], env: Record<string, string> = {}) =>
-  sandgate(['check-config', ...args, '--state-dir', dir], { env });
+const check = (args: string[], env: Record<string, string> = {}, how: typeof inProcess = inProcess) =>
+  how(['check-config', ...args, '--state-dir', dir], { env });
 
 describe('sandgate check-config', () => {
   it('shows each setting and where it is from, validates with the real Envoy, and makes nothing', async () => {
     const env = { SANDGATE_DOMAINS: 'a.example', SANDGATE_ENVOY: envoyBinary() };
-    const told = await check(['dev', '--gates', '3', '--json'], env);
+    const told = await check(['dev', '--gates', '3', '--json'], env, sandgate);
     expect(told).toMatchObject({ code: 0, stderr: '' });
     const { settings, faults, findings } = JSON.parse(told.stdout);
     expect(faults).toEqual([]);

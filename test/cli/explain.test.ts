@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { sandgate } from '../stack/command.ts';
 import { digestOf, OTHER_TOKEN, restricted, TOKEN } from '../stack/test-stack.ts';
+import { inProcess } from './in-process.ts';
 
 const HOST = '8080-sbx1.e2b.localhost';
 const URL_OF_IT = `http://${HOST}:80/a?secret=1`;
@@ -11,20 +12,22 @@ let stateDir: string;
 
 beforeAll(async () => {
   stateDir = mkdtempSync(join(tmpdir(), 'sandgate-explain-'));
-  const put = await sandgate(['policy', 'put', '--state-dir', stateDir, '-'], {
+  const put = await inProcess(['policy', 'put', '--state-dir', stateDir, '-'], {
     input: JSON.stringify(restricted('sbx1')),
   });
   expect(put.code).toBe(0);
 });
 afterAll(() => rmSync(stateDir, { recursive: true, force: true }));
 
-const explain = (args: string[], input?: string) =>
-  sandgate(['explain', ...args, '--state-dir', stateDir], { input });
+const explain = (args: string[], input?: string, how: typeof inProcess = inProcess) =>
+  how(['explain', ...args, '--state-dir', stateDir], { input });
 
 describe('sandgate explain', () => {
   it('takes a token from standard input, with or without a line end, and never shows it', async () => {
-    for (const input of [TOKEN, `${TOKEN}\n`, `${TOKEN}\r\n`]) {
-      const told = await explain([URL_OF_IT, '--token-stdin'], input);
+    const inputs = [TOKEN, `${TOKEN}\n`, `${TOKEN}\r\n`];
+    for (const told of await Promise.all(
+      inputs.map((input) => explain([URL_OF_IT, '--token-stdin'], input, sandgate)),
+    )) {
       expect(told).toMatchObject({ code: 0, stderr: '' });
       expect(told.stdout).toMatch(/^ALLOWED {4}GET 8080-sbx1\.e2b\.localhost\/a\n/);
       expect(told.stdout).toContain('token default matches');
@@ -80,7 +83,7 @@ describe('sandgate explain', () => {
   it('exits 1 where the store cannot be read', async () => {
     const dir = mkdtempSync(join(tmpdir(), 'sandgate-explain-'));
     writeFileSync(join(dir, 'policies.db'), 'this is no database, '.repeat(500));
-    const told = await sandgate(['explain', URL_OF_IT, '--state-dir', dir]);
+    const told = await inProcess(['explain', URL_OF_IT, '--state-dir', dir]);
     rmSync(dir, { recursive: true, force: true });
     expect(told).toMatchObject({ code: 1, stdout: '' });
     expect(told.stderr).toContain('STORE_CORRUPT');

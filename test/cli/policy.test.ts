@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { sandgate } from '../stack/command.ts';
 import { digestOf, restricted, startTestStack, type TestStack, TOKEN } from '../stack/test-stack.ts';
+import { inProcess } from './in-process.ts';
 
 let stack: TestStack;
 beforeAll(async () => {
@@ -11,16 +12,16 @@ beforeAll(async () => {
 });
 afterAll(() => stack?.stop());
 
-const policy = (args: string[], input?: unknown) =>
-  sandgate(['policy', ...args, '--state-dir', stack.stateDir], {
+const policy = (args: string[], input?: unknown, how: typeof inProcess = inProcess) =>
+  how(['policy', ...args, '--state-dir', stack.stateDir], {
     input: typeof input === 'string' ? input : JSON.stringify(input),
   });
 
 describe('sandgate policy', () => {
   it('puts a record, in force when it returns, and gives it back', async () => {
-    const put = await policy(['put', '-'], restricted('cli1'));
+    const put = await policy(['put', '-'], restricted('cli1'), sandgate);
     expect(put).toMatchObject({ code: 0, stdout: 'put cli1: in force at 1 gate\n' });
-    const got = await policy(['get', 'cli1']);
+    const got = await policy(['get', 'cli1'], undefined, sandgate);
     expect(JSON.parse(got.stdout)).toMatchObject({
       sandboxId: 'cli1',
       access: { tokens: [{ id: 'default', sha256: digestOf(TOKEN) }] },
@@ -76,9 +77,9 @@ describe('sandgate policy', () => {
 
   it('lists one JSON array, and deletes', async () => {
     await policy(['put', '-'], restricted('cli5'));
-    const listed = JSON.parse((await policy(['list', '--json'])).stdout);
+    const listed = JSON.parse((await policy(['list', '--json'], undefined, sandgate)).stdout);
     expect(listed.map((record: { sandboxId: string }) => record.sandboxId)).toContain('cli5');
-    expect((await policy(['delete', 'cli5'])).code).toBe(0);
+    expect((await policy(['delete', 'cli5'], undefined, sandgate)).code).toBe(0);
     const unknown = await policy(['delete', 'cli5']);
     expect(unknown).toMatchObject({ code: 1 });
     expect(unknown.stderr).toContain('SANDBOX_UNKNOWN');
@@ -88,9 +89,9 @@ describe('sandgate policy', () => {
 describe('sandgate', () => {
   it('exits 2 when it is asked wrongly, and 0 for help', async () => {
     expect((await sandgate(['policy', 'put'])).code).toBe(2);
-    expect((await sandgate(['serve', '--nope'])).code).toBe(2);
+    expect((await inProcess(['serve', '--nope'])).code).toBe(2);
     for (const command of [[], ['serve'], ['dev'], ['policy'], ['policy', 'put'], ['envoy', 'config']]) {
-      const help = await sandgate([...command, '--help']);
+      const help = await inProcess([...command, '--help']);
       expect(help.code).toBe(0);
       expect(help.stdout).toContain('Usage: sandgate');
     }
@@ -109,16 +110,18 @@ describe('sandgate', () => {
         sandgate(['serve', '--state-dir', stateDir, '--ops', ops, '--sandbox-cidrs', '127.0.0.0/8']);
       const garbage = 'this is no database, '.repeat(500);
       writeFileSync(join(dir, 'policies.db'), garbage);
-      const corrupt = await serve(dir);
+      const [corrupt, busy, unusable] = await Promise.all([
+        serve(dir),
+        serve(join(dir, 'other'), `127.0.0.1:${stack.gate.ops.port}`),
+        serve(join(dir, 'policies.db', 'inside')),
+      ]);
       expect(corrupt).toMatchObject({ code: 1 });
       expect(corrupt.stderr).toMatch(/^sandgate: .*STORE_CORRUPT.*remedy: .*\n$/);
       expect(readFileSync(join(dir, 'policies.db'), 'utf8')).toBe(garbage);
 
-      const busy = await serve(join(dir, 'other'), `127.0.0.1:${stack.gate.ops.port}`);
       expect(busy.code).toBe(1);
       expect(busy.stderr).toMatch(/sandgate: .*ADDRESS_IN_USE.*SANDGATE_OPS/);
 
-      const unusable = await serve(join(dir, 'policies.db', 'inside'));
       expect(unusable.code).toBe(1);
       expect(unusable.stderr).toMatch(/sandgate: .*STATE_UNUSABLE.*remedy: /);
     } finally {

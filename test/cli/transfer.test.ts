@@ -43,7 +43,7 @@ describe.each([
   beforeAll(async () => {
     from = makeStateFolder();
     to = makeStateFolder();
-    for (const state of gates > 0 ? [from, to] : []) await state.startGate();
+    await Promise.all((gates > 0 ? [from, to] : []).map((state) => state.startGate()));
   });
   afterAll(async () => {
     await from?.remove();
@@ -198,8 +198,8 @@ describe('policy export', () => {
     try {
       const file = join(state.path, 'old.jsonl');
       writeFileSync(file, 'old');
-      await state.run(['policy', 'put', '-'], { input: JSON.stringify(restricted('one')) });
-      const refused = await state.run(['policy', 'export', join(state.path, 'no', 'folder.jsonl')]);
+      await state.ask(['policy', 'put', '-'], JSON.stringify(restricted('one')));
+      const refused = await state.ask(['policy', 'export', join(state.path, 'no', 'folder.jsonl')]);
       expect(refused).toMatchObject({ code: 1, stderr: expect.stringContaining('STATE_UNUSABLE') });
       expect(await state.json(['policy', 'export', file])).toMatchObject({
         count: 1,
@@ -218,12 +218,12 @@ describe('policy export', () => {
   it('leaves out a record that is not whole, names it, and exits 1', async () => {
     const state = makeStateFolder();
     try {
-      await state.run(['policy', 'put', '-'], { input: JSON.stringify(many(3)) });
+      await state.ask(['policy', 'put', '-'], JSON.stringify(many(3)));
       const { default: Database } = await import('libsql');
       const db = new Database(join(state.path, 'policies.db'));
       db.prepare("UPDATE policies SET record = '{' WHERE id = ?").run(numbered(1));
       db.close();
-      const exported = await state.run(['policy', 'export']);
+      const exported = await state.ask(['policy', 'export']);
       expect(exported.code).toBe(1);
       expect(exported.stderr).toContain(`left out, since they are not whole: ${numbered(1)}`);
       expect(exported.stdout.trim().split('\n')).toHaveLength(3);

@@ -3,8 +3,8 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { identify } from '../../src/server/process-identity.ts';
 import type { GateRun } from '../../src/server/run-file.ts';
-import { sandgate } from '../stack/command.ts';
 import { restricted } from '../stack/test-stack.ts';
+import { inProcess } from './in-process.ts';
 import { makeStateFolder, type StateFolder } from './state-folder.ts';
 
 const KEY = 'k'.repeat(40);
@@ -16,7 +16,7 @@ beforeEach(() => {
 });
 afterEach(() => state.remove());
 
-const put = (...args: string[]) => state.run(['policy', 'put', '-', ...args], { input: RECORD });
+const put = (...args: string[]) => state.ask(['policy', 'put', '-', ...args], RECORD);
 const runFile = (pid: number): GateRun =>
   JSON.parse(readFileSync(join(state.path, 'run', `${pid}.json`), 'utf8'));
 
@@ -41,12 +41,12 @@ function pretendGate(admin?: string): void {
 
 describe('the way to the policies', () => {
   it('is the store where no gate runs, and it is said, on stderr alone', async () => {
-    expect(await put()).toMatchObject({
+    expect(await state.run(['policy', 'put', '-'], { input: RECORD })).toMatchObject({
       code: 0,
       stdout: 'put way1: written; no gate runs on this state folder\n',
       stderr: `sandgate: straight to the store: no gate runs on ${state.path}\n`,
     });
-    expect(await state.json(['policy', 'put', '-'], { input: RECORD })).toMatchObject({
+    expect(await state.json(['policy', 'put', '-'], RECORD)).toMatchObject({
       via: { kind: 'store', stateDir: state.path, gates: 0 },
     });
     const listed = await state.run(['policy', 'list', '--json']);
@@ -56,7 +56,7 @@ describe('the way to the policies', () => {
 
   it('is the store where the gates offer no policy API', async () => {
     pretendGate();
-    expect((await state.run(['policy', 'put', '-'], { input: RECORD })).code).toBe(0);
+    expect((await put()).code).toBe(0);
     const got = await state.ask(['policy', 'list']);
     expect(got.stderr).toBe(
       `sandgate: straight to the store: no gate with a policy API runs on ${state.path}\n`,
@@ -65,7 +65,7 @@ describe('the way to the policies', () => {
 
   it('is nothing, and nothing is made, where there is no store to read', async () => {
     const elsewhere = join(state.path, 'nowhere');
-    const got = await sandgate(['policy', 'list', '--state-dir', elsewhere]);
+    const got = await inProcess(['policy', 'list', '--state-dir', elsewhere]);
     expect(got).toMatchObject({ code: 1, stderr: expect.stringContaining(`no policies in ${elsewhere}`) });
     expect(existsSync(elsewhere)).toBe(false);
   });
@@ -77,15 +77,15 @@ describe('the way to the policies', () => {
       { args: [], env: { SANDGATE_SANDBOX_CIDRS: '10.0.0.0/8' }, names: 'SANDGATE_SANDBOX_CIDRS' },
     ];
     for (const { args, env, names } of said) {
-      const got = await state.run(['policy', 'delete', 'way1', ...args], { env });
+      const got = await state.ask(['policy', 'delete', 'way1', ...args], '', env);
       expect(got.code).toBe(2);
       expect(got.stderr).toContain(`with another ${names}`);
     }
-    expect((await state.run(['policy', 'list', '--store', 'embedded'])).stderr).not.toContain('another');
+    expect((await state.ask(['policy', 'list', '--store', 'embedded'])).stderr).not.toContain('another');
   });
 
   it('is a gate that answers: past one that is frozen, and past none at all', async () => {
-    const [first, second] = [await state.startGate(), await state.startGate()];
+    const [first, second] = await Promise.all([state.startGate(), state.startGate()]);
     expect((await put()).stderr).toMatch(
       new RegExp(`^sandgate: via the gate with pid (${first.pid}|${second.pid})\n$`),
     );
@@ -118,21 +118,19 @@ describe('the way to the policies', () => {
     const gate = await state.startGate();
     const { admin } = runFile(gate.pid);
     const elsewhere = makeStateFolder();
-    const byFlag = await elsewhere.run(['policy', 'put', '-', '--api', admin!], { input: RECORD });
+    const byFlag = await elsewhere.ask(['policy', 'put', '-', '--api', admin!], RECORD);
     expect(byFlag).toMatchObject({ code: 0, stderr: `sandgate: via the policy API at ${admin}\n` });
     const env = { SANDGATE_API: admin! };
-    const minted = await elsewhere.json(['token', 'mint', 'way1'], { env });
+    const minted = await elsewhere.json(['token', 'mint', 'way1'], '', env);
     expect(minted).toMatchObject({ via: { kind: 'api', api: admin }, inForce: true });
-    const imported = await elsewhere.run(['policy', 'import', '-', '--no-verify'], {
-      env,
-      input: `${RECORD}\n`,
-    });
+    const imported = await elsewhere.ask(['policy', 'import', '-', '--no-verify'], `${RECORD}\n`, env);
     expect(imported).toMatchObject({ code: 0 });
     const beyond = JSON.stringify(restricted('far', { runtime: { route: { address: '10.9.9.9' } } }));
-    const refused = await elsewhere.run(['policy', 'import', '-', '--no-verify'], {
+    const refused = await elsewhere.ask(
+      ['policy', 'import', '-', '--no-verify'],
+      `${RECORD}\n${beyond}\n`,
       env,
-      input: `${RECORD}\n${beyond}\n`,
-    });
+    );
     expect(refused.stderr).toMatch(/line 2.*runtime\.route\.address lies outside/s);
     await elsewhere.remove();
   });
@@ -153,7 +151,7 @@ describe('the way to the policies', () => {
     });
     expect(byEnv.code).toBe(0);
     for (const env of [{}, { SANDGATE_ADMIN_KEY: 'wrong'.repeat(10) }]) {
-      const refused = await state.run(['policy', 'list'], { env });
+      const refused = await state.ask(['policy', 'list'], '', env);
       expect(refused).toMatchObject({ code: 1, stdout: '', stderr: expect.stringContaining('UNAUTHORIZED') });
       expect(refused.stderr).not.toContain('wrongwrong');
     }
@@ -182,11 +180,11 @@ describe('the way to the policies', () => {
         },
       })),
     );
-    const refused = await state.run(['policy', 'put', '-'], { input: text });
+    const refused = await state.ask(['policy', 'put', '-'], text);
     expect(refused).toMatchObject({
       code: 1,
       stderr: expect.stringMatching(/REQUEST_TOO_LARGE.*policy import/),
     });
-    expect(JSON.parse((await state.run(['policy', 'list', '--json'])).stdout)).toEqual([]);
+    expect(JSON.parse((await state.ask(['policy', 'list', '--json'])).stdout)).toEqual([]);
   });
 });

@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { parse } from 'yaml';
 import { validateBootstrap } from '../../src/envoy/process.ts';
+import { inProcess } from '../cli/in-process.ts';
 import { envoyBinary } from '../envoy-binary.ts';
 import { type Authority, createAuthority, type Issued } from '../stack/authority.ts';
 import { sandgate } from '../stack/command.ts';
@@ -18,7 +19,7 @@ beforeAll(async () => {
 });
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
-const config = (gate: string, ...more: string[]) => sandgate(['envoy', 'config', '--gate', gate, ...more]);
+const config = (gate: string, ...more: string[]) => inProcess(['envoy', 'config', '--gate', gate, ...more]);
 const trust = (name = 'gate.example') => ['--gate-tls-ca', authority.ca, '--gate-tls-name', name];
 const client = () => ['--gate-tls-certificate', own.certificate, '--gate-tls-key', own.key];
 
@@ -28,7 +29,8 @@ function tlsOf(text: string) {
 
 describe('`envoy config` for gates on other machines', () => {
   it('prints one that Envoy accepts, with the gate’s name checked beside its CA', async () => {
-    const { code, stdout } = await config('10.0.0.5:9000,10.0.0.6:9000', ...trust(), ...client());
+    const gates = ['--gate', '10.0.0.5:9000,10.0.0.6:9000', ...trust(), ...client()];
+    const { code, stdout } = await sandgate(['envoy', 'config', ...gates]);
     expect(code).toBe(0);
     const file = join(folder, 'envoy.yaml');
     writeFileSync(file, stdout);
