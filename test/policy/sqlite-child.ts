@@ -9,13 +9,10 @@ export type Child = Awaited<ReturnType<typeof startChild>>;
  * A real process on that file; `wrap` is a command that runs it, such as `unshare`. It has ended when `end` resolves.
  * Needs the build: `npm test` makes it.
  */
-export async function startChild(path: string, wrap: readonly string[] = [], uid?: number) {
+export async function startChild(path: string, wrap: readonly string[] = []) {
   const script = fileURLToPath(new URL('./sqlite-child.mjs', import.meta.url));
   const [command = '', ...args] = [...wrap, process.execPath, script, path];
-  const child = spawn(command, args, {
-    stdio: ['pipe', 'pipe', 'inherit'],
-    ...(uid !== undefined && { uid, gid: uid }),
-  });
+  const child = spawn(command, args, { stdio: ['pipe', 'pipe', 'inherit'] });
   const exited = once(child, 'exit');
   const lines = createInterface({ input: child.stdout })[Symbol.asyncIterator]();
   const hear = async (): Promise<unknown> => {

@@ -1,0 +1,2 @@
+/** How long a test waits for an event before it fails. A busy machine may take a hundred times as long as an idle one. */
+export const PATIENCE_MS = 25_000;
