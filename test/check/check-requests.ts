@@ -1,5 +1,6 @@
 import fc from 'fast-check';
 import protobuf from 'protobufjs';
+import { anyText } from '../any-text.ts';
 import { CheckRequest } from './oracle.ts';
 
 const names = fc.constantFrom(
@@ -22,7 +23,7 @@ const names = fc.constantFrom(
   'e2b-sandbox-pork',
   '',
 );
-const texts = fc.string({ unit: 'binary', maxLength: 12 });
+const texts = anyText(12);
 const values = fc.oneof(texts, fc.constantFrom('', 'a,b', 'abc', '8080'));
 const short = fc.uint8Array({ maxLength: 12 });
 

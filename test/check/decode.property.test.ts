@@ -2,6 +2,7 @@ import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { decodeCheckRequest } from '../../src/check/decode.ts';
 import type { GateRequest } from '../../src/decision/decision.ts';
+import { LONG, LONG_TEST_MS } from '../long.ts';
 import { full, wild } from './check-requests.ts';
 import { referenceRequest } from './oracle.ts';
 
@@ -15,18 +16,20 @@ function decoded(bytes: Buffer): GateRequest | undefined {
   }
 }
 
-test('a full message reads as the oracle reads it', () => {
+test('a full message reads as the oracle reads it', { timeout: LONG_TEST_MS }, () => {
   fc.assert(
     fc.property(full, (bytes) => {
       const reference = referenceRequest(bytes);
       expect(reference).toBeDefined();
       expect(decoded(bytes)).toEqual(reference);
     }),
-    { numRuns: 500 },
+    { numRuns: LONG ? 5000 : 250 },
   );
 });
 
-test('fields in any order and number, split submessages and unknown fields read as the oracle reads them', () => {
+test('fields in any order and number, split submessages and unknown fields read as the oracle reads them', {
+  timeout: LONG_TEST_MS,
+}, () => {
   let read = 0;
   fc.assert(
     fc.property(wild, (bytes) => {
@@ -34,12 +37,12 @@ test('fields in any order and number, split submessages and unknown fields read 
       expect(decoded(bytes)).toEqual(reference);
       if (reference !== undefined) read++;
     }),
-    { numRuns: 3000 },
+    { numRuns: LONG ? 30_000 : 1500 },
   );
   expect(read).toBeGreaterThan(500);
 });
 
-test('cut off at any byte it is refused, or reads as the oracle reads it', () => {
+test('cut off at any byte it is refused, or reads as the oracle reads it', { timeout: LONG_TEST_MS }, () => {
   fc.assert(
     fc.property(full, (bytes) => {
       for (let length = 0; length < bytes.length; length++) {
@@ -48,11 +51,13 @@ test('cut off at any byte it is refused, or reads as the oracle reads it', () =>
         if (request !== undefined) expect(request).toEqual(referenceRequest(cut));
       }
     }),
-    { numRuns: 20 },
+    { numRuns: LONG ? 200 : 20 },
   );
 });
 
-test('with any bytes changed it is refused, or reads as the oracle reads it', () => {
+test('with any bytes changed it is refused, or reads as the oracle reads it', {
+  timeout: LONG_TEST_MS,
+}, () => {
   const changes = fc.array(fc.tuple(fc.nat(), fc.integer({ min: 0, max: 255 })), {
     minLength: 1,
     maxLength: 4,
@@ -70,18 +75,18 @@ test('with any bytes changed it is refused, or reads as the oracle reads it', ()
         read++;
       }
     }),
-    { numRuns: 5000 },
+    { numRuns: LONG ? 50_000 : 2500 },
   );
   expect(read).toBeGreaterThan(500);
 });
 
-test('random bytes are refused, or read as the oracle reads them', () => {
+test('random bytes are refused, or read as the oracle reads them', { timeout: LONG_TEST_MS }, () => {
   fc.assert(
     fc.property(fc.uint8Array({ maxLength: 200 }), (random) => {
       const bytes = Buffer.from(random);
       const request = decoded(bytes);
       if (request !== undefined) expect(request).toEqual(referenceRequest(bytes));
     }),
-    { numRuns: 5000 },
+    { numRuns: LONG ? 50_000 : 5000 },
   );
 });
