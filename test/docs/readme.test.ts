@@ -61,9 +61,14 @@ function makeClone(): void {
     'src',
   ])
     cpSync(join(PACKAGE_ROOT, name), join(clone, name), { recursive: true });
-  // Copied, not linked: sandboxes of the local cloud see this folder, and nothing outside it.
+  // Copied, not linked: sandboxes of the local cloud see this folder, and nothing outside it. The largest packages are
+  // for tests and pictures, which it has none of.
   const packages = join(clone, 'node_modules');
-  cpSync(join(PACKAGE_ROOT, 'node_modules'), packages, { recursive: true, verbatimSymlinks: true });
+  const unused = ['@biomejs', 'echarts', 'zrender', '@rolldown'].map((name) =>
+    join(PACKAGE_ROOT, 'node_modules', name),
+  );
+  const filter = (path: string) => !unused.includes(path);
+  cpSync(join(PACKAGE_ROOT, 'node_modules'), packages, { recursive: true, verbatimSymlinks: true, filter });
   // What the registries would give.
   mkdirSync(join(PACKAGE_ROOT, '.cache', 'sdk'), { recursive: true });
   mkdirSync(join(clone, '.cache'));
@@ -118,15 +123,16 @@ it('every command of the README does what it says, typed as it stands there', {
   expect(MORE).toEqual([]);
 
   const stack = new Terminal(START);
+  const server = new Terminal(onAnyPort(SERVER));
   const [, ingress] = await stack.shows(/^sandgate ready http:\/\/127\.0\.0\.1:(\d+) /m);
   const [banner = ''] = fenced('');
   for (const label of banner.match(/^ {2}[a-z]+ {2,}/gm)!) expect(stack.output).toContain(label);
   expect(stack.output).toMatch(/^ {2}domains {3}e2b\.localhost$/m);
   expect(stack.output).toMatch(/^ {2}envoy {5}1\.\d+\.\d+, asking 2 gates$/m);
 
-  const server = new Terminal(onAnyPort(SERVER));
   const [, port] = await server.shows(/ port (\d+) /);
 
+  const sdk = new Terminal(SDK);
   const asking = new Terminal(onPorts(PUT_AND_ASK, port!, ingress!));
   expect(await asking.ended()).toBe(0);
   const [denied = '', allowed = ''] = asking.output.split('HTTP/1.1 200');
@@ -137,7 +143,6 @@ it('every command of the README does what it says, typed as it stands there', {
   expect(allowed).toContain('policies.md');
   expect(server.output.match(/"GET \/ /g)).toHaveLength(1);
 
-  const sdk = new Terminal(SDK);
   expect(await sdk.ended(), sdk.output).toBe(0);
   expect(sdk.output).toContain('status 403\nstatus 200\n');
 

