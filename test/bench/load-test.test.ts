@@ -30,8 +30,14 @@ describe('the timetable', () => {
   });
 
   it('writes at once: what was written before it began may be of an earlier period', async () => {
-    const conductor = conduct(async () => {}, 'secret');
-    await new Promise((resolve) => setTimeout(resolve, 200));
+    let written = () => {};
+    const first = new Promise<void>((resolve) => {
+      written = resolve;
+    });
+    const conductor = conduct(async () => written(), 'secret');
+    await first;
+    // It counts a write once that has ended.
+    await new Promise((resolve) => setImmediate(resolve));
     expect(conductor.stop()).toBeGreaterThan(0);
   });
 });

@@ -3,6 +3,7 @@ import { compilePolicy } from '../../src/policy/compile.ts';
 import { parsePut } from '../../src/policy/put.ts';
 import type { Change, PolicyStore, StoredRecord } from '../../src/policy/store.ts';
 import { newerVersion, parseVersion, recordVersion } from '../../src/policy/version.ts';
+import { PATIENCE_MS } from '../patience.ts';
 import { digestOf, input, put, rules, token } from '../policy/sample.ts';
 
 /** One kind of store under test, and how somebody else changes it. */
@@ -23,7 +24,7 @@ const positionOf = (record: StoredRecord) => {
   return parseVersion(newerVersion(runtime, access));
 };
 /** Each store tells of a change within its own time; the suite asks until it has. */
-const eventually = (check: () => unknown) => vi.waitFor(check, { timeout: 10_000, interval: 5 });
+const eventually = (check: () => unknown) => vi.waitFor(check, { timeout: PATIENCE_MS, interval: 5 });
 const told = () => changes.flatMap((change) => (change.kind === 'changed' ? change.sandboxIds : []));
 const code = (expected: string) => expect.objectContaining({ code: expected });
 
@@ -84,7 +85,8 @@ export function describeReading(kind: string, begin: () => Promise<StoreUnderTes
       for (let n = 1; n <= 20; n++) {
         await under.put(input(`sbx${n}`));
         made.set(`sbx${n}`, performance.now());
-        await new Promise((resolve) => setTimeout(resolve, 3));
+        // Some puts meet a look at the store, and some follow one.
+        if (n % 2 === 0) await eventually(() => expect(told()).toContain(`sbx${n}`));
       }
       await eventually(() => expect(told()).toContain('sbx20'));
       clearInterval(looks);

@@ -2,6 +2,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, it } from 'vitest';
+import { PATIENCE_MS } from '../patience.ts';
 import { type RunningEnvoy, startRunningEnvoy } from './running-envoy.ts';
 import { answer, type StubGate, startStubGate } from './stub-gate.ts';
 
@@ -26,7 +27,7 @@ async function start(n: number, healthy: number): Promise<void> {
   const gate = await startStubGate(socketOf(n));
   gate.answer = () => answer(403, {}, `gate ${n}`);
   gates[n] = gate;
-  await expect.poll(() => running.envoy.admin.healthyGates(), { timeout: 20_000 }).toBe(healthy);
+  await expect.poll(() => running.envoy.admin.healthyGates(), { timeout: PATIENCE_MS }).toBe(healthy);
 }
 
 const ask = async (count: number) => {
@@ -45,8 +46,8 @@ it('loses no request to a gate that dies just after another was seen', async () 
 it('answers again as soon as it sees the only gate again', async () => {
   await start(0, 1);
   gates[0]!.close();
-  await expect.poll(async () => (await running.get()).status, { timeout: 20_000 }).toBe(503);
-  await expect.poll(() => running.envoy.admin.healthyGates(), { timeout: 20_000 }).toBe(0);
+  await expect.poll(async () => (await running.get()).status, { timeout: PATIENCE_MS }).toBe(503);
+  await expect.poll(() => running.envoy.admin.healthyGates(), { timeout: PATIENCE_MS }).toBe(0);
   await start(0, 1);
   expect(await ask(20)).toEqual(new Set(['gate 0']));
 });

@@ -1,6 +1,7 @@
 import { createServer, type Server, type Socket } from 'node:net';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { closedPortPage, invalidTokenPage, PAGE_CSP } from '../../src/decision/pages.ts';
+import { PATIENCE_MS } from '../patience.ts';
 import { type Recorder, startRecorder } from '../stack/recorder.ts';
 import { type RunningEnvoy, startRunningEnvoy } from './running-envoy.ts';
 import { allow, answer, type StubGate, startStubGate } from './stub-gate.ts';
@@ -43,7 +44,7 @@ beforeAll(async () => {
   const gone = await startRecorder();
   closed = `127.0.0.1:${gone.port}`;
   await gone.close();
-  await running.envoy.waitForGate(20_000);
+  await running.envoy.waitForGate(PATIENCE_MS);
 });
 
 afterAll(async () => {

@@ -9,6 +9,7 @@ import { type BootstrapSettings, renderBootstrap } from '../../src/envoy/bootstr
 import { loadBundledConfig } from '../../src/envoy/bundled-config.ts';
 import { startEnvoy } from '../../src/envoy/process.ts';
 import { envoyBinary } from '../envoy-binary.ts';
+import { PATIENCE_MS } from '../patience.ts';
 import { startStubGate } from './stub-gate.ts';
 
 let folder: string;
@@ -71,7 +72,7 @@ describe('a started Envoy', () => {
         message: 'Envoy saw no healthy gate',
       });
       const gate = await startStubGate(inFolder('gate.sock'));
-      await envoy.waitForGate(20_000);
+      await envoy.waitForGate(PATIENCE_MS);
       expect(await envoy.admin.healthyGates()).toBe(1);
       gate.close();
     } finally {
@@ -91,7 +92,7 @@ describe('a started Envoy', () => {
 
   it('ends by SIGTERM, and by SIGKILL when it does not', async () => {
     const willing = await start();
-    await willing.stop(20_000);
+    await willing.stop(PATIENCE_MS);
     expect(await willing.exited).toEqual({ code: 0, signal: null });
 
     const frozen = await start();

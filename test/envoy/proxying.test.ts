@@ -1,5 +1,6 @@
 import { createServer } from 'node:http';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { PATIENCE_MS } from '../patience.ts';
 import { type Recorder, startRecorder } from '../stack/recorder.ts';
 import { type RunningEnvoy, startRunningEnvoy } from './running-envoy.ts';
 import { allow, type StubGate, startStubGate } from './stub-gate.ts';
@@ -12,7 +13,7 @@ beforeAll(async () => {
   running = await startRunningEnvoy();
   gate = await startStubGate(running.gateSocket);
   sandbox = await startRecorder();
-  await running.envoy.waitForGate(20_000);
+  await running.envoy.waitForGate(PATIENCE_MS);
 });
 
 beforeEach(() => {
@@ -165,7 +166,7 @@ it('logs neither path nor Host nor a header that the client chose, but what the 
     'e2b-traffic-access-token': 'secret',
     cookie: 'secret',
   });
-  await expect.poll(() => running.accessLog().slice(before)).toContain('"method"');
+  await expect.poll(() => running.accessLog().slice(before), { timeout: PATIENCE_MS }).toContain('"method"');
   const log = running.accessLog();
   expect(log).not.toContain('secret');
   expect(JSON.parse(log.trim().split('\n').at(-1)!)).toMatchObject({ code: 418, sandbox: 'abc', port: 8080 });
@@ -175,5 +176,5 @@ it('logs neither path nor Host nor a header that the client chose, but what the 
 async function refusedConnects(count: number): Promise<void> {
   const seen = () => running.stat('cluster.sandbox.upstream_cx_connect_fail');
   const before = await seen();
-  await expect.poll(seen, { interval: 5, timeout: 10_000 }).toBeGreaterThanOrEqual(before + count);
+  await expect.poll(seen, { interval: 5, timeout: PATIENCE_MS }).toBeGreaterThanOrEqual(before + count);
 }

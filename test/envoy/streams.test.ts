@@ -8,6 +8,7 @@ import { connect as connectTls } from 'node:tls';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { WebSocket, WebSocketServer } from 'ws';
 import { type Certificates, ensureCertificates } from '../../src/dev/certificates.ts';
+import { PATIENCE_MS } from '../patience.ts';
 import { type RunningEnvoy, startRunningEnvoy } from './running-envoy.ts';
 import { allow, answer, type StubGate, startStubGate } from './stub-gate.ts';
 
@@ -29,7 +30,7 @@ beforeAll(async () => {
   echo = new WebSocketServer({ port: 0, host: '127.0.0.1' });
   echo.on('connection', (socket) => socket.on('message', (data) => socket.send(data)));
   await once(echo, 'listening');
-  await running.envoy.waitForGate(20_000);
+  await running.envoy.waitForGate(PATIENCE_MS);
 });
 
 afterAll(async () => {
@@ -42,6 +43,8 @@ afterAll(async () => {
 
 const allowEcho = (headers = {}) =>
   allow({ destination: `127.0.0.1:${(echo.address() as AddressInfo).port}`, headers });
+/** Time enough to open one on a busy machine. */
+const BOUNDED = { 'x-envoy-upstream-stream-duration-ms': '1500' };
 const trust = () => ({ ca: readFileSync(tls.ca), servername: HOST });
 
 describe('the TLS listener', () => {
@@ -77,7 +80,7 @@ describe('a WebSocket over HTTP/1.1', () => {
   });
 
   it('ends when the time that the gate gave it is over', async () => {
-    gate.answer = () => allowEcho({ 'x-envoy-upstream-stream-duration-ms': '100' });
+    gate.answer = () => allowEcho(BOUNDED);
     const socket = open();
     await once(socket, 'open');
     expect((await once(socket, 'close'))[0]).toBe(1006);
@@ -131,7 +134,7 @@ describe('a WebSocket over HTTP/2', () => {
   });
 
   it('ends when the time that the gate gave it is over', async () => {
-    gate.answer = () => allowEcho({ 'x-envoy-upstream-stream-duration-ms': '100' });
+    gate.answer = () => allowEcho(BOUNDED);
     const { stream } = await open();
     stream.on('error', () => {});
     await new Promise((resolve) => stream.once('close', resolve));

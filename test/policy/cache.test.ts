@@ -34,6 +34,12 @@ const set = (incarnation: string, sequence: number, id = 'sbx1') =>
 const tell = (sequence: number, ...sandboxIds: string[]) =>
   store.feed.changed(sandboxIds, { epoch: EPOCH, sequence });
 
+/** Until that many reads wait for their answer. */
+async function reads(count: number): Promise<void> {
+  while (store.pending.length < count) await new Promise((resolve) => setImmediate(resolve));
+  expect(store.pending).toHaveLength(count);
+}
+
 /** Fresh for a moment ago, so that the next look-up needs the store. */
 async function knownAndPastFresh(): Promise<void> {
   set('a', 1);
@@ -290,7 +296,7 @@ describe('a change', () => {
     set('new', 2);
     tell(2, 'sbx1');
     store.pending[0]!.answer();
-    await vi.waitFor(() => expect(store.pending).toHaveLength(2));
+    await reads(2);
     store.pending[1]!.answer();
     expect(await waiting).toBe('new');
   });
@@ -299,7 +305,7 @@ describe('a change', () => {
     store.mode = 'held';
     const waiting = cache.lookup('sbx1');
     for (let read = 0; read < 4; read++) {
-      await vi.waitFor(() => expect(store.pending).toHaveLength(read + 1));
+      await reads(read + 1);
       tell(read + 1, 'sbx1');
       store.pending[read]!.answer();
     }

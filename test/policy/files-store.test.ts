@@ -7,6 +7,7 @@ import { stringify } from 'yaml';
 import { compilePolicy } from '../../src/policy/compile.ts';
 import { type FilesEvent, openFilesStore } from '../../src/policy/files-store.ts';
 import type { Change, PolicyStore } from '../../src/policy/store.ts';
+import { PATIENCE_MS } from '../patience.ts';
 import { digestOf, FakeClock, input, put, rules, stored, token } from './sample.ts';
 
 let root: string;
@@ -45,7 +46,7 @@ async function write(name: string, content: unknown): Promise<void> {
 
 const code = (expected: string) => expect.objectContaining({ code: expected });
 const told = () => changes.flatMap((change) => (change.kind === 'changed' ? change.sandboxIds : ['reset']));
-const eventually = (check: () => unknown) => vi.waitFor(check, { timeout: 10_000, interval: 2 });
+const eventually = (check: () => unknown) => vi.waitFor(check, { timeout: PATIENCE_MS, interval: 2 });
 const stateOf = async (store: PolicyStore, id = 'sbx1') =>
   ((await store.read(id)) as { runtime: { state: string } } | undefined)?.runtime.state;
 

@@ -7,6 +7,7 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { PACKAGE_ROOT } from '../../src/package-root.ts';
 import { drain } from '../../src/server/drain.ts';
 import { type CheckServer, startCheckServer } from '../../src/server/grpc-server.ts';
+import { PATIENCE_MS } from '../patience.ts';
 
 let folder: string;
 let server: CheckServer;
@@ -59,7 +60,7 @@ describe('a gate that leaves', () => {
       client.makeUnaryRequest(path, raw, raw, Buffer.alloc(0), (error) => resolve(error));
     });
     await new Promise<void>((resolve, reject) =>
-      client.waitForReady(Date.now() + 5000, (error) => (error ? reject(error) : resolve())),
+      client.waitForReady(Date.now() + PATIENCE_MS, (error) => (error ? reject(error) : resolve())),
     );
     const left = drain(server, 60_000, forced.signal);
     forced.abort();

@@ -2,11 +2,13 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { Client, credentials, status } from '@grpc/grpc-js';
+import { setImmediate as turn } from 'node:timers/promises';
+import { Client, type ClientUnaryCall, credentials, type ServiceError, status } from '@grpc/grpc-js';
 import { afterEach, expect, test } from 'vitest';
 import type { CheckHandler } from '../../src/check/transport.ts';
 import { CHECK_SERVICE } from '../../src/server/check-service.ts';
 import { startCheckServer } from '../../src/server/grpc-server.ts';
+import { PATIENCE_MS } from '../patience.ts';
 
 const undo: (() => Promise<void> | void)[] = [];
 afterEach(async () => {
@@ -23,6 +25,12 @@ async function serve(handler: CheckHandler): Promise<string> {
 }
 
 const raw = (bytes: Buffer) => bytes;
+const patiently = { timeout: PATIENCE_MS, interval: 5 };
+
+/** Server and client live in this process, so whatever one of them has to do is done after some turns of its event loop. */
+async function turns(): Promise<void> {
+  for (let left = 20; left > 0; left--) await turn();
+}
 
 function clientOf(path: string): (request: Buffer) => Promise<Buffer> {
   const client = new Client(`unix:${path}`, credentials.createInsecure());
@@ -72,7 +80,7 @@ async function speak(path: string) {
   // SETTINGS_INITIAL_WINDOW_SIZE, and as much for the connection: only the socket holds anything back.
   socket.write(frame(4, 0, 0, Buffer.from([0, 4, 0x7f, 0xff, 0xff, 0xff])));
   socket.write(frame(8, 0, 0, Buffer.from([0x7f, 0, 0, 0])));
-  await expect.poll(() => chunks.length).toBeGreaterThan(0);
+  await expect.poll(() => chunks.length, patiently).toBeGreaterThan(0);
   socket.write(frame(4, 1, 0, Buffer.alloc(0)));
   const headers = Buffer.concat([
     literal(':method', 'POST'),
@@ -99,42 +107,55 @@ test('the status follows the message, and nothing comes after it', async () => {
   const { ask, framesOf: seen } = await speak(await serve(() => Buffer.from('the answer')));
   ask(1, 3, 5);
   for (const stream of [1, 3, 5]) {
-    await expect.poll(() => seen(stream)).toEqual(['HEADERS', 'DATA', 'HEADERS ends']);
+    await expect.poll(() => seen(stream), patiently).toEqual(['HEADERS', 'DATA', 'HEADERS ends']);
   }
   ask(7);
-  await expect.poll(() => seen(7)).toEqual(['HEADERS', 'DATA', 'HEADERS ends']);
+  await expect.poll(() => seen(7), patiently).toEqual(['HEADERS', 'DATA', 'HEADERS ends']);
 });
 
 test('no trailer is lost to a reader that holds everything up', async () => {
-  const { socket, ask, framesOf: seen } = await speak(await serve(() => Buffer.alloc(200_000, 'x')));
+  let asked = 0;
+  const path = await serve(() => {
+    asked++;
+    return Buffer.alloc(200_000, 'x');
+  });
+  const { socket, ask, framesOf: seen } = await speak(path);
   const streams = Array.from({ length: 60 }, (_, n) => 2 * n + 1);
   socket.pause();
   ask(...streams.slice(0, 30));
-  await new Promise((resolve) => setTimeout(resolve, 100));
+  await expect.poll(() => asked, patiently).toBe(30);
+  await turns();
+  // Their 6 MB do not fit into the socket: these meet a server that is held up.
   ask(...streams.slice(30));
-  await new Promise((resolve) => setTimeout(resolve, 100));
+  await turns();
   socket.resume();
   for (const stream of streams) {
-    await expect.poll(() => seen(stream), { timeout: 5000 }).toContain('HEADERS ends');
+    await expect.poll(() => seen(stream), patiently).toContain('HEADERS ends');
     expect(seen(stream).filter((name) => name === 'DATA').length).toBeGreaterThan(10);
   }
 });
 
 test('answers of any length arrive whole, at once or later', async () => {
+  let laterIsNow = () => {};
+  const later = new Promise<void>((resolve) => {
+    laterIsNow = resolve;
+  });
   const path = await serve((request) => {
     const answer = Buffer.alloc(request.readUInt32BE(0), 'x');
-    return request.length === 5 ? answer : new Promise((resolve) => setTimeout(resolve, 20, answer));
+    return request.length === 5 ? answer : later.then(() => answer);
   });
   const ask = clientOf(path);
   const lengths = [0, 1, 300, 16_384, 65_535, 65_536, 500_000];
-  const asked = lengths.flatMap((length) =>
-    [5, 6].map(async (size) => {
+  const asking = (size: number) =>
+    lengths.map(async (length) => {
       const request = Buffer.alloc(size);
       request.writeUInt32BE(length);
       expect((await ask(request)).length).toBe(length);
-    }),
-  );
-  await Promise.all(asked);
+    });
+  const held = asking(6);
+  await Promise.all(asking(5));
+  laterIsNow();
+  await Promise.all(held);
 });
 
 test('a refusal has its status, and others go on', async () => {
@@ -152,18 +173,29 @@ test('a refusal has its status, and others go on', async () => {
 });
 
 test('a caller that has gone away costs nobody else an answer', async () => {
-  const path = await serve((request) =>
-    request.length === 1 ? new Promise((resolve) => setTimeout(resolve, 30, request)) : request,
-  );
+  let answerIt = () => {};
+  const path = await serve((request) => {
+    if (request.length !== 1) return request;
+    call.cancel();
+    return new Promise((resolve) => {
+      answerIt = () => resolve(request);
+    });
+  });
   const client = new Client(`unix:${path}`, credentials.createInsecure());
   undo.push(() => client.close());
+  const check = (request: Buffer, done: (error: ServiceError | null, answer?: Buffer) => void) =>
+    client.makeUnaryRequest(`/${CHECK_SERVICE}/Check`, raw, raw, request, done);
+  let call: ClientUnaryCall;
   const cancelled = await new Promise((resolve) => {
-    const call = client.makeUnaryRequest(`/${CHECK_SERVICE}/Check`, raw, raw, Buffer.alloc(1), (error) =>
-      resolve(error?.code),
-    );
-    setTimeout(() => call.cancel(), 10);
+    call = check(Buffer.alloc(1), (error) => resolve(error?.code));
   });
   expect(cancelled).toBe(status.CANCELLED);
-  await new Promise((resolve) => setTimeout(resolve, 60));
+  // On the same connection, so the server knows of the cancellation by then.
+  const next = () =>
+    new Promise((resolve) => check(Buffer.from('fine'), (_, answer) => resolve(String(answer))));
+  expect(await next()).toBe('fine');
+  answerIt();
+  await turns();
+  expect(await next()).toBe('fine');
   expect(String(await clientOf(path)(Buffer.from('fine')))).toBe('fine');
 });

@@ -3,7 +3,9 @@ import { connect, createServer, type Http2Session } from 'node:http2';
 import type { AddressInfo } from 'node:net';
 import { afterEach, expect, test } from 'vitest';
 import { replaceStreams } from '../../src/server/session-streams.ts';
+import { PATIENCE_MS } from '../patience.ts';
 
+const patiently = { timeout: PATIENCE_MS, interval: 5 };
 const undo: (() => void)[] = [];
 afterEach(() => {
   for (const step of undo.splice(0)) step();
@@ -39,10 +41,10 @@ test('a session of this Node goes on with it: requests, a reset, and the end of 
   await once(reset, 'close');
   const hanging = client.request({ ':path': '/' });
   hanging.on('error', () => {});
-  await expect.poll(() => sessions.length).toBe(4);
+  await expect.poll(() => sessions.length, patiently).toBe(4);
   // The session ends what is open, which it finds in the replaced streams.
   sessions[0]!.destroy();
-  await expect.poll(() => closed).toEqual([1, 3, 5, 7]);
+  await expect.poll(() => closed, patiently).toEqual([1, 3, 5, 7]);
 });
 
 test('a session that looks otherwise is left alone', () => {
