@@ -61,7 +61,7 @@ function localAddresses(): Set<string> {
 
 /**
  * Tells whether an address and port is one of these listeners. A wildcard listener answers on every local address,
- * all of 127.0.0.0/8 among them.
+ * every loopback address among them, whatever the interfaces have just now.
  */
 export function ownListenerTest(listeners: readonly Address[]): (address: string, port: number) => boolean {
   // By port first: it is asked for every request, and hardly ever about one of these.
@@ -72,6 +72,6 @@ export function ownListenerTest(listeners: readonly Address[]): (address: string
     if (own === undefined) return false;
     if (own.has(address)) return true;
     const isWildcard = own.has('0.0.0.0') || own.has('::');
-    return isWildcard && (address.startsWith('127.') || localAddresses().has(address));
+    return isWildcard && (isLoopback({ host: address, port }) || localAddresses().has(address));
   };
 }
