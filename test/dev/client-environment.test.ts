@@ -64,7 +64,7 @@ describe('the environment of a client', () => {
       PYTHONPATH: pythonFolder,
     };
     const node = await runProgram(
-      [process.execPath, '-p', 'require("dns").lookup("127.0.0.1", () => {}), 1'],
+      [process.execPath, '-e', 'require("dns").lookup("127.0.0.1", () => {}); process.stdout.write("1\\n")'],
       { env },
     );
     expect(node).toMatchObject({ code: 0, stdout: '1\n', stderr: '' });

@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto';
-import { mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { chmodSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, it } from 'vitest';
@@ -37,7 +37,8 @@ it('counts policies over all pages, and names those that cannot be read', async 
 
 it('fails for a file that is no store, and leaves it as it is', async () => {
   const garbage = 'this is no database, '.repeat(500);
-  writeFileSync(path(), garbage, { mode: 0o644 });
+  writeFileSync(path(), garbage);
+  chmodSync(path(), 0o644);
   expect(await check()).toMatchObject({ level: 'fail', found: expect.stringContaining('STORE_CORRUPT') });
   expect(readFileSync(path(), 'utf8')).toBe(garbage);
   expect(statSync(path()).mode & 0o777).toBe(0o644);
