@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { PACKAGE_ROOT } from '../src/package-root.ts';
+import { SEVERAL_PROCESSES_MS } from './patience.ts';
 import { runProgram } from './stack/command.ts';
 
 let folder: string;
@@ -45,7 +46,7 @@ it('holds what it runs, and neither sources nor tests', () => {
   );
 });
 
-describe('in an empty folder, an installed one', () => {
+describe('in an empty folder, an installed one', { timeout: SEVERAL_PROCESSES_MS }, () => {
   let empty: string;
   const bin = () => join(installed, 'bin', 'sandgate.js');
   beforeEach(() => {

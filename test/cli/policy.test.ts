@@ -2,6 +2,7 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { SEVERAL_PROCESSES_MS } from '../patience.ts';
 import { sandgate } from '../stack/command.ts';
 import { digestOf, restricted, startTestStack, type TestStack, TOKEN } from '../stack/test-stack.ts';
 import { inProcess } from './in-process.ts';
@@ -17,7 +18,7 @@ const policy = (args: string[], input?: unknown, how: typeof inProcess = inProce
     input: typeof input === 'string' ? input : JSON.stringify(input),
   });
 
-describe('sandgate policy', () => {
+describe('sandgate policy', { timeout: SEVERAL_PROCESSES_MS }, () => {
   it('puts a record, in force when it returns, and gives it back', async () => {
     const put = await policy(['put', '-'], restricted('cli1'), sandgate);
     expect(put).toMatchObject({ code: 0, stdout: 'put cli1: in force at 1 gate\n' });
@@ -86,7 +87,7 @@ describe('sandgate policy', () => {
   });
 });
 
-describe('sandgate', () => {
+describe('sandgate', { timeout: SEVERAL_PROCESSES_MS }, () => {
   it('exits 2 when it is asked wrongly, and 0 for help', async () => {
     expect((await sandgate(['policy', 'put'])).code).toBe(2);
     expect((await inProcess(['serve', '--nope'])).code).toBe(2);

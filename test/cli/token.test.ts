@@ -2,6 +2,7 @@ import { execFileSync } from 'node:child_process';
 import { readdirSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { SEVERAL_PROCESSES_MS } from '../patience.ts';
 import { digestOf, restricted } from '../stack/test-stack.ts';
 import { makeStateFolder, type StateFolder } from './state-folder.ts';
 
@@ -19,7 +20,7 @@ function everything(folder: string): string {
 describe.each([
   ['through a gate', 1],
   ['straight to the store', 0],
-])('sandgate token, %s', (_way, gates) => {
+])('sandgate token, %s', { timeout: SEVERAL_PROCESSES_MS }, (_way, gates) => {
   let state: StateFolder;
   /** Each command has a process of its own once: through a gate. */
   const run: StateFolder['ask'] = (args) => (gates > 0 ? state.run(args) : state.ask(args));

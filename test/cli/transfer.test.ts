@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { readSettings } from '../../src/config.ts';
 import { openStore } from '../../src/place.ts';
+import { SEVERAL_PROCESSES_MS } from '../patience.ts';
 import { digestOf, restricted, TOKEN } from '../stack/test-stack.ts';
 import { makeStateFolder, type StateFolder } from './state-folder.ts';
 
@@ -36,7 +37,7 @@ async function idsIn(stateDir: string): Promise<string[]> {
 describe.each([
   ['through a gate', 1],
   ['straight to the store', 0],
-])('policy export and import, %s', (_way, gates) => {
+])('policy export and import, %s', { timeout: SEVERAL_PROCESSES_MS }, (_way, gates) => {
   let from: StateFolder;
   let to: StateFolder;
   const file = () => join(from.path, 'all.jsonl');
@@ -108,7 +109,7 @@ describe.each([
   });
 });
 
-describe('policy import', () => {
+describe('policy import', { timeout: SEVERAL_PROCESSES_MS }, () => {
   let state: StateFolder;
   beforeEach(() => {
     state = makeStateFolder();
@@ -192,7 +193,7 @@ describe('policy import', () => {
   });
 });
 
-describe('policy export', () => {
+describe('policy export', { timeout: SEVERAL_PROCESSES_MS }, () => {
   it('replaces a file whole or not at all, and leaves nothing beside it', async () => {
     const state = makeStateFolder();
     try {

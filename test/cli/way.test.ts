@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { identify } from '../../src/server/process-identity.ts';
 import type { GateRun } from '../../src/server/run-file.ts';
+import { SEVERAL_PROCESSES_MS } from '../patience.ts';
 import { restricted } from '../stack/test-stack.ts';
 import { inProcess } from './in-process.ts';
 import { makeStateFolder, type StateFolder } from './state-folder.ts';
@@ -39,7 +40,7 @@ function pretendGate(admin?: string): void {
   writeFileSync(join(state.path, 'run', `${process.pid}.json`), JSON.stringify(run));
 }
 
-describe('the way to the policies', () => {
+describe('the way to the policies', { timeout: SEVERAL_PROCESSES_MS }, () => {
   it('is the store where no gate runs, and it is said, on stderr alone', async () => {
     expect(await state.run(['policy', 'put', '-'], { input: RECORD })).toMatchObject({
       code: 0,

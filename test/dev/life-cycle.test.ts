@@ -5,8 +5,9 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { identify, isAlive, type ProcessIdentity } from '../../src/server/process-identity.ts';
 import type { DevRun, Run } from '../../src/server/run-file.ts';
-import { PATIENCE_MS } from '../patience.ts';
+import { PATIENCE_MS, SEVERAL_PROCESSES_MS } from '../patience.ts';
 import { cleanEnv, runProgram, SANDGATE, sandgate } from '../stack/command.ts';
+import { plainTerminal } from './plain-terminal.ts';
 
 let stateDir: string;
 const started: ChildProcess[] = [];
@@ -58,7 +59,7 @@ const gone = (children: readonly ProcessIdentity[]) =>
 /** Envoy, two gates, and the local cloud where this machine can run one. */
 const partsOf = (output: string) => (output.includes('find a local cloud') ? 4 : 3);
 
-describe('the local stack', () => {
+describe('the local stack', { timeout: SEVERAL_PROCESSES_MS }, () => {
   it('prints three commands that really work, and SIGINT ends all of it', async () => {
     const dev = await startDev();
     const commands = dev
@@ -67,7 +68,8 @@ describe('the local stack', () => {
       .map((line) => line.trim());
     expect(commands).toHaveLength(3);
     const results = [];
-    for (const command of commands) results.push((await runProgram(['bash', '-c', command])).stdout);
+    for (const command of commands)
+      results.push((await runProgram(['bash', '-c', command], { env: plainTerminal(stateDir) })).stdout);
     expect(results[0]).toContain('in force at 2 gates');
     expect(results[1]).toContain('HTTP/1.1 403');
     expect(results[2]).toContain('HTTP/1.1 200');

@@ -14,6 +14,7 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { packagesStamp } from '../../scripts/prepare.mjs';
 import { PACKAGE_ROOT } from '../../src/package-root.ts';
+import { plainTerminal } from '../dev/plain-terminal.ts';
 import { envoyBinary } from '../envoy-binary.ts';
 import { cleanEnv } from '../stack/command.ts';
 
@@ -83,7 +84,12 @@ class Terminal {
   readonly #ended: Promise<number | NodeJS.Signals>;
 
   constructor(commands: string) {
-    const env = cleanEnv({ ...ANY_PORT, SANDGATE_ENVOY: envoyBinary(), PYTHONUNBUFFERED: '1' });
+    const env = cleanEnv({
+      ...plainTerminal(clone),
+      ...ANY_PORT,
+      SANDGATE_ENVOY: envoyBinary(),
+      PYTHONUNBUFFERED: '1',
+    });
     this.#child = spawn('bash', ['-c', commands], {
       cwd: clone,
       env,
