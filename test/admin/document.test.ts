@@ -1,4 +1,6 @@
+import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { PACKAGE_ROOT } from '../../src/package-root.ts';
 import { type RunningApi, startApi } from './running-api.ts';
 
 let api: RunningApi;
@@ -12,7 +14,7 @@ describe('the OpenAPI document', () => {
     const { status, body } = await api.ask({ path: '/v1/openapi.json' });
     expect(status).toBe(200);
     const text = `${JSON.stringify(body, null, 2)}\n`;
-    await expect(text).toMatchFileSnapshot('../../docs/openapi.json');
+    await expect(text).toMatchFileSnapshot(join(PACKAGE_ROOT, 'docs', 'openapi.json'));
   });
 
   it('names its failures at every operation, and refers to nothing that is not in it', async () => {

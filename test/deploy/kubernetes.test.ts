@@ -1,4 +1,5 @@
 import { readFileSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { parse, parseAllDocuments } from 'yaml';
 import { renderBootstrap } from '../../src/envoy/bootstrap.ts';
@@ -145,6 +146,6 @@ describe('deploy/kubernetes/envoy.yaml', () => {
   });
 
   it('is the bundled config with the addresses of the pod (`vitest -u` writes it)', async () => {
-    await expect(rendered).toMatchFileSnapshot(new URL('envoy.yaml', folder).pathname);
+    await expect(rendered).toMatchFileSnapshot(fileURLToPath(new URL('envoy.yaml', folder)));
   });
 });

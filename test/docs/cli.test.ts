@@ -1,7 +1,9 @@
+import { join } from 'node:path';
 import { PassThrough } from 'node:stream';
 import type { Command } from 'commander';
 import { expect, it, vi } from 'vitest';
 import { createProgram } from '../../src/cli/program.ts';
+import { PACKAGE_ROOT } from '../../src/package-root.ts';
 
 // The help shows the defaults of the machine that it is typed on; the page must be the same from every machine.
 vi.mock('../../src/cli/surroundings.ts', () => ({
@@ -36,5 +38,5 @@ it('docs/cli.md shows the help of every command', async () => {
   const intro = 'Exit codes: 0 ok, 1 failed, 2 asked wrongly. In the checkout, `npx sandgate …`.';
   const page = [`# Commands\n\n${intro} ${NOTE}`, ...sections(createProgram(silent), [])].join('\n\n');
   expect(page).not.toContain(process.cwd());
-  await expect(`${page}\n`).toMatchFileSnapshot('../../docs/cli.md');
+  await expect(`${page}\n`).toMatchFileSnapshot(join(PACKAGE_ROOT, 'docs', 'cli.md'));
 });

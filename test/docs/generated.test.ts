@@ -1,3 +1,4 @@
+import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { DETAILS, REASONS } from '../../src/decision/reasons.ts';
 import { ERROR_CODES } from '../../src/errors.ts';
@@ -8,7 +9,11 @@ import {
   type MetricRow,
   PROCESS_METRICS,
 } from '../../src/observe/metric-catalogue.ts';
+import { PACKAGE_ROOT } from '../../src/package-root.ts';
 import { fallbackOf, SECRETS, SETTINGS } from '../../src/settings.ts';
+
+/** Absolute: beside a test whose path has a space in it, vitest looks in another folder, `%20` in its name. */
+const pageFile = (name: string) => join(PACKAGE_ROOT, 'docs', name);
 
 const NOTE = 'Generated from the code; `npm test -- -u` writes it again.';
 const table = (head: string[], rows: string[][]) =>
@@ -25,7 +30,7 @@ describe('the generated pages of docs/', () => {
       'In the [decision log](logs.md) alone, as `detail`: what the client must not learn. With `unavailable` it is an [error code](errors.md).';
     await expect(
       `# Reason codes\n\n${intro} ${NOTE}\n\n${table(['code', 'meaning'], rows)}\n\n## Details\n\n${finer}\n\n${table(['detail', 'meaning'], details)}\n`,
-    ).toMatchFileSnapshot('../../docs/reasons.md');
+    ).toMatchFileSnapshot(pageFile('reasons.md'));
   });
 
   it('list every error code', async () => {
@@ -34,7 +39,7 @@ describe('the generated pages of docs/', () => {
       "In brackets behind a command's message, as `error.code` with `--json`, and as `code` in the log.";
     await expect(
       `# Error codes\n\n${intro} ${NOTE}\n\n${table(['code', 'meaning'], rows)}\n`,
-    ).toMatchFileSnapshot('../../docs/errors.md');
+    ).toMatchFileSnapshot(pageFile('errors.md'));
   });
 
   it('list every setting', async () => {
@@ -56,7 +61,7 @@ describe('the generated pages of docs/', () => {
     const intro = 'A flag wins over the environment. Defaults are those of `dev`.';
     const head = ['environment', 'flag', 'default', 'commands', 'meaning'];
     await expect(`# Settings\n\n${intro} ${NOTE}\n\n${table(head, rows)}\n`).toMatchFileSnapshot(
-      '../../docs/settings.md',
+      pageFile('settings.md'),
     );
   });
 
@@ -83,6 +88,6 @@ describe('the generated pages of docs/', () => {
       "## Of the process and of Envoy\n\nThose that the alert rules and the dashboard use. The first ones come with every Node process, and there are more; Envoy's come from Envoy.",
       table(['metric', 'meaning'], foreignRows),
     ].join('\n\n');
-    await expect(`${text}\n`).toMatchFileSnapshot('../../docs/metrics.md');
+    await expect(`${text}\n`).toMatchFileSnapshot(pageFile('metrics.md'));
   });
 });
