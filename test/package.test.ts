@@ -3,8 +3,8 @@ import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { PACKAGE_ROOT } from '../src/package-root.ts';
-import { SEVERAL_PROCESSES_MS } from './patience.ts';
 import { runProgram } from './stack/command.ts';
+import { SEVERAL_PROCESSES_MS } from './stack/patience.ts';
 
 let folder: string;
 let installed: string;

@@ -4,7 +4,7 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { HttpPolicyAdmin } from '../../src/admin/http-client.ts';
 import { BODY_MAX } from '../../src/admin/requests.ts';
 import { SandgateError } from '../../src/errors.ts';
-import { PATIENCE_MS } from '../patience.ts';
+import { PATIENCE_MS } from '../stack/patience.ts';
 
 const KEY = 'k'.repeat(40);
 let server: Server;

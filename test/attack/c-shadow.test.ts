@@ -116,7 +116,7 @@ describe('nor by a setting that is not exactly true', () => {
   });
 
   it.each(['1', 'yes', 'TRUE', 'on', 'true '])('"%s" keeps a gate from starting', async (value) => {
-    expect(await sandgateInside(serve, { SANDGATE_ALLOW_SHADOW: value })).toMatchObject(refused);
+    expect(await sandgateInside(serve, { env: { SANDGATE_ALLOW_SHADOW: value } })).toMatchObject(refused);
   });
 });
 

@@ -85,7 +85,7 @@ describe('E2: the policy API on TCP', () => {
 
   it('refuses to start with a key that could be guessed, and does not print it', async () => {
     const keys = { SANDGATE_ADMIN_KEYS: `${KEY},hunter2` };
-    const ran = await sandgateInside(serve('--admin=127.0.0.1:0'), keys);
+    const ran = await sandgateInside(serve('--admin=127.0.0.1:0'), { env: keys });
     expect(ran.code).toBe(2);
     expect(ran.stderr).toContain('32 to 512');
     expect(ran.stderr).not.toContain('hunter2');

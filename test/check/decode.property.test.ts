@@ -2,7 +2,7 @@ import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { decodeCheckRequest } from '../../src/check/decode.ts';
 import type { GateRequest } from '../../src/decision/decision.ts';
-import { LONG, LONG_TEST_MS } from '../long.ts';
+import { LONG, LONG_TEST_MS } from '../stack/long.ts';
 import { full, wild } from './check-requests.ts';
 import { referenceRequest } from './oracle.ts';
 

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { envoyBinary } from '../envoy-binary.ts';
 import { sandgate } from '../stack/command.ts';
-import { inProcess } from './in-process.ts';
+import { sandgateInside } from '../stack/command-inside.ts';
 
 let dir: string;
 beforeEach(() => {
@@ -12,8 +12,11 @@ beforeEach(() => {
 });
 afterEach(() => rmSync(dir, { recursive: true, force: true }));
 
-const check = (args: string[], env: Record<string, string> = {}, how: typeof inProcess = inProcess) =>
-  how(['check-config', ...args, '--state-dir', dir], { env });
+const check = (
+  args: string[],
+  env: Record<string, string> = {},
+  how: typeof sandgateInside = sandgateInside,
+) => how(['check-config', ...args, '--state-dir', dir], { env });
 
 describe('sandgate check-config', () => {
   it('shows each setting and where it is from, validates with the real Envoy, and makes nothing', async () => {

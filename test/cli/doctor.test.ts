@@ -5,8 +5,8 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { formatAddress } from '../../src/address.ts';
 import type { Finding } from '../../src/doctor/finding.ts';
 import { sandgate } from '../stack/command.ts';
+import { sandgateInside } from '../stack/command-inside.ts';
 import { publicSandbox, startTestStack, type TestStack } from '../stack/test-stack.ts';
-import { inProcess } from './in-process.ts';
 
 let stack: TestStack;
 beforeAll(async () => {
@@ -42,7 +42,7 @@ describe('sandgate doctor', () => {
     const dir = mkdtempSync(join(tmpdir(), 'sandgate-doctor-'));
     chmodSync(dir, 0o777);
     const http = formatAddress(stack.http);
-    const told = await inProcess([
+    const told = await sandgateInside([
       'doctor',
       '--state-dir',
       dir,
@@ -62,6 +62,6 @@ describe('sandgate doctor', () => {
   });
 
   it('exits 2 for a setting that is wrong', async () => {
-    expect((await inProcess(['doctor', '--gates', 'many'])).code).toBe(2);
+    expect((await sandgateInside(['doctor', '--gates', 'many'])).code).toBe(2);
   });
 });

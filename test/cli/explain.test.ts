@@ -3,8 +3,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { sandgate } from '../stack/command.ts';
+import { sandgateInside } from '../stack/command-inside.ts';
 import { digestOf, OTHER_TOKEN, restricted, TOKEN } from '../stack/test-stack.ts';
-import { inProcess } from './in-process.ts';
 
 const HOST = '8080-sbx1.e2b.localhost';
 const URL_OF_IT = `http://${HOST}:80/a?secret=1`;
@@ -12,14 +12,14 @@ let stateDir: string;
 
 beforeAll(async () => {
   stateDir = mkdtempSync(join(tmpdir(), 'sandgate-explain-'));
-  const put = await inProcess(['policy', 'put', '--state-dir', stateDir, '-'], {
+  const put = await sandgateInside(['policy', 'put', '--state-dir', stateDir, '-'], {
     input: JSON.stringify(restricted('sbx1')),
   });
   expect(put.code).toBe(0);
 });
 afterAll(() => rmSync(stateDir, { recursive: true, force: true }));
 
-const explain = (args: string[], input?: string, how: typeof inProcess = inProcess) =>
+const explain = (args: string[], input?: string, how: typeof sandgateInside = sandgateInside) =>
   how(['explain', ...args, '--state-dir', stateDir], { input });
 
 describe('sandgate explain', () => {
@@ -83,7 +83,7 @@ describe('sandgate explain', () => {
   it('exits 1 where the store cannot be read', async () => {
     const dir = mkdtempSync(join(tmpdir(), 'sandgate-explain-'));
     writeFileSync(join(dir, 'policies.db'), 'this is no database, '.repeat(500));
-    const told = await inProcess(['explain', URL_OF_IT, '--state-dir', dir]);
+    const told = await sandgateInside(['explain', URL_OF_IT, '--state-dir', dir]);
     rmSync(dir, { recursive: true, force: true });
     expect(told).toMatchObject({ code: 1, stdout: '' });
     expect(told.stderr).toContain('STORE_CORRUPT');

@@ -2,10 +2,10 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { SEVERAL_PROCESSES_MS } from '../patience.ts';
 import { sandgate } from '../stack/command.ts';
+import { sandgateInside } from '../stack/command-inside.ts';
+import { SEVERAL_PROCESSES_MS } from '../stack/patience.ts';
 import { digestOf, restricted, startTestStack, type TestStack, TOKEN } from '../stack/test-stack.ts';
-import { inProcess } from './in-process.ts';
 
 let stack: TestStack;
 beforeAll(async () => {
@@ -13,7 +13,7 @@ beforeAll(async () => {
 });
 afterAll(() => stack?.stop());
 
-const policy = (args: string[], input?: unknown, how: typeof inProcess = inProcess) =>
+const policy = (args: string[], input?: unknown, how: typeof sandgateInside = sandgateInside) =>
   how(['policy', ...args, '--state-dir', stack.stateDir], {
     input: typeof input === 'string' ? input : JSON.stringify(input),
   });
@@ -90,9 +90,9 @@ describe('sandgate policy', { timeout: SEVERAL_PROCESSES_MS }, () => {
 describe('sandgate', { timeout: SEVERAL_PROCESSES_MS }, () => {
   it('exits 2 when it is asked wrongly, and 0 for help', async () => {
     expect((await sandgate(['policy', 'put'])).code).toBe(2);
-    expect((await inProcess(['serve', '--nope'])).code).toBe(2);
+    expect((await sandgateInside(['serve', '--nope'])).code).toBe(2);
     for (const command of [[], ['serve'], ['dev'], ['policy'], ['policy', 'put'], ['envoy', 'config']]) {
-      const help = await inProcess([...command, '--help']);
+      const help = await sandgateInside([...command, '--help']);
       expect(help.code).toBe(0);
       expect(help.stdout).toContain('Usage: sandgate');
     }

@@ -2,8 +2,8 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type Ran, type RunOptions, sandgate } from '../stack/command.ts';
+import { sandgateInside } from '../stack/command-inside.ts';
 import { type GateProcess, type GateProcessOptions, startGateProcess } from '../stack/gate-process.ts';
-import { inProcess } from './in-process.ts';
 
 /** A state folder, commands that are run on it as processes of their own, and the gates that live there. */
 export interface StateFolder {
@@ -29,7 +29,7 @@ export function makeStateFolder(): StateFolder {
     path,
     gates: [],
     run: (args, options) => sandgate([...args, '--state-dir', path], options),
-    ask: (args, input, env) => inProcess([...args, '--state-dir', path], { input, env }),
+    ask: (args, input, env) => sandgateInside([...args, '--state-dir', path], { input, env }),
     async json(args, input, env) {
       const { code, stdout, stderr } = await folder.ask([...args, '--json'], input, env);
       if (code !== 0) throw new Error(`sandgate ${args.join(' ')}: ${stderr}`);

@@ -2,7 +2,7 @@ import { execFileSync } from 'node:child_process';
 import { readdirSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { SEVERAL_PROCESSES_MS } from '../patience.ts';
+import { SEVERAL_PROCESSES_MS } from '../stack/patience.ts';
 import { digestOf, restricted } from '../stack/test-stack.ts';
 import { makeStateFolder, type StateFolder } from './state-folder.ts';
 

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { readSettings } from '../../src/config.ts';
 import { openStore } from '../../src/place.ts';
-import { SEVERAL_PROCESSES_MS } from '../patience.ts';
+import { SEVERAL_PROCESSES_MS } from '../stack/patience.ts';
 import { digestOf, restricted, TOKEN } from '../stack/test-stack.ts';
 import { makeStateFolder, type StateFolder } from './state-folder.ts';
 

@@ -3,9 +3,9 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { identify } from '../../src/server/process-identity.ts';
 import type { GateRun } from '../../src/server/run-file.ts';
-import { SEVERAL_PROCESSES_MS } from '../patience.ts';
+import { sandgateInside } from '../stack/command-inside.ts';
+import { SEVERAL_PROCESSES_MS } from '../stack/patience.ts';
 import { restricted } from '../stack/test-stack.ts';
-import { inProcess } from './in-process.ts';
 import { makeStateFolder, type StateFolder } from './state-folder.ts';
 
 const KEY = 'k'.repeat(40);
@@ -66,7 +66,7 @@ describe('the way to the policies', { timeout: SEVERAL_PROCESSES_MS }, () => {
 
   it('is nothing, and nothing is made, where there is no store to read', async () => {
     const elsewhere = join(state.path, 'nowhere');
-    const got = await inProcess(['policy', 'list', '--state-dir', elsewhere]);
+    const got = await sandgateInside(['policy', 'list', '--state-dir', elsewhere]);
     expect(got).toMatchObject({ code: 1, stderr: expect.stringContaining(`no policies in ${elsewhere}`) });
     expect(existsSync(elsewhere)).toBe(false);
   });

@@ -3,8 +3,8 @@ import { compilePolicy } from '../../src/policy/compile.ts';
 import { parsePut } from '../../src/policy/put.ts';
 import type { Change, PolicyStore, StoredRecord } from '../../src/policy/store.ts';
 import { newerVersion, parseVersion, recordVersion } from '../../src/policy/version.ts';
-import { PATIENCE_MS } from '../patience.ts';
 import { digestOf, input, put, rules, token } from '../policy/sample.ts';
+import { PATIENCE_MS } from '../stack/patience.ts';
 
 /** One kind of store under test, and how somebody else changes it. */
 export interface StoreUnderTest {

@@ -5,8 +5,8 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { identify, isAlive, type ProcessIdentity } from '../../src/server/process-identity.ts';
 import type { DevRun, Run } from '../../src/server/run-file.ts';
-import { PATIENCE_MS, SEVERAL_PROCESSES_MS } from '../patience.ts';
 import { cleanEnv, runProgram, SANDGATE, sandgate } from '../stack/command.ts';
+import { PATIENCE_MS, SEVERAL_PROCESSES_MS } from '../stack/patience.ts';
 import { plainTerminal } from './plain-terminal.ts';
 
 let stateDir: string;

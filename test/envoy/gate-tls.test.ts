@@ -4,10 +4,10 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { parse } from 'yaml';
 import { validateBootstrap } from '../../src/envoy/process.ts';
-import { inProcess } from '../cli/in-process.ts';
 import { envoyBinary } from '../envoy-binary.ts';
 import { type Authority, createAuthority, type Issued } from '../stack/authority.ts';
 import { sandgate } from '../stack/command.ts';
+import { sandgateInside } from '../stack/command-inside.ts';
 
 let folder: string;
 let authority: Authority;
@@ -19,7 +19,8 @@ beforeAll(async () => {
 });
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
-const config = (gate: string, ...more: string[]) => inProcess(['envoy', 'config', '--gate', gate, ...more]);
+const config = (gate: string, ...more: string[]) =>
+  sandgateInside(['envoy', 'config', '--gate', gate, ...more]);
 const trust = (name = 'gate.example') => ['--gate-tls-ca', authority.ca, '--gate-tls-name', name];
 const client = () => ['--gate-tls-certificate', own.certificate, '--gate-tls-key', own.key];
 

@@ -1,7 +1,7 @@
 import { createServer, type Server, type Socket } from 'node:net';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { closedPortPage, invalidTokenPage, PAGE_CSP } from '../../src/decision/pages.ts';
-import { PATIENCE_MS } from '../patience.ts';
+import { PATIENCE_MS } from '../stack/patience.ts';
 import { type Recorder, startRecorder } from '../stack/recorder.ts';
 import { type RunningEnvoy, startRunningEnvoy } from './running-envoy.ts';
 import { allow, answer, type StubGate, startStubGate } from './stub-gate.ts';

@@ -9,7 +9,7 @@ import { type BootstrapSettings, renderBootstrap } from '../../src/envoy/bootstr
 import { loadBundledConfig } from '../../src/envoy/bundled-config.ts';
 import { startEnvoy } from '../../src/envoy/process.ts';
 import { envoyBinary } from '../envoy-binary.ts';
-import { PATIENCE_MS } from '../patience.ts';
+import { PATIENCE_MS } from '../stack/patience.ts';
 import { startStubGate } from './stub-gate.ts';
 
 let folder: string;

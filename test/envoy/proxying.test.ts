@@ -1,6 +1,6 @@
 import { createServer } from 'node:http';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
-import { PATIENCE_MS } from '../patience.ts';
+import { PATIENCE_MS } from '../stack/patience.ts';
 import { type Recorder, startRecorder } from '../stack/recorder.ts';
 import { type RunningEnvoy, startRunningEnvoy } from './running-envoy.ts';
 import { allow, type StubGate, startStubGate } from './stub-gate.ts';

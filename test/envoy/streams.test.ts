@@ -8,7 +8,7 @@ import { connect as connectTls } from 'node:tls';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { WebSocket, WebSocketServer } from 'ws';
 import { type Certificates, ensureCertificates } from '../../src/dev/certificates.ts';
-import { PATIENCE_MS } from '../patience.ts';
+import { PATIENCE_MS } from '../stack/patience.ts';
 import { type RunningEnvoy, startRunningEnvoy } from './running-envoy.ts';
 import { allow, answer, type StubGate, startStubGate } from './stub-gate.ts';
 

@@ -2,7 +2,7 @@ import fc from 'fast-check';
 import { expect, it, vi } from 'vitest';
 import { SandgateError } from '../../src/errors.ts';
 import { CACHE_TIMES, PolicyCache } from '../../src/policy/cache.ts';
-import { LONG, LONG_TEST_MS } from '../long.ts';
+import { LONG, LONG_TEST_MS } from '../stack/long.ts';
 import { EPOCH, FakeClock, rules, stored } from './sample.ts';
 import { ScriptedStore } from './scripted-store.ts';
 

@@ -7,7 +7,7 @@ import { stringify } from 'yaml';
 import { compilePolicy } from '../../src/policy/compile.ts';
 import { type FilesEvent, openFilesStore } from '../../src/policy/files-store.ts';
 import type { Change, PolicyStore } from '../../src/policy/store.ts';
-import { PATIENCE_MS } from '../patience.ts';
+import { PATIENCE_MS } from '../stack/patience.ts';
 import { digestOf, FakeClock, input, put, rules, stored, token } from './sample.ts';
 
 let root: string;

@@ -6,7 +6,7 @@ import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { systemClock } from '../../src/policy/clock.ts';
 import { openSqliteStore } from '../../src/policy/sqlite-store.ts';
 import type { PolicyStore } from '../../src/policy/store.ts';
-import { PATIENCE_MS, SEVERAL_PROCESSES_MS } from '../patience.ts';
+import { PATIENCE_MS, SEVERAL_PROCESSES_MS } from '../stack/patience.ts';
 import { smallDisk } from '../stack/small-disk.ts';
 import { put } from './sample.ts';
 import { type Child, startChild } from './sqlite-child.ts';

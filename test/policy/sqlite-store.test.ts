@@ -19,7 +19,7 @@ import { SqliteFile } from '../../src/policy/sqlite-file.ts';
 import type { SqliteStoreOptions } from '../../src/policy/sqlite-options.ts';
 import { openSqliteStore } from '../../src/policy/sqlite-store.ts';
 import type { Change, PolicyStore } from '../../src/policy/store.ts';
-import { PATIENCE_MS } from '../patience.ts';
+import { PATIENCE_MS } from '../stack/patience.ts';
 import { FakeClock, put, stored } from './sample.ts';
 
 let folder: string;

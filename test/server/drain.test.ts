@@ -7,7 +7,7 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { PACKAGE_ROOT } from '../../src/package-root.ts';
 import { drain } from '../../src/server/drain.ts';
 import { type CheckServer, startCheckServer } from '../../src/server/grpc-server.ts';
-import { PATIENCE_MS } from '../patience.ts';
+import { PATIENCE_MS } from '../stack/patience.ts';
 
 let folder: string;
 let server: CheckServer;

@@ -8,7 +8,7 @@ import { afterEach, expect, test } from 'vitest';
 import type { CheckHandler } from '../../src/check/transport.ts';
 import { CHECK_SERVICE } from '../../src/server/check-service.ts';
 import { startCheckServer } from '../../src/server/grpc-server.ts';
-import { PATIENCE_MS } from '../patience.ts';
+import { PATIENCE_MS } from '../stack/patience.ts';
 
 const undo: (() => Promise<void> | void)[] = [];
 afterEach(async () => {

@@ -3,7 +3,7 @@ import { connect, createServer, type Http2Session } from 'node:http2';
 import type { AddressInfo } from 'node:net';
 import { afterEach, expect, test } from 'vitest';
 import { replaceStreams } from '../../src/server/session-streams.ts';
-import { PATIENCE_MS } from '../patience.ts';
+import { PATIENCE_MS } from '../stack/patience.ts';
 
 const patiently = { timeout: PATIENCE_MS, interval: 5 };
 const undo: (() => void)[] = [];

@@ -6,3 +6,6 @@ export const PATIENCE_MS = 25_000;
 
 /** For `vi.waitFor`, `vi.waitUntil` and `expect.poll`, whose own patience is one second. */
 export const PATIENCE = { timeout: PATIENCE_MS, interval: 20 };
+
+/** The time for one test that starts several processes, one after another. */
+export const SEVERAL_PROCESSES_MS = 180_000;
