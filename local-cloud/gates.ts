@@ -1,6 +1,6 @@
-import { HttpPolicyAdmin } from '#src/admin/http-client.js';
-import type { PolicyAdmin } from '#src/admin/policy-admin.js';
 import { SandgateError } from '#src/errors.js';
+import { HttpPolicyAdmin } from '#src/policy-api/client/http-client.js';
+import type { PolicyAdmin } from '#src/policy-api/policy-admin.js';
 import type { CloudSettings } from './settings.ts';
 
 /** Longer than a write waits until it is in force everywhere, 2 s. */

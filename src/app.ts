@@ -1,25 +1,24 @@
 import { tmpdir } from 'node:os';
-import { type Address, formatEndpoint } from './address.ts';
-import { openPolicyApi } from './admin/open-policy-api.ts';
+import { type Address, formatEndpoint, OwnListeners } from './address.ts';
 import { createCheckHandler } from './check/handler.ts';
 import { runSelfTest } from './check/self-test.ts';
 import { createExposition } from './observe/exposition.ts';
 import type { Logger } from './observe/logger.ts';
 import { Observation } from './observe/observation.ts';
-import { OwnListeners } from './own-listeners.ts';
 import { packageVersion } from './package-root.ts';
-import { adminOf, openStore, placeOf, rulesOf } from './place.ts';
-import { CACHE_TIMES, PolicyCache } from './policy/cache.ts';
+import { CACHE_TIMES, PolicyCache } from './policy/cache/cache.ts';
 import { systemClock } from './policy/clock.ts';
+import { adminOf, openStore, placeOf, rulesOf } from './policy-access.ts';
+import { openPolicyApi } from './policy-api/open-policy-api.ts';
+import { type CheckServer, startCheckServer } from './server/check-server.ts';
 import { openCheckTls } from './server/check-tls.ts';
 import { drain } from './server/drain.ts';
-import { type CheckServer, startCheckServer } from './server/grpc-server.ts';
 import { startOpsListener } from './server/ops-listener.ts';
-import { identify } from './server/process-identity.ts';
-import { type Readiness, readiness } from './server/readiness.ts';
-import { removeRun, writeRun } from './server/run-file.ts';
-import { socketPlace } from './server/socket-path.ts';
 import type { Settings } from './settings.ts';
+import { identify } from './state/process-identity.ts';
+import { type Readiness, readiness } from './state/readiness.ts';
+import { removeRun, writeRun } from './state/run-file.ts';
+import { socketPlace } from './state/socket-path.ts';
 
 /** The one composition root: a gate from its settings. */
 export interface Gate {

@@ -1,10 +1,10 @@
 import { resolve } from 'node:path';
 import { type Address, parseAddress } from './address.ts';
-import { keyFault } from './api-key.ts';
 import {
   addresses,
   count,
   file,
+  keyFault,
   list,
   oneOf,
   onOff,

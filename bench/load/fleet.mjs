@@ -1,5 +1,5 @@
 import { join } from 'node:path';
-import { HttpPolicyAdmin } from '../../dist/admin/http-client.js';
+import { HttpPolicyAdmin } from '../../dist/policy-api/client/http-client.js';
 import { gateFlags, SERVE, startProgram } from '../stack/gates.mjs';
 import { residentMb } from '../stack/processor-time.mjs';
 

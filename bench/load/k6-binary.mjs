@@ -1,7 +1,7 @@
 import { join } from 'node:path';
 import { cachedProgram, fetchProgram } from '../../dist/envoy/fetch-program.js';
 import { byHand, missing } from '../../dist/envoy/pip.js';
-import { programOnPath } from '../../dist/envoy/program.js';
+import { programOnPath } from '../../dist/envoy/search-path.js';
 import { root } from '../stack/workspace.mjs';
 
 /** @type {import('../../dist/envoy/wheel.js').PackagedProgram} */

@@ -4,7 +4,7 @@
 // SANDGATE_LOAD_TOKEN as k6 has it; SANDGATE_ADMIN_KEY: the key of the policy API.
 import { parseArgs } from 'node:util';
 import { parseEndpoint } from '../../dist/address.js';
-import { HttpPolicyAdmin } from '../../dist/admin/http-client.js';
+import { HttpPolicyAdmin } from '../../dist/policy-api/client/http-client.js';
 import { TOKEN } from '../stack/policies.mjs';
 import { conduct, writeSandboxes } from './conductor.mjs';
 

@@ -3,8 +3,8 @@ import { median, spread } from '../measure/statistics.mjs';
 import { figure, withSpread } from './markdown.mjs';
 
 /**
- * @typedef {import('../run.mjs').Run} Run
- * @typedef {import('../run.mjs').Row} Row
+ * @typedef {import('../commands/run.mjs').Run} Run
+ * @typedef {import('../commands/run.mjs').Row} Row
  */
 
 const NAMES = /** @type {Record<string, string>} */ ({ open: 'no gate', gate: 'Sandgate', floor: 'floor' });

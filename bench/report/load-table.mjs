@@ -1,6 +1,6 @@
 import { figure, table } from './markdown.mjs';
 
-/** @param {import('../load.mjs').LoadRun} run */
+/** @param {import('../commands/load.mjs').LoadRun} run */
 export function loadTable({ minutes, rate, capacity, killed, changed, memory, faults, findings }) {
   const share = capacity === undefined ? '' : `, ${Math.round((100 * rate) / capacity)} % of capacity`;
   const rows = [

@@ -29,7 +29,7 @@ export function writePages() {
 }
 
 /**
- * @typedef {{ run?: import('../run.mjs').Run, envoy?: import('../envoy-settings.mjs').EnvoyRun, scale?: import('../scale.mjs').ScaleRun, load?: import('../load.mjs').LoadRun }} Published
+ * @typedef {{ run?: import('../commands/run.mjs').Run, envoy?: import('../commands/envoy-settings.mjs').EnvoyRun, scale?: import('../commands/scale.mjs').ScaleRun, load?: import('../commands/load.mjs').LoadRun }} Published
  * @returns {Published}
  */
 export function everythingPublished() {
@@ -64,7 +64,7 @@ export function envoyParts({ envoy }) {
   return { prices: `${plot}\n\n${priceTable(envoy)}\n\n${machineLine(envoy.machine)}` };
 }
 
-/** @param {import('../run.mjs').Run} run */
+/** @param {import('../commands/run.mjs').Run} run */
 function headlineText(run) {
   const { capacity, addedUs, vcpuAdded, vcpuGate, vcpuEnvoy, vcpuOpen, overFloor, p50Added, p99Added } =
     headline(run);

@@ -3,7 +3,7 @@ import { COLOURS, drawn } from './chart.mjs';
 import { prices } from './envoy-tables.mjs';
 import { contendersOf, nameOf, samplesOf } from './figures.mjs';
 
-/** @param {import('../run.mjs').Run} run */
+/** @param {import('../commands/run.mjs').Run} run */
 export function costPlot({ closed }) {
   const mixes = [...new Set(closed.map(({ mix }) => mix))];
   const contenders = contendersOf(closed);
@@ -26,7 +26,7 @@ export function costPlot({ closed }) {
   });
 }
 
-/** @param {import('../run.mjs').Run} run */
+/** @param {import('../commands/run.mjs').Run} run */
 export function latencyPlot({ open }) {
   const shares = [...new Set(open.map(({ share }) => share ?? 0))];
   const series = contendersOf(open).flatMap((contender, n) =>
@@ -49,7 +49,7 @@ export function latencyPlot({ open }) {
   });
 }
 
-/** @param {import('../envoy-settings.mjs').EnvoyRun} run */
+/** @param {import('../commands/envoy-settings.mjs').EnvoyRun} run */
 export function pricePlot(run) {
   const found = prices(run).sort((a, b) => a.envoy.median - b.envoy.median);
   return drawn({
@@ -60,7 +60,7 @@ export function pricePlot(run) {
   });
 }
 
-/** @param {import('../envoy-settings.mjs').EnvoyRun} run */
+/** @param {import('../commands/envoy-settings.mjs').EnvoyRun} run */
 export function destinationPlot({ destinations }) {
   return drawn({
     title: 'Envoy and the number of destinations',
@@ -73,9 +73,9 @@ export function destinationPlot({ destinations }) {
   });
 }
 
-/** @param {import('../scale.mjs').ScaleRun} run */
+/** @param {import('../commands/scale.mjs').ScaleRun} run */
 export function scalePlot({ rows }) {
-  /** @param {string} name @param {(row: import('../scale.mjs').ScaleRow) => number} pick */
+  /** @param {string} name @param {(row: import('../commands/scale.mjs').ScaleRow) => number} pick */
   const line = (name, pick) => ({ name, type: 'line', data: rows.map(pick) });
   return drawn({
     title: 'Growth with the number of policies',

@@ -1,6 +1,6 @@
 import { figure, table } from './markdown.mjs';
 
-/** @param {import('../scale.mjs').ScaleRun} run */
+/** @param {import('../commands/scale.mjs').ScaleRun} run */
 export function scaleTable({ rows }) {
   const head = [
     'policies',

@@ -1,5 +1,5 @@
 import { encodeAllow } from '../../dist/check/encode.js';
-import { NOBODY } from '../../dist/check/last-resort.js';
+import { NOBODY } from '../../dist/check/handler.js';
 
 /** What the gate answers for sandbox `s0` with the right token: the floor sends the same bytes. @param {number} port */
 export function allowBytes(port) {

@@ -7,8 +7,7 @@ import { createInterface } from 'node:readline';
 import { text } from 'node:stream/consumers';
 import { fileURLToPath } from 'node:url';
 import { findEnvoy } from '../../dist/envoy/binary.js';
-import { renderBootstrap } from '../../dist/envoy/bootstrap.js';
-import { loadBundledConfig } from '../../dist/envoy/bundled-config.js';
+import { loadBundledConfig, renderBootstrap } from '../../dist/envoy/bootstrap.js';
 import { startEnvoy } from '../../dist/envoy/process.js';
 
 const root = fileURLToPath(new URL('../..', import.meta.url));

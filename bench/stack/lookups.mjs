@@ -2,10 +2,10 @@
 // usage: node bench/stack/lookups.mjs <stateDir> <policies> <hot>; prints one JSON line, times in microseconds
 import { randomBytes } from 'node:crypto';
 import { join } from 'node:path';
-import { rulesOf } from '../../dist/place.js';
-import { PolicyCache } from '../../dist/policy/cache.js';
+import { PolicyCache } from '../../dist/policy/cache/cache.js';
 import { systemClock } from '../../dist/policy/clock.js';
-import { openSqliteStore } from '../../dist/policy/sqlite-store.js';
+import { openSqliteStore } from '../../dist/policy/sqlite/sqlite-store.js';
+import { rulesOf } from '../../dist/policy-access.js';
 import { seededRandom } from '../measure/random.mjs';
 import { percentiles } from '../measure/statistics.mjs';
 

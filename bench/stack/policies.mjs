@@ -1,9 +1,9 @@
 import { createHash, randomBytes } from 'node:crypto';
 import { join } from 'node:path';
-import { rulesOf } from '../../dist/place.js';
 import { systemClock } from '../../dist/policy/clock.js';
 import { parsePut } from '../../dist/policy/put.js';
-import { openSqliteStore } from '../../dist/policy/sqlite-store.js';
+import { openSqliteStore } from '../../dist/policy/sqlite/sqlite-store.js';
+import { rulesOf } from '../../dist/policy-access.js';
 import { addressOf } from '../client/mixes.mjs';
 
 /** What every sandbox of a measurement asks for. */

@@ -2,9 +2,8 @@
 // and Envoy's config. What Envoy may read goes to /etc/sandgate; the CA's key stays where no other service looks.
 import { chmodSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { ensureCertificates } from '../../dist/dev/certificates.js';
-import { renderBootstrap } from '../../dist/envoy/bootstrap.js';
-import { loadBundledConfig } from '../../dist/envoy/bundled-config.js';
+import { ensureCertificates } from '../../dist/dev/certificates/certificates.js';
+import { loadBundledConfig, renderBootstrap } from '../../dist/envoy/bootstrap.js';
 
 const TO = '/etc/sandgate';
 const domains = (process.env.SANDGATE_DOMAINS ?? '').split(',').filter(Boolean);

@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { type Entry, TEMPLATE } from '../life/entry.ts';
+import { type Entry, TEMPLATE } from '../lifecycle/entry.ts';
 
 const LARGEST_PAGE = 100;
 const STATES = ['running', 'paused'] as const;

@@ -1,8 +1,7 @@
 import type { z } from 'zod';
-import type { Birth } from '../life/birth.ts';
-import type { Entry } from '../life/entry.ts';
-import { TEMPLATE } from '../life/entry.ts';
-import type { Life } from '../life/life.ts';
+import type { Birth } from '../lifecycle/birth.ts';
+import { type Entry, TEMPLATE } from '../lifecycle/entry.ts';
+import type { Life } from '../lifecycle/life.ts';
 import { shortId } from '../sandbox-id.ts';
 import { type Answer, INVALID_ID, NO_CONTENT, notFound, refusal } from './answer.ts';
 import { listQuery, pageOf } from './listing.ts';

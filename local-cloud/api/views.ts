@@ -1,4 +1,4 @@
-import { ENVD_VERSION, type Entry, TEMPLATE } from '../life/entry.ts';
+import { ENVD_VERSION, type Entry, TEMPLATE } from '../lifecycle/entry.ts';
 
 /** What of a sandbox's secrets an answer may hold. */
 export interface Tokens {

@@ -9,8 +9,8 @@ import {
 import type { AddressInfo, Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 import { SandgateError } from '#src/errors.js';
-import { AGENT_PORT } from '#src/target/port.js';
 import { resolveTarget } from '#src/target/resolve.js';
+import { AGENT_PORT } from '#src/target/target.js';
 import { dial } from './dial.ts';
 import { handOver, tunnel } from './hand-over.ts';
 import { upstreamHeaders } from './upstream-headers.ts';

@@ -1,5 +1,5 @@
 import { maskedHost } from '#src/decision/upstream-host.js';
-import { AGENT_PORT } from '#src/target/port.js';
+import { AGENT_PORT } from '#src/target/target.js';
 
 /** Of one connection, not of the request; node:http writes its own. */
 const HOP_BY_HOP = new Set(['connection', 'keep-alive', 'proxy-connection']);

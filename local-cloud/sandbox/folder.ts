@@ -4,7 +4,7 @@ import { rm } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { promisify } from 'node:util';
 import { SandgateError } from '#src/errors.js';
-import { socketPlace } from '#src/server/socket-path.js';
+import { socketPlace } from '#src/state/socket-path.js';
 
 /** The places of one sandbox on the host. */
 export interface SandboxFolder {

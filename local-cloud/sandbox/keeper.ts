@@ -1,15 +1,15 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { closeSync, openSync } from 'node:fs';
 import { join } from 'node:path';
-import type { Writable } from 'node:stream';
+import { createInterface } from 'node:readline';
+import type { Readable, Writable } from 'node:stream';
 import { SandgateError } from '#src/errors.js';
 import { PACKAGE_ROOT } from '#src/package-root.js';
-import { identify, type ProcessIdentity } from '#src/server/process-identity.js';
+import { identify, type ProcessIdentity } from '#src/state/process-identity.js';
 import type { SandboxFolder } from './folder.ts';
 import { type Isolation, unshareFor } from './isolation.ts';
 import { onlyChild } from './processes.ts';
 import type { SandboxCommands } from './sandbox.ts';
-import { Words } from './words.ts';
 
 /** The shell that runs a sandbox, waiting for its first word. */
 export interface Keeper {
@@ -104,4 +104,39 @@ function feed(pipe: Writable, text: string): void {
   // A sandbox that fails before it reads it says so in its own words.
   pipe.on('error', () => {});
   pipe.end(text);
+}
+
+/** Words to PID 1 of a sandbox and its answers, one a line, in order. */
+class Words {
+  readonly #stdin: Writable;
+  readonly #waiting: ((line: string | undefined) => void)[] = [];
+  readonly #heard: string[] = [];
+  #closed = false;
+
+  constructor(stdin: Writable, stdout: Readable) {
+    this.#stdin = stdin;
+    // It may end while we speak; `hear` then says so.
+    stdin.on('error', () => {});
+    const lines = createInterface({ input: stdout });
+    lines.on('line', (line) => {
+      const next = this.#waiting.shift();
+      if (next) next(line);
+      else this.#heard.push(line);
+    });
+    lines.on('close', () => {
+      this.#closed = true;
+      for (const next of this.#waiting.splice(0)) next(undefined);
+    });
+  }
+
+  say(word: 'go' | 'pause' | 'resume' | 'end'): void {
+    this.#stdin.write(`${word}\n`);
+  }
+
+  /** The next line; undefined once it has ended. */
+  hear(): Promise<string | undefined> {
+    const line = this.#heard.shift();
+    if (line !== undefined || this.#closed) return Promise.resolve(line);
+    return new Promise((resolve) => this.#waiting.push(resolve));
+  }
 }

@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { setTimeout as pause } from 'node:timers/promises';
-import { identify, isAlive, type ProcessIdentity } from '#src/server/process-identity.js';
+import { identify, isAlive, type ProcessIdentity } from '#src/state/process-identity.js';
 
 /** The one child of `unshare --fork`. Resolves once it is there; undefined where the parent ended before. */
 export async function onlyChild(parent: number): Promise<ProcessIdentity | undefined> {

@@ -1,6 +1,6 @@
 import { readdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import type { ProcessIdentity } from '#src/server/process-identity.js';
+import type { ProcessIdentity } from '#src/state/process-identity.js';
 import type { Isolation } from './isolation.ts';
 
 /** What is needed to end a sandbox whose host was killed. Written before any of its processes may do anything. */

@@ -1,18 +1,17 @@
+import { once } from 'node:events';
 import { readFileSync, realpathSync } from 'node:fs';
+import { type AddressInfo, createServer } from 'node:net';
 import { join } from 'node:path';
 import { SandgateError } from '#src/errors.js';
-import { AGENT_PORT } from '#src/target/port.js';
+import { AGENT_PORT } from '#src/target/target.js';
 import { type CgroupPlace, cgroupName, joinCgroup, makeCgroup, removeCgroups } from './cgroup.ts';
 import { makeFolder, removeFolder, type SandboxFolder } from './folder.ts';
-import { freePort } from './free-port.ts';
 import type { Isolation } from './isolation.ts';
 import { type Keeper, startKeeper } from './keeper.ts';
-import { endLeftovers } from './leftovers.ts';
 import { killAndWait } from './processes.ts';
-import { writeRecord } from './record.ts';
+import { folderNames, readRecord, writeRecord } from './record.ts';
 import { RunningSandbox } from './running-sandbox.ts';
 import { DEFAULT_LIMITS, type Inside, type Limits, type Sandbox, type SandboxRequest } from './sandbox.ts';
-import { UserRanges } from './user-ranges.ts';
 
 export interface SandboxesOptions {
   /** Hidden from every sandbox; theirs live in `<stateDir>/sandboxes`. */
@@ -165,4 +164,60 @@ async function ready(keeper: Keeper, folder: SandboxFolder): Promise<void> {
   const last = readFileSync(folder.log, 'utf8').trim().split('\n').at(-1);
   const why = [said ?? 'it ended', last].filter(Boolean).join(': ');
   throw new SandgateError('SANDBOX_FAILED', `the sandbox did not start: ${why}`);
+}
+
+/**
+ * Ends what a killed host left in `sandboxes`, by pid and start time, and removes it; with its namespace's last process
+ * go its mounts. Returns the ids. Only for a folder that no live host uses.
+ */
+async function endLeftovers(sandboxes: string): Promise<string[]> {
+  const names = folderNames(sandboxes);
+  for (const name of names) {
+    const folder = join(sandboxes, name);
+    const record = readRecord(folder);
+    if (record !== undefined) {
+      await killAndWait(record.init, record.isolation === 'none');
+      await killAndWait(record.keeper, false);
+      await removeCgroups(record.cgroups);
+    }
+    await removeFolder(folder, record?.sockets);
+  }
+  return names;
+}
+
+/** Above what distributions hand out as subordinate ids and what systemd-nspawn picks, below 2^31. */
+const FIRST = 0x7000_0000;
+const SIZE = 65_536;
+const MOST = 4096;
+
+/** Ranges of user and group ids, one for each sandbox that lives: its processes and files are nobody else's. */
+class UserRanges {
+  readonly #taken = new Set<number>();
+
+  /** The first id of a free range. */
+  take(): number {
+    for (let n = 0; n < MOST; n++) {
+      const base = FIRST + n * SIZE;
+      if (this.#taken.has(base)) continue;
+      this.#taken.add(base);
+      return base;
+    }
+    throw new SandgateError('SANDBOX_FAILED', `no more than ${MOST} sandboxes can run at once`, {
+      remedy: 'end some of them',
+    });
+  }
+
+  give(base: number | undefined): void {
+    if (base !== undefined) this.#taken.delete(base);
+  }
+}
+
+/** A port of 127.0.0.1 that nobody listens on, for now. */
+export async function freePort(): Promise<number> {
+  const server = createServer().listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const { port } = server.address() as AddressInfo;
+  server.close();
+  await once(server, 'close');
+  return port;
 }

@@ -1,8 +1,6 @@
 import type { Allow, Answer, GateRequest, Site } from '../decision/decision.ts';
 import { SandgateError } from '../errors.ts';
-import { headerOption } from './header-option.ts';
-import { encodeStruct } from './struct.ts';
-import { bytesField, textField, varintField, type WireBytes } from './wire-writer.ts';
+import { bytesField, encodeStruct, textField, varintField, type WireBytes } from './wire-writer.ts';
 
 /** Field numbers of CheckResponse, OkHttpResponse, DeniedHttpResponse, HttpStatus and google.rpc.Status. */
 const RESPONSE_STATUS = 1;
@@ -24,6 +22,20 @@ const PERMISSION_DENIED = bytesField(RESPONSE_STATUS, varintField(STATUS_CODE, 7
 const ROUTING_HEADERS = ['e2b-sandbox-id', 'e2b-sandbox-port'];
 const REMOVE_ROUTING = removals(ROUTING_HEADERS);
 const REMOVE_ALL = removals(['e2b-traffic-access-token', ...ROUTING_HEADERS]);
+
+/** Field numbers of HeaderValueOption and HeaderValue. */
+const OPTION_HEADER = 1;
+const OPTION_APPEND = 2;
+const HEADER_KEY = 1;
+const HEADER_VALUE = 2;
+
+/** `append: false`, said outright: Envoy 1.37.0 took silence for true (envoy#43310). */
+const REPLACE = bytesField(OPTION_APPEND, '');
+
+const NAME = /^[a-z0-9!#$%&'*+.^_`|~-]+$/;
+const VALUE = /^[\x20-\x7e]*$/;
+/** Envoy's own bound on a name and on a value, in bytes. */
+const MAX_LENGTH = 16_384;
 
 /**
  * The CheckResponse of an allow. `html`: whether Envoy's own closed-port answer should be a page.
@@ -89,4 +101,19 @@ function authority({ address, port }: { address: string; port: number }): string
 
 function message(bytes: WireBytes): Buffer {
   return Buffer.from(bytes, 'latin1');
+}
+
+/**
+ * A HeaderValueOption that sets a header. The value goes in `value`: Envoy ignores `raw_value` in a denied response.
+ * Throws ANSWER_INVALID for anything that could end the header and start another.
+ */
+function headerOption(name: string, value: string): WireBytes {
+  if (!NAME.test(name) || !VALUE.test(value) || name.length > MAX_LENGTH || value.length > MAX_LENGTH) {
+    throw new SandgateError(
+      'ANSWER_INVALID',
+      'A header of the answer has a name or value that HTTP does not allow.',
+    );
+  }
+  const header = bytesField(HEADER_KEY, name) + bytesField(HEADER_VALUE, value);
+  return bytesField(OPTION_HEADER, header) + REPLACE;
 }

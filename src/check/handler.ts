@@ -1,6 +1,6 @@
 import { answerFor } from '../decision/answer.ts';
 import { judgePolicy, judgeTarget } from '../decision/decide.ts';
-import type { Decision, GateRequest, Site } from '../decision/decision.ts';
+import type { Decision, Deny, GateRequest, Site } from '../decision/decision.ts';
 import { wantsHtml } from '../decision/negotiate.ts';
 import { type ErrorCode, SandgateError, toSandgateError } from '../errors.ts';
 import type { PolicyLookup } from '../policy/policy.ts';
@@ -10,10 +10,7 @@ import type { Target } from '../target/target.ts';
 import { AnswerCache } from './answer-cache.ts';
 import { decodeCheckRequest } from './decode.ts';
 import { encodeAllow, encodeAnswer } from './encode.ts';
-import { LAST_RESORT, NOBODY } from './last-resort.ts';
-import { withinDeadline } from './lookup-deadline.ts';
 import { SweepGuard } from './sweep-guard.ts';
-import type { CheckHandler } from './transport.ts';
 
 export interface CheckHandlerOptions {
   /** The cache: a plain value where it knows, a promise where it has to load. */
@@ -28,6 +25,45 @@ export interface CheckHandlerOptions {
   /** Called after each answer is built, 503s for faults included. */
   onDecision?: ((decision: Decision, request: GateRequest, durationNs: number) => void) | undefined;
 }
+
+/**
+ * What a transport carries, so that another one can be measured against gRPC: CheckRequest bytes in,
+ * CheckResponse bytes out. `deadline` is milliseconds since 1970, Infinity when the caller set none.
+ * Throws (or rejects with) a SandgateError of code CHECK_MALFORMED for bytes that are no CheckRequest, and nothing else:
+ * every other fault is already a 503 in the bytes.
+ */
+export type CheckHandler = (request: Buffer, deadline: number) => Buffer | Promise<Buffer>;
+
+/** What is decided when deciding failed. */
+const LAST_RESORT: Deny = { kind: 'deny', reason: 'unavailable' };
+
+/** Stands for a request that was not read: no browser, no token, no sandbox. */
+export const NOBODY: GateRequest = {
+  method: '',
+  host: '',
+  path: '',
+  sandboxId: { kind: 'absent' },
+  sandboxPort: { kind: 'absent' },
+  token: { kind: 'absent' },
+  accept: '',
+  userAgent: '',
+  secFetchMode: '',
+  requestedWith: '',
+  origin: undefined,
+  requestMethod: undefined,
+  requestHeaders: undefined,
+  requestId: '',
+  traceparent: '',
+  clientAddress: '',
+};
+
+/** Envoy asks with 1 s; an answer that comes after it has hung up helps nobody. */
+const LONGEST_WAIT_MS = 900;
+
+/** What is left for the answer itself to be built and carried back. */
+const ANSWER_MS = 50;
+
+const TOO_LATE: PolicyLookup = { kind: 'unavailable', code: 'STORE_UNAVAILABLE' };
 
 /**
  * The fail-closed boundary. Whatever goes wrong inside, a look-up that hangs included, becomes the 503 answer; only a
@@ -141,4 +177,16 @@ class Gate {
       // There is nowhere left to say it, and the answer is a 503 all the same.
     }
   }
+}
+
+/**
+ * The look-up, or `unavailable` once the caller's deadline is near. `deadline` and `now` are milliseconds since 1970.
+ * Rejects as the look-up does; a rejection that comes too late is swallowed.
+ */
+function withinDeadline(found: Promise<PolicyLookup>, deadline: number, now: number): Promise<PolicyLookup> {
+  const waitMs = Math.max(0, Math.min(LONGEST_WAIT_MS, deadline - now - ANSWER_MS));
+  return new Promise((resolve, reject) => {
+    const timer = setTimeout(resolve, waitMs, TOO_LATE);
+    found.then(resolve, reject).finally(() => clearTimeout(timer));
+  });
 }

@@ -5,7 +5,7 @@ import { REFUSALS } from '../decision/refusals.ts';
 import { SandgateError } from '../errors.ts';
 import { checkResponseDecoder, type Decoded, type HeaderOption } from './check-response.ts';
 import { encodeAllow, encodeAnswer } from './encode.ts';
-import { NOBODY } from './last-resort.ts';
+import { NOBODY } from './handler.ts';
 
 /**
  * Builds one of each kind of answer and reads it back with a decoder that shares no code with the builder: a

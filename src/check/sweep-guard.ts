@@ -1,5 +1,5 @@
+import { refuse } from '../decision/decide.ts';
 import type { Allow, Decision, GateRequest } from '../decision/decision.ts';
-import { refuse } from '../decision/preflight.ts';
 import { PortBudget } from './port-budget.ts';
 
 /** Distinct ports per sandbox and gate in 60 s, where no token is needed and where a valid one was presented. */

@@ -8,6 +8,14 @@ const VARINT = 0;
 const FIXED64 = 1;
 const BYTES = 2;
 
+/** Field numbers of google.protobuf.Struct, its map entries and Value. */
+const STRUCT_FIELDS = 1;
+const ENTRY_KEY = 1;
+const ENTRY_VALUE = 2;
+const VALUE_NUMBER = 2;
+const VALUE_STRING = 3;
+const VALUE_BOOL = 4;
+
 /** A submessage, or a string of ASCII. `field` is below 16, so that the tag is one byte. */
 export function bytesField(field: number, content: WireBytes): WireBytes {
   return String.fromCharCode((field << 3) | BYTES) + varint(content.length) + content;
@@ -23,7 +31,7 @@ export function varintField(field: number, value: number | boolean): WireBytes {
   return String.fromCharCode((field << 3) | VARINT) + varint(Number(value));
 }
 
-export function doubleField(field: number, value: number): WireBytes {
+function doubleField(field: number, value: number): WireBytes {
   const bytes = Buffer.alloc(8);
   bytes.writeDoubleLE(value);
   return String.fromCharCode((field << 3) | FIXED64) + bytes.toString('latin1');
@@ -34,4 +42,30 @@ function varint(value: number): WireBytes {
   let rest = value;
   for (; rest > 0x7f; rest >>>= 7) bytes += String.fromCharCode((rest & 0x7f) | 0x80);
   return bytes + String.fromCharCode(rest);
+}
+
+/** A google.protobuf.Struct of plain values; what is undefined is left out. */
+export function encodeStruct(
+  fields: Readonly<Record<string, string | number | boolean | undefined>>,
+): WireBytes {
+  let struct = '';
+  for (const [key, value] of Object.entries(fields)) {
+    if (value === undefined) continue;
+    const entry = textField(ENTRY_KEY, key) + bytesField(ENTRY_VALUE, encodeValue(value));
+    struct += bytesField(STRUCT_FIELDS, entry);
+  }
+  return struct;
+}
+
+function encodeValue(value: string | number | boolean): WireBytes {
+  switch (typeof value) {
+    case 'string':
+      return textField(VALUE_STRING, value);
+    case 'number':
+      return doubleField(VALUE_NUMBER, value);
+    case 'boolean':
+      return varintField(VALUE_BOOL, value);
+    default:
+      return value satisfies never;
+  }
 }

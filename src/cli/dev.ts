@@ -2,8 +2,7 @@ import { type Flags, readSettings } from '../config.ts';
 import { bannerText } from '../dev/banner.ts';
 import { startStack } from '../dev/stack.ts';
 import { listenForStop } from '../stop-signal.ts';
-import { type Io, print, warn } from './io.ts';
-import { SHADOW_WARNING } from './shadow-warning.ts';
+import { type Io, print, SHADOW_WARNING, warn } from './io.ts';
 import { surroundings } from './surroundings.ts';
 
 /** `dev`: the local stack in the foreground until SIGTERM or SIGINT. */

@@ -1,8 +1,8 @@
 import { isDeepStrictEqual } from 'node:util';
 import { type Flags, findSettings, readSettings } from '../config.ts';
 import { SandgateError } from '../errors.ts';
-import { type GateRun, liveGates } from '../server/run-file.ts';
 import type { Settings } from '../settings.ts';
+import { type GateRun, liveGates } from '../state/run-file.ts';
 import { surroundings } from './surroundings.ts';
 
 /** What says how a policy is read, and where it lies. */

@@ -8,6 +8,10 @@ export interface Io {
   stderr: Writable;
 }
 
+/** Said at every start, since a door that was opened to measure is easily forgotten. */
+export const SHADOW_WARNING =
+  'shadow mode is allowed (SANDGATE_ALLOW_SHADOW): sandboxes whose access.shadowUntil is ahead let requests without a valid token through';
+
 export function print(io: Io, text: string): void {
   io.stdout.write(`${text}\n`);
 }

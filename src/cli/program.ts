@@ -1,14 +1,20 @@
 import { Command, CommanderError } from 'commander';
 import type { Flags } from '../config.ts';
+import { type ErrorCode, SandgateError } from '../errors.ts';
 import { packageVersion } from '../package-root.ts';
+import { addQuestions } from './diagnose/diagnose-commands.ts';
 import { type Io, report } from './io.ts';
-import { addPolicyCommands } from './policy-commands.ts';
-import { addQuestions } from './question-commands.ts';
+import { addPolicyCommands } from './policy/policy-commands.ts';
 import { withSettings } from './setting-options.ts';
-import { addTokenCommands } from './token-commands.ts';
-import { withTokenHint } from './token-hint.ts';
+import { addTokenCommands } from './token/token-commands.ts';
 
 const EXIT_CODES = '\nExit codes: 0 ok, 1 failed, 2 asked wrongly (usage or settings).';
+
+const TOKEN = /[0-9a-f]{64}/i;
+const ALL_TOKENS = new RegExp(TOKEN, 'gi');
+
+/** What a command says of an id that it does not know, or takes for none. */
+const ABOUT_IDS: readonly ErrorCode[] = ['TOKEN_UNKNOWN', 'SANDBOX_UNKNOWN', 'REQUEST_INVALID'];
 
 /** Runs one command line; resolves with its exit code and never rejects. */
 export async function run(args: readonly string[], io: Io): Promise<number> {
@@ -92,4 +98,17 @@ export function createProgram(io: Io): Command {
 
   addQuestions(program, io);
   return program;
+}
+
+/** The same error with what to do instead, where an argument holds what looks like a token; it is never repeated. */
+function withTokenHint(thrown: unknown, args: readonly string[]): unknown {
+  if (!(thrown instanceof SandgateError) || !ABOUT_IDS.includes(thrown.code)) return thrown;
+  if (!args.some((arg) => TOKEN.test(arg))) return thrown;
+  const { code, message, field } = thrown;
+  return new SandgateError(code, message.replace(ALL_TOKENS, '…'), {
+    remedy:
+      'this looks like a token: give the id that `sandgate token list <sandboxId>` shows, and rotate the token, since every user of this machine can see a command line',
+    ...(field !== undefined && { field }),
+    cause: thrown,
+  });
 }

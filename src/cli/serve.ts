@@ -6,8 +6,7 @@ import { keepHeapSmall } from '../heap.ts';
 import { createLogger, type Logger } from '../observe/logger.ts';
 import type { Settings } from '../settings.ts';
 import { listenForStop, type StopSignal } from '../stop-signal.ts';
-import { type Io, print, warn } from './io.ts';
-import { SHADOW_WARNING } from './shadow-warning.ts';
+import { type Io, print, SHADOW_WARNING, warn } from './io.ts';
 import { surroundings } from './surroundings.ts';
 
 /** `serve`: the gate alone, or several under one supervisor, until SIGTERM or SIGINT. Logs go to stderr. */

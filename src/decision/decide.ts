@@ -1,10 +1,16 @@
 import type { Policy, PolicyLookup } from '../policy/policy.ts';
 import { internalPath } from '../target/internal-path.ts';
-import { AGENT_PORT } from '../target/port.ts';
-import type { Target, TargetResult } from '../target/target.ts';
-import type { Decision, Deny, GateRequest, Grant, Preflight, PresentedToken, Site } from './decision.ts';
-import { refuse } from './preflight.ts';
-import { shadowGrant, shadowMs } from './shadow.ts';
+import { AGENT_PORT, type Target, type TargetResult } from '../target/target.ts';
+import type {
+  Decision,
+  Deny,
+  GateRequest,
+  Grant,
+  Preflight,
+  PresentedToken,
+  ShadowGrant,
+  Site,
+} from './decision.ts';
 import { judgeToken } from './token.ts';
 import { upstreamHost } from './upstream-host.ts';
 
@@ -160,4 +166,32 @@ function denial(
     tokenId: presented?.tokenId,
     tokenLabel: presented?.tokenLabel,
   };
+}
+
+/**
+ * Milliseconds for which shadow mode still holds on this port, at least 1; undefined where it does not. Never on the
+ * agent's port: what is behind it, a shell, is worth more than any web page that a restriction might break.
+ */
+function shadowMs({ shadow }: Policy, port: number, now: number): number | undefined {
+  if (shadow === undefined || port === AGENT_PORT) return undefined;
+  return shadow.from <= now && now < shadow.until ? Math.max(1, Math.floor(shadow.until - now)) : undefined;
+}
+
+/** Only a refused token is let through; every other refusal stands. */
+function shadowGrant({ reason, detail, tokenId, tokenLabel }: Deny): ShadowGrant | undefined {
+  if (reason !== 'token_missing' && reason !== 'token_invalid') return undefined;
+  return { by: 'shadow', reason, detail, tokenId, tokenLabel };
+}
+
+/**
+ * What a refused request is told, preflight or not (contract §2, step 0). A browser sends no token with a preflight,
+ * and will not send the real request unless it is answered well; so a refusal becomes a 204 that is the same for every
+ * sandbox, known or not. `unavailable` stays: whether the port is public, and the preflight the sandbox's own, is unknown.
+ */
+export function refuse(request: GateRequest, deny: Deny): Deny | Preflight {
+  return isPreflight(request) && deny.reason !== 'unavailable' ? { kind: 'preflight', refused: deny } : deny;
+}
+
+function isPreflight(request: GateRequest): boolean {
+  return request.method === 'OPTIONS' && request.origin !== undefined && request.requestMethod !== undefined;
 }

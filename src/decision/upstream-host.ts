@@ -1,6 +1,5 @@
 import type { Policy } from '../policy/policy.ts';
-import { AGENT_PORT } from '../target/port.ts';
-import type { Target } from '../target/target.ts';
+import { AGENT_PORT, type Target } from '../target/target.ts';
 import type { Site } from './decision.ts';
 
 const PORT_PLACEHOLDER = /\$\{PORT\}/g;

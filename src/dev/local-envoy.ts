@@ -1,13 +1,12 @@
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Address } from '../address.ts';
-import { renderBootstrap } from '../envoy/bootstrap.ts';
-import { loadBundledConfig } from '../envoy/bundled-config.ts';
+import { loadBundledConfig, renderBootstrap } from '../envoy/bootstrap.ts';
 import type { ControlPlane } from '../envoy/control-plane.ts';
 import { type EnvoyProcess, startEnvoy } from '../envoy/process.ts';
 import type { Running } from '../fleet/supervised.ts';
-import { prepareSocket } from '../server/socket-path.ts';
-import type { Certificates } from './certificates.ts';
+import { prepareSocket } from '../state/socket-path.ts';
+import type { Certificates } from './certificates/certificates.ts';
 
 const WORKERS = 2;
 const STOP_WITHIN_MS = 2000;

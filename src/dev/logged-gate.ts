@@ -1,7 +1,6 @@
-import { closeSync, openSync } from 'node:fs';
+import { closeSync, openSync, readFileSync } from 'node:fs';
 import { SandgateError } from '../errors.ts';
 import { type GateProcess, type GateProcessOptions, startGateProcess } from '../fleet/gate-process.ts';
-import { lastWords, orSeeLog } from './last-words.ts';
 
 /** A gate of the local stack, its log in a file. Throws GATE_FAILED with the gate's own last words. */
 export async function startLoggedGate(
@@ -20,4 +19,17 @@ export async function startLoggedGate(
   } finally {
     closeSync(log);
   }
+}
+
+/** What a child that ended wrote last to its log: its error where there is one, and what it says to do. */
+export function lastWords(logFile: string): { cause: string; remedy: string | undefined } {
+  const lines = readFileSync(logFile, 'utf8').trim().split('\n');
+  const line = lines.findLast((text) => text.startsWith('sandgate: ')) ?? lines.at(-1) ?? '';
+  const [cause = '', remedy] = line.replace(/^sandgate: /, '').split('; remedy: ');
+  return { cause, remedy };
+}
+
+/** What to do: what the child said, or read its log. */
+export function orSeeLog(remedy: string | undefined, logFile: string): string {
+  return `${remedy === undefined ? '' : `${remedy}; or `}see ${logFile}`;
 }

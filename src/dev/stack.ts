@@ -6,21 +6,18 @@ import { type Children, recordChildren } from '../fleet/children.ts';
 import { gateOpsAddresses } from '../fleet/gate-ops.ts';
 import { type Running, Supervised } from '../fleet/supervised.ts';
 import { PACKAGE_ROOT } from '../package-root.ts';
-import type { DevRun } from '../server/run-file.ts';
-import { clearDeadSocket, socketPlace } from '../server/socket-path.ts';
 import type { Settings } from '../settings.ts';
+import type { DevRun } from '../state/run-file.ts';
+import { clearDeadSocket, socketPlace } from '../state/socket-path.ts';
 import type { StopSignal } from '../stop-signal.ts';
 import { baseDomains } from '../target/domains.ts';
-import { ensureCertificates } from './certificates.ts';
-import { startCloudProcess } from './cloud-process.ts';
+import { ensureCertificates } from './certificates/certificates.ts';
+import { startCloudProcess, whyNoCloud } from './cloud-process.ts';
 import { startDemoSandbox } from './demo-sandbox.ts';
-import { adminSockets, gateAdminPlaces } from './gate-admin.ts';
-import { gateFlags } from './gate-flags.ts';
-import { endLeftovers } from './leftovers.ts';
-import { whyNoCloud } from './local-cloud.ts';
+import { adminSockets, gateAdminPlaces, gateFlags } from './gate-flags.ts';
 import { createLocalEnvoy } from './local-envoy.ts';
 import { startLoggedGate } from './logged-gate.ts';
-import { makeStateFolder } from './state-folder.ts';
+import { endLeftovers, makeStateFolder } from './prepare-state.ts';
 
 /** The local stack, ready: Envoy sees a healthy gate. */
 export interface Stack {

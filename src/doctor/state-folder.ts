@@ -1,5 +1,7 @@
 import { accessSync, constants, type Stats, statfsSync, statSync } from 'node:fs';
 import { dirname } from 'node:path';
+import { isAlive } from '../state/process-identity.ts';
+import type { Run } from '../state/run-file.ts';
 import { type Finding, fail, ok, warn } from './finding.ts';
 
 const LEAST_FREE = 64 * 1024 * 1024;
@@ -65,4 +67,43 @@ function isWritable(path: string): boolean {
   } catch {
     return false;
   }
+}
+
+const NEXT_START = 'the next start of `sandgate dev` or of several gates on this state folder clears them';
+
+/** Run files of processes that ended without saying so, and what a killed stack left running. */
+export function checkLeftovers(runs: readonly Run[]): Finding {
+  const dead = runs.filter((run) => !isAlive(run));
+  const orphans = dead.flatMap((run) => (run.kind === 'gate' ? [] : run.children.filter(isAlive)));
+  if (orphans.length > 0) {
+    const pids = orphans.map(({ pid }) => pid).join(', ');
+    return warn('leftovers', `a stack that was killed left processes running: ${pids}`, NEXT_START);
+  }
+  if (dead.length === 0) return ok('leftovers', 'none');
+  const files = dead.map(({ pid }) => `run/${pid}.json`).join(', ');
+  return warn('leftovers', `run files of processes that are gone: ${files}`, NEXT_START);
+}
+
+/** A path that a setting names, and what must be there. */
+export interface NamedPath {
+  setting: string;
+  path: string;
+  kind: 'program' | 'folder' | 'file';
+}
+
+/** Whether everything that the settings name is there and can be read, or run. */
+export function checkPaths(paths: readonly NamedPath[]): Finding[] {
+  return paths.map(({ setting, path, kind }) => {
+    try {
+      const isFolder = statSync(path).isDirectory();
+      if (isFolder !== (kind === 'folder')) return fail(setting, `${path} is no ${kind}`, `name a ${kind}`);
+      accessSync(path, kind === 'program' ? constants.X_OK : constants.R_OK);
+      return ok(setting, path);
+    } catch (error) {
+      const code = (error as NodeJS.ErrnoException).code ?? 'unknown';
+      const remedy =
+        kind === 'program' ? 'name a program that can be run' : `make it readable, or name another ${kind}`;
+      return fail(setting, `${path} cannot be used (${code})`, remedy);
+    }
+  });
 }

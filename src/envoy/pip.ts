@@ -3,7 +3,7 @@ import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { SandgateError } from '../errors.ts';
-import { programOnPath } from './program.ts';
+import { programOnPath } from './search-path.ts';
 import { ENVOY, type PackagedProgram, type Wheel } from './wheel.ts';
 
 const execute = promisify(execFile);

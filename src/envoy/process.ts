@@ -1,8 +1,8 @@
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
-import { closeSync, openSync } from 'node:fs';
+import { closeSync, openSync, readFileSync, statSync } from 'node:fs';
 import { setTimeout as pause } from 'node:timers/promises';
+import { SandgateError } from '../errors.ts';
 import { connectAdmin, type EnvoyAdmin, type ListenerAddresses } from './admin.ts';
-import { envoyFailure, lastWords, logSize, whyEnvoyEnded } from './failure.ts';
 
 export interface EnvoyOptions {
   binary: string;
@@ -110,4 +110,37 @@ export function validateBootstrap(binary: string, configFile: string): void {
   const { status, stderr, error } = spawnSync(binary, args, { encoding: 'utf8' });
   if (error) throw envoyFailure(`${binary} cannot be run: ${error.message}`, undefined, error);
   if (status !== 0) throw envoyFailure(`Envoy refuses ${configFile}: ${lastWords(stderr)}`);
+}
+
+/** Bytes in a log so far: where the lines of the run that starts now begin. */
+function logSize(file: string): number {
+  return statSync(file, { throwIfNoEntry: false })?.size ?? 0;
+}
+
+/** What kept Envoy from starting, read from its log from byte `from` on: ADDRESS_IN_USE or ENVOY_FAILED. */
+function whyEnvoyEnded(binary: string, logFile: string, from: number): SandgateError {
+  const words = lastWords(readFileSync(logFile).subarray(from).toString());
+  if (words === '')
+    return envoyFailure(`${binary} ended at once and said nothing`, 'name another in SANDGATE_ENVOY');
+  const taken = /cannot bind '([^']+)': Address already in use/.exec(words)?.[1];
+  if (taken === undefined) return envoyFailure(`Envoy ended before it was ready: ${words}`, `see ${logFile}`);
+  return new SandgateError('ADDRESS_IN_USE', `Envoy cannot listen on ${taken}: the address is in use`, {
+    remedy:
+      'stop what listens there, or choose other addresses (SANDGATE_HTTP, SANDGATE_HTTPS, and SANDGATE_OPS beside another stack; port 0: any free one)',
+  });
+}
+
+/** The reason that Envoy gives on its last critical or error line, without the line's own head. */
+function lastWords(log: string): string {
+  const lines = log.trim().split('\n');
+  const line = lines.findLast((text) => /\[(critical|error)\]/.test(text)) ?? lines.at(-1) ?? '';
+  const reason = /error `(.*)` initializing config/.exec(line)?.[1];
+  return (reason ?? line.replace(/^(\[[^\]]*\]\s*)+/, '')).replace(/\s+/g, ' ');
+}
+
+function envoyFailure(message: string, remedy?: string, cause?: unknown): SandgateError {
+  return new SandgateError('ENVOY_FAILED', message, {
+    ...(remedy !== undefined && { remedy }),
+    ...(cause !== undefined && { cause }),
+  });
 }

@@ -3,7 +3,7 @@ import { SandgateError } from '../errors.ts';
 import { compilePolicy } from '../policy/compile.ts';
 import type { Policy } from '../policy/policy.ts';
 import type { Target } from '../target/target.ts';
-import type { Judged } from './judged.ts';
+import type { Judged } from './explanation.ts';
 
 /** What the look-up found, and what of it decided. */
 export function policyStep(judged: Judged, { sandboxId }: Target, refusal: Deny | undefined) {

@@ -1,9 +1,7 @@
 import type { Decision, Deny } from '../decision/decision.ts';
 import type { Policy } from '../policy/policy.ts';
-import { AGENT_PORT } from '../target/port.ts';
-import type { Target, TargetError, TargetSource } from '../target/target.ts';
-import type { Step, StepName } from './explanation.ts';
-import type { Judged } from './judged.ts';
+import { AGENT_PORT, type Target, type TargetError, type TargetSource } from '../target/target.ts';
+import type { Judged, Step, StepName } from './explanation.ts';
 import { policyStep } from './policy-step.ts';
 import { tokenStep } from './token-step.ts';
 

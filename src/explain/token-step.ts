@@ -2,9 +2,8 @@ import { createHash } from 'node:crypto';
 import type { GateRequest } from '../decision/decision.ts';
 import { judgeToken } from '../decision/token.ts';
 import type { Policy, PolicyToken } from '../policy/policy.ts';
-import { AGENT_PORT } from '../target/port.ts';
-import type { Target } from '../target/target.ts';
-import type { Judged } from './judged.ts';
+import { AGENT_PORT, type Target } from '../target/target.ts';
+import type { Judged } from './explanation.ts';
 
 const DETAILS: Readonly<Record<string, string>> = {
   expired: 'has expired',

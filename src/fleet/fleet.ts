@@ -1,21 +1,17 @@
-import { type Address, formatAddress, formatEndpoint, isLoopback } from '../address.ts';
-import { openPolicyApi } from '../admin/open-policy-api.ts';
+import { type Address, formatAddress, formatEndpoint, isLoopback, OwnListeners } from '../address.ts';
 import type { Flags } from '../config.ts';
 import type { Logger } from '../observe/logger.ts';
-import { OwnListeners } from '../own-listeners.ts';
-import { adminOf, openStore, rulesOf } from '../place.ts';
+import { adminOf, openStore, rulesOf } from '../policy-access.ts';
+import { openPolicyApi } from '../policy-api/open-policy-api.ts';
 import { startOpsListener } from '../server/ops-listener.ts';
 import type { Settings } from '../settings.ts';
 import type { StopSignal } from '../stop-signal.ts';
-import { recordChildren } from './children.ts';
-import { fleetMetrics } from './fleet-metrics.ts';
-import { fleetReadiness } from './fleet-readiness.ts';
+import { endOrphans, recordChildren } from './children.ts';
 import { gateOpsAddresses } from './gate-ops.ts';
 import { startGateProcess } from './gate-process.ts';
-import type { GateView } from './gate-view.ts';
-import { endOrphans } from './orphans.ts';
-import { checkPlaces, placeText } from './places.ts';
-import { processFlags } from './process-flags.ts';
+import { fleetReadiness, type GateView } from './gate-view.ts';
+import { fleetMetrics } from './merged-metrics.ts';
+import { checkPlaces, placeText, processFlags } from './process-flags.ts';
 import { RollingRestart } from './rolling-restart.ts';
 import { Supervised } from './supervised.ts';
 

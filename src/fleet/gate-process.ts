@@ -3,7 +3,7 @@ import { createInterface } from 'node:readline';
 import { SandgateError } from '../errors.ts';
 import { GATE_NODE_FLAGS } from '../heap.ts';
 import { PACKAGE_ROOT } from '../package-root.ts';
-import { removeRun } from '../server/run-file.ts';
+import { removeRun } from '../state/run-file.ts';
 import type { Running } from './supervised.ts';
 
 export interface GateProcessOptions {

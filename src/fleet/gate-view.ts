@@ -1,6 +1,6 @@
 import { type Address, formatAddress } from '../address.ts';
 import type { MetricDump } from '../observe/exposition.ts';
-import type { Part, Readiness } from '../server/readiness.ts';
+import type { Part, Readiness } from '../state/readiness.ts';
 import type { Supervised } from './supervised.ts';
 
 /** One gate process as its supervisor sees it. */
@@ -13,7 +13,7 @@ export interface GateView {
 const ANSWER_WITHIN_MS = 1000;
 
 /** Its part of `/readyz`. Never rejects. */
-export async function readyPart({ program, ops }: GateView): Promise<Part> {
+async function readyPart({ program, ops }: GateView): Promise<Part> {
   const { state, restarts } = program;
   switch (state.kind) {
     case 'down':
@@ -47,4 +47,14 @@ async function ask<T>(ops: Address, path: string): Promise<T | undefined> {
   } catch {
     return undefined;
   }
+}
+
+/** The `/readyz` of a supervisor. One gate that answers is enough for Envoy, so it is enough here. */
+export async function fleetReadiness(gates: readonly GateView[], draining: boolean): Promise<Readiness> {
+  const parts = await Promise.all(gates.map(readyPart));
+  const supervisor = { ok: !draining, ...(draining && { reason: 'draining' }), pid: process.pid };
+  return {
+    ready: !draining && parts.some(({ ok }) => ok),
+    parts: { supervisor, ...Object.fromEntries(parts.map((part, n) => [`gate ${n}`, part])) },
+  };
 }

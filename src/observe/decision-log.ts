@@ -1,6 +1,5 @@
 import type { Decision, GateRequest } from '../decision/decision.ts';
 import { decisionLine } from './decision-line.ts';
-import { LineBudget } from './line-budget.ts';
 import type { Logger } from './logger.ts';
 
 export interface DecisionLogOptions {
@@ -62,4 +61,26 @@ export class DecisionLog {
 
 function isRefusal(decision: Decision): boolean {
   return decision.kind === 'deny' || (decision.kind === 'allow' && decision.grant.by === 'shadow');
+}
+
+/** A token bucket for log lines: so many a second, and as many at once after a quiet one. */
+class LineBudget {
+  readonly #perSecond: number;
+  #left: number;
+  #at = Number.NEGATIVE_INFINITY;
+
+  constructor(perSecond: number) {
+    this.#perSecond = perSecond;
+    this.#left = perSecond;
+  }
+
+  /** Whether one more line may be written; `now` is monotonic, in milliseconds. */
+  take(now: number): boolean {
+    const refill = ((now - this.#at) / 1000) * this.#perSecond;
+    this.#left = Math.min(this.#perSecond, this.#left + refill);
+    this.#at = now;
+    if (this.#left < 1) return false;
+    this.#left--;
+    return true;
+  }
 }

@@ -1,8 +1,9 @@
 import { collectDefaultMetrics, type Metric, Registry } from 'prom-client';
+import type { PolicyCache } from '../policy/cache/cache.ts';
+import type { PolicyStore } from '../policy/store.ts';
+import type { Sample } from './counters.ts';
 import type { GateMetrics } from './gate-metrics.ts';
-import { type GateState, stateSamples } from './gate-state.ts';
 import { METRICS, type MetricKey } from './metric-catalogue.ts';
-import type { Sample } from './tally.ts';
 
 /** One metric with its numbers, as JSON. */
 export interface MetricJson {
@@ -24,6 +25,17 @@ export interface Exposition {
   text(): Promise<string>;
   /** For a supervisor, which merges those of its processes. */
   dump(): Promise<MetricDump>;
+}
+
+/** What is read of a gate when somebody asks, rather than counted. */
+export interface GateState {
+  cache: Pick<PolicyCache, 'size' | 'loadsInFlight' | 'stalenessBoundMs' | 'appliedPosition'>;
+  store: Pick<PolicyStore, 'kind' | 'fault'>;
+  ready: boolean;
+  draining: boolean;
+  /** Sandgate's own, and Node's. */
+  version: string;
+  node: string;
 }
 
 /** Everything in the catalogue, and prom-client's own metrics of the process, in Prometheus' text format. */
@@ -54,4 +66,20 @@ export function exposeSamples(read: () => Promise<MetricJson[]>): Exposition {
     },
     dump: async () => ({ pid: process.pid, metrics: await read() }),
   };
+}
+
+function stateSamples({ cache, store, ready, draining, version, node }: GateState) {
+  const one = (value: number, labels: Sample['labels'] = {}): Sample[] => [{ labels, value }];
+  const { known, brief } = cache.size();
+  const { epoch, sequence } = cache.appliedPosition();
+  return {
+    cacheLoadsInFlight: one(cache.loadsInFlight()),
+    cacheEntries: [...one(known, { kind: 'policy' }), ...one(brief, { kind: 'brief' })],
+    storeUp: one(Number(store.fault() === undefined), { store: store.kind }),
+    stalenessBound: one(cache.stalenessBoundMs() / 1000),
+    sequence: one(sequence, { epoch }),
+    ready: one(Number(ready)),
+    draining: one(Number(draining)),
+    build: one(1, { version, node }),
+  } satisfies Partial<Record<MetricKey, Sample[]>>;
 }

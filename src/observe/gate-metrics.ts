@@ -1,10 +1,9 @@
 import type { Decision, Deny, Preflight } from '../decision/decision.ts';
 import { REASONS, type Reason } from '../decision/reasons.ts';
 import { ERROR_CODES, type ErrorCode } from '../errors.ts';
-import type { CacheLoad, CacheLookup, CacheObserver } from '../policy/cache-observer.ts';
-import { LatencyHistogram } from './latency-histogram.ts';
+import type { CacheLoad, CacheLookup, CacheObserver } from '../policy/cache/cache.ts';
+import { LatencyHistogram, type Sample, Tally, tallyBy } from './counters.ts';
 import { LATENCY_BUCKETS, METRICS, type MetricKey } from './metric-catalogue.ts';
-import { type Sample, Tally, tallyBy } from './tally.ts';
 
 const GRANTS = ['token', 'public', 'agent', 'shadow'] as const;
 const LOOKUPS = ['hit', 'stale', 'absent', 'unavailable', 'miss'] as const satisfies readonly CacheLookup[];

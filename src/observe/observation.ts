@@ -1,15 +1,12 @@
-import type { CheckHandlerOptions } from '../check/handler.ts';
-import type { CheckHandler } from '../check/transport.ts';
+import type { CheckHandler, CheckHandlerOptions } from '../check/handler.ts';
+import type { Decision, GateRequest } from '../decision/decision.ts';
 import type { Clock } from '../policy/clock.ts';
 import type { PolicySource } from '../policy/store.ts';
 import { DecisionLog } from './decision-log.ts';
-import { type DecisionObserver, tellAll } from './decision-observer.ts';
 import { GateMetrics } from './gate-metrics.ts';
-import { logRequestId } from './log-request-id.ts';
+import { timedReads, watchedCheck } from './instrument.ts';
+import { logRequestId } from './log-fields.ts';
 import type { Logger } from './logger.ts';
-import { ShadowTally } from './shadow-tally.ts';
-import { timedReads } from './timed-reads.ts';
-import { watchedCheck } from './watched-check.ts';
 
 export interface ObservationOptions {
   clock: Clock;
@@ -18,6 +15,9 @@ export interface ObservationOptions {
   /** Share of allows that the decision log takes. */
   logAllows: number;
 }
+
+/** Is told of each answer, 503s for faults included, on the path of the request: it must be quick. */
+type DecisionObserver = (decision: Decision, request: GateRequest, durationNs: number) => void;
 
 /** All that watches one gate: metrics, the decision log, the tally of shadow mode. */
 export class Observation {
@@ -64,5 +64,39 @@ export class Observation {
 
   close(): void {
     this.#decisions.close();
+  }
+}
+
+/** Tells several, in order. */
+export function tellAll(...observers: readonly DecisionObserver[]): DecisionObserver {
+  return (decision, request, durationNs) => {
+    for (const observe of observers) observe(decision, request, durationNs);
+  };
+}
+
+/** What shadow mode has let through since the start: the requests that will be refused once it ends. */
+export class ShadowTally {
+  readonly #now: () => number;
+  #count = 0;
+  #lastAt: number | undefined;
+
+  /** `now`: milliseconds since 1970. */
+  constructor(now: () => number) {
+    this.#now = now;
+  }
+
+  note(decision: Decision): void {
+    if (decision.kind !== 'allow' || decision.grant.by !== 'shadow') return;
+    this.#count++;
+    this.#lastAt = this.#now();
+  }
+
+  count(): number {
+    return this.#count;
+  }
+
+  /** RFC 3339; undefined before the first one. */
+  last(): string | undefined {
+    return this.#lastAt === undefined ? undefined : new Date(this.#lastAt).toISOString();
   }
 }

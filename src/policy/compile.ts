@@ -1,10 +1,9 @@
 import { canonicalAddress } from '../address.ts';
 import { SandgateError } from '../errors.ts';
-import { explainIssue, type FieldFault, firstFault } from './explain.ts';
-import { addressFault } from './network.ts';
+import { explainIssue, type FieldFault, firstFault } from './field-fault.ts';
+import { addressFault, type PolicyRules } from './network.ts';
 import type { Policy, PolicyToken } from './policy.ts';
 import { SHADOW_MAX_MS, storedSchema, storedTokenSchema } from './record.ts';
-import type { PolicyRules } from './rules.ts';
 import { newerVersion } from './version.ts';
 
 /**

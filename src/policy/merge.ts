@@ -1,9 +1,9 @@
 import { SandgateError } from '../errors.ts';
 import { policyUnreadable } from './compile.ts';
-import { firstFault } from './explain.ts';
+import { firstFault } from './field-fault.ts';
+import type { PolicyRules } from './network.ts';
 import { policyInvalid, refuseMaskedNodeProxy } from './put.ts';
 import { type AccessPut, type RuntimePut, revokedSchema, SHADOW_MAX_MS } from './record.ts';
-import type { PolicyRules } from './rules.ts';
 import type { PolicyPut, StoredRecord } from './store.ts';
 import { recordVersion } from './version.ts';
 

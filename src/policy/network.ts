@@ -3,7 +3,7 @@ import { canonicalAddress } from '../address.ts';
 import { SandgateError } from '../errors.ts';
 
 /** The networks that a route may point into. */
-export interface Networks {
+interface Networks {
   /** As configured. */
   readonly cidrs: readonly string[];
   /** One list per family: a mixed one also matches its IPv4 rules against IPv4-mapped IPv6. */
@@ -35,6 +35,16 @@ const DENIED_IPV6 = [
   'fd00:ec2::254/128', // metadata, AWS
 ];
 const denied = { ipv4: blockList(DENIED_IPV4), ipv6: blockList(DENIED_IPV6) };
+
+/** What a policy may say at this site, fixed at start. */
+export interface PolicyRules {
+  /** `ingress`: the ingress keeps its own routes, so a record needs none. */
+  routing: 'gate' | 'ingress';
+  /** Where a route may point (`--sandbox-cidrs`). */
+  networks: Networks;
+  /** True for an address and port that Sandgate or its Envoy listens on: dialling it would loop. */
+  isOwnListener(address: string, port: number): boolean;
+}
 
 /** `cidrs` such as `10.0.0.0/8`. Throws SETTINGS_INVALID that names every one that cannot be used. */
 export function parseNetworks(cidrs: readonly string[]): Networks {

@@ -1,9 +1,8 @@
 import { canonicalAddress } from '../address.ts';
 import { SandgateError } from '../errors.ts';
-import { explainIssue, firstFault } from './explain.ts';
-import { addressFault } from './network.ts';
+import { explainIssue, firstFault } from './field-fault.ts';
+import { addressFault, type PolicyRules } from './network.ts';
 import { putSchema, type RuntimePut } from './record.ts';
-import type { PolicyRules } from './rules.ts';
 import type { PolicyPut } from './store.ts';
 
 /**

@@ -1,6 +1,6 @@
-import type { Stamp } from './ages.ts';
+import type { Stamp } from './clock.ts';
 
-/** What every policy store promises; `test/contract/` runs one suite over all of them. */
+/** What every policy store promises; `test/store-contract/` runs one suite over all of them. */
 export interface PolicyStore {
   /** `embedded`, `files`; shown in `/readyz`. */
   readonly kind: string;

@@ -1,4 +1,4 @@
-import type { CheckServer } from './grpc-server.ts';
+import type { CheckServer } from './check-server.ts';
 
 /** A stuck client must not keep a process that was told to go. */
 const CLOSE_WITHIN_MS = 5000;

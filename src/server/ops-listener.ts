@@ -3,7 +3,7 @@ import type { AddressInfo } from 'node:net';
 import { type Address, formatAddress } from '../address.ts';
 import { SandgateError } from '../errors.ts';
 import type { Exposition } from '../observe/exposition.ts';
-import type { Readiness } from './readiness.ts';
+import type { Readiness } from '../state/readiness.ts';
 
 export interface OpsListener {
   readonly address: Address;

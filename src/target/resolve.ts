@@ -1,7 +1,12 @@
 import type { Domains } from './domains.ts';
 import { parseHost } from './host.ts';
-import { parsePort } from './port.ts';
-import type { HeaderValue, TargetError, TargetResult, TargetSource } from './target.ts';
+import {
+  type HeaderValue,
+  parsePort,
+  type TargetError,
+  type TargetResult,
+  type TargetSource,
+} from './target.ts';
 
 export interface TargetRules {
   domains: Domains;

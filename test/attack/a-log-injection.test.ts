@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
-import { DECISION_FIELDS } from '../../src/observe/decision-fields.ts';
-import { policy, type RunningApi, startApi } from '../admin/running-api.ts';
+import { DECISION_FIELDS } from '../../src/observe/decision-line.ts';
 import { connectCheck } from '../e2e/check-client.ts';
+import { policy, type RunningApi, startApi } from '../policy-api/running-api.ts';
 import { PATIENCE } from '../stack/patience.ts';
 
 let api: RunningApi;

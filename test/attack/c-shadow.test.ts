@@ -2,7 +2,7 @@ import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
-import type { Readiness } from '../../src/server/readiness.ts';
+import type { Readiness } from '../../src/state/readiness.ts';
 import { ask } from '../stack/client.ts';
 import { sandgate } from '../stack/command.ts';
 import { sandgateInside } from '../stack/command-inside.ts';

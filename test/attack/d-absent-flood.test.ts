@@ -1,7 +1,7 @@
 import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { CACHE_TIMES, PolicyCache } from '../../src/policy/cache.ts';
+import { CACHE_TIMES, PolicyCache } from '../../src/policy/cache/cache.ts';
 import { systemClock } from '../../src/policy/clock.ts';
 import { rules } from '../policy/sample.ts';
 import { ScriptedStore } from '../policy/scripted-store.ts';

@@ -1,10 +1,10 @@
 import { createCheckHandler } from '../../src/check/handler.ts';
 import { SandgateError } from '../../src/errors.ts';
-import { CACHE_TIMES, type CacheTimes, PolicyCache } from '../../src/policy/cache.ts';
+import { CACHE_TIMES, type CacheTimes, PolicyCache } from '../../src/policy/cache/cache.ts';
 import { systemClock } from '../../src/policy/clock.ts';
 import { parseNetworks } from '../../src/policy/network.ts';
 import type { PolicyStore } from '../../src/policy/store.ts';
-import { startCheckServer } from '../../src/server/grpc-server.ts';
+import { startCheckServer } from '../../src/server/check-server.ts';
 import { parseDomains } from '../../src/target/domains.ts';
 import type { ProcessStack } from '../stack/process-stack.ts';
 import { DOMAIN } from '../stack/test-stack.ts';

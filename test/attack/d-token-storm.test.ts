@@ -1,8 +1,8 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
-import type { GateRun } from '../../src/server/run-file.ts';
-import { type Answered, askAdmin } from '../admin/client.ts';
+import type { GateRun } from '../../src/state/run-file.ts';
+import { type Answered, askAdmin } from '../policy-api/client.ts';
 import { ask } from '../stack/client.ts';
 import { sandgate } from '../stack/command.ts';
 import type { GateProcess } from '../stack/gate-process.ts';

@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto';
 import { connect } from 'node:net';
 import { credentials, makeGenericClientConstructor, type ServiceError, status } from '@grpc/grpc-js';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { checkDefinition } from '../../src/server/check-service.ts';
+import { checkDefinition } from '../../src/server/check-server.ts';
 import { ask } from '../stack/client.ts';
 import { type Recorder, startRecorder } from '../stack/recorder.ts';
 import { hostOf, restricted, startTestStack, type TestStack, TOKEN } from '../stack/test-stack.ts';

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
-import type { Asked } from '../admin/client.ts';
-import { KEY, policy, type RunningApi, startApi } from '../admin/running-api.ts';
+import type { Asked } from '../policy-api/client.ts';
+import { KEY, policy, type RunningApi, startApi } from '../policy-api/running-api.ts';
 import { PATIENCE } from '../stack/patience.ts';
 import { hold } from './held-connection.ts';
 

@@ -1,10 +1,10 @@
 import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
+import type { Row, Run } from '../../bench/commands/run.mjs';
 import { headline } from '../../bench/report/figures.mjs';
 import { fillIn } from '../../bench/report/markdown.mjs';
 import { envoyParts, everythingPublished, performanceParts } from '../../bench/report/pages.mjs';
 import { costPlot } from '../../bench/report/plots.mjs';
-import type { Row, Run } from '../../bench/run.mjs';
 import { PACKAGE_ROOT } from '../../src/package-root.ts';
 
 const percentiles = (at: number) => ({ p50: at, p75: at, p90: at, p99: at * 2, p999: at * 3, max: at * 4 });

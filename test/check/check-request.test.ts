@@ -2,7 +2,7 @@ import { expect, it } from 'vitest';
 import { encodeCheckRequest } from '../../src/check/check-request.ts';
 import { decodeCheckRequest } from '../../src/check/decode.ts';
 import { NEEDED_HEADERS } from '../../src/check/request-headers.ts';
-import { loadBundledConfig } from '../../src/envoy/bundled-config.ts';
+import { loadBundledConfig } from '../../src/envoy/bootstrap.ts';
 import { CheckRequest, referenceRequest } from './oracle.ts';
 
 const request = {

@@ -2,8 +2,7 @@ import { readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { parse, parseAllDocuments } from 'yaml';
-import { renderBootstrap } from '../../src/envoy/bootstrap.ts';
-import { loadBundledConfig } from '../../src/envoy/bundled-config.ts';
+import { loadBundledConfig, renderBootstrap } from '../../src/envoy/bootstrap.ts';
 import { SECRETS, SETTINGS } from '../../src/settings.ts';
 
 interface Container {

@@ -2,8 +2,12 @@ import { mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { environmentOf, exportLines } from '../../src/dev/client-environment.ts';
-import { type ClientFiles, writeClientFiles } from '../../src/dev/client-files.ts';
+import {
+  type ClientFiles,
+  environmentOf,
+  exportLines,
+  writeClientFiles,
+} from '../../src/dev/client-environment.ts';
 import { runProgram, sandgate } from '../stack/command.ts';
 
 let folder: string;

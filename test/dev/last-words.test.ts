@@ -2,7 +2,7 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect, it } from 'vitest';
-import { lastWords } from '../../src/dev/last-words.ts';
+import { lastWords } from '../../src/dev/logged-gate.ts';
 
 it('tells the cause from the remedy, and takes the last line where there is no error', () => {
   const folder = mkdtempSync(join(tmpdir(), 'sandgate-words-'));

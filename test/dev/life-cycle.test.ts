@@ -3,8 +3,8 @@ import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'n
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
-import { identify, isAlive, type ProcessIdentity } from '../../src/server/process-identity.ts';
-import type { DevRun, Run } from '../../src/server/run-file.ts';
+import { identify, isAlive, type ProcessIdentity } from '../../src/state/process-identity.ts';
+import type { DevRun, Run } from '../../src/state/run-file.ts';
 import { cleanEnv, runProgram, SANDGATE, sandgate } from '../stack/command.ts';
 import { PATIENCE_MS, SEVERAL_PROCESSES_MS } from '../stack/patience.ts';
 import { plainTerminal } from './plain-terminal.ts';

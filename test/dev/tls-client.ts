@@ -1,7 +1,7 @@
 import { X509Certificate } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { createServer, get } from 'node:https';
-import type { Certificates } from '../../src/dev/certificates.ts';
+import type { Certificates } from '../../src/dev/certificates/certificates.ts';
 
 /** The names and addresses that a certificate (PEM) is for, in its order. */
 export const namesOf = (pem: string) =>

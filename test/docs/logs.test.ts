@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { expect, it } from 'vitest';
-import { DECISION_FIELDS } from '../../src/observe/decision-fields.ts';
+import { DECISION_FIELDS } from '../../src/observe/decision-line.ts';
 import { PACKAGE_ROOT } from '../../src/package-root.ts';
 
 it('docs/logs.md lists every field of a decision, with the meaning that the code gives it', () => {

@@ -2,7 +2,7 @@ import { copyFileSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from '
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, it } from 'vitest';
-import { ensureCertificates } from '../../src/dev/certificates.ts';
+import { ensureCertificates } from '../../src/dev/certificates/certificates.ts';
 import { checkCertificates } from '../../src/doctor/certificate-trust.ts';
 
 const NOW = Date.now();

@@ -1,7 +1,7 @@
 import { expect, it } from 'vitest';
-import { checkLeftovers } from '../../src/doctor/leftovers.ts';
-import { identify } from '../../src/server/process-identity.ts';
-import type { DevRun } from '../../src/server/run-file.ts';
+import { checkLeftovers } from '../../src/doctor/state-folder.ts';
+import { identify } from '../../src/state/process-identity.ts';
+import type { DevRun } from '../../src/state/run-file.ts';
 
 const self = identify(process.pid)!;
 const dev = (over: Partial<DevRun>): DevRun => ({

@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, expect, it, vi } from 'vitest';
-import { checkNames } from '../../src/doctor/name-resolution.ts';
+import { checkNames } from '../../src/doctor/ports-and-names.ts';
 
 beforeEach(() => {
   vi.useFakeTimers();

@@ -1,9 +1,9 @@
 import { createServer, type Server } from 'node:net';
 import { afterEach, expect, it } from 'vitest';
 import type { Address } from '../../src/address.ts';
-import { checkPorts } from '../../src/doctor/ports.ts';
-import { identify } from '../../src/server/process-identity.ts';
-import type { DevRun, GateRun } from '../../src/server/run-file.ts';
+import { checkPorts } from '../../src/doctor/ports-and-names.ts';
+import { identify } from '../../src/state/process-identity.ts';
+import type { DevRun, GateRun } from '../../src/state/run-file.ts';
 
 const servers: Server[] = [];
 afterEach(() => {

@@ -1,11 +1,8 @@
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect, it } from 'vitest';
-import { checkEnvoyConfig } from '../../src/doctor/envoy-config.ts';
-import { checkEnvoy } from '../../src/doctor/envoy-found.ts';
-import { checkPaths } from '../../src/doctor/named-paths.ts';
-import { checkNode } from '../../src/doctor/node-version.ts';
-import { checkPython } from '../../src/doctor/python-found.ts';
+import { checkEnvoy, checkEnvoyConfig, checkNode, checkPython } from '../../src/doctor/programs.ts';
+import { checkPaths } from '../../src/doctor/state-folder.ts';
 import { lookForEnvoy } from '../../src/envoy/binary.ts';
 import { findPython } from '../../src/envoy/pip.ts';
 import { envoyBinary } from '../envoy-binary.ts';

@@ -1,6 +1,6 @@
 import { expect, it } from 'vitest';
-import { checkGates } from '../../src/doctor/running-gates.ts';
-import type { GateRun } from '../../src/server/run-file.ts';
+import { checkGates } from '../../src/doctor/store-health.ts';
+import type { GateRun } from '../../src/state/run-file.ts';
 
 const GATE: GateRun = {
   kind: 'gate',

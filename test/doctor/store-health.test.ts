@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, expect, it } from 'vitest';
 import { checkStore } from '../../src/doctor/store-health.ts';
 import { systemClock } from '../../src/policy/clock.ts';
-import { openSqliteStore } from '../../src/policy/sqlite-store.ts';
+import { openSqliteStore } from '../../src/policy/sqlite/sqlite-store.ts';
 import { put, rules } from '../policy/sample.ts';
 
 let dir: string;

@@ -1,5 +1,5 @@
 import { type Client, credentials, makeGenericClientConstructor } from '@grpc/grpc-js';
-import { CHECK_SERVICE, checkDefinition } from '../../src/server/check-service.ts';
+import { CHECK_SERVICE, checkDefinition } from '../../src/server/check-server.ts';
 import { CheckRequest, CheckResponse } from '../check/oracle.ts';
 import type { Asked } from '../stack/client.ts';
 

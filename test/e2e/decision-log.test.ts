@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { DECISION_FIELDS } from '../../src/observe/decision-fields.ts';
+import { DECISION_FIELDS } from '../../src/observe/decision-line.ts';
 import { ask, askHttp2 } from '../stack/client.ts';
 import { type Recorder, startRecorder } from '../stack/recorder.ts';
 import { digestOf, hostOf, restricted, startTestStack, type TestStack, TOKEN } from '../stack/test-stack.ts';

@@ -5,8 +5,8 @@ import { pino } from 'pino';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { type Gate, startGate } from '../../src/app.ts';
 import { readSettings } from '../../src/config.ts';
-import { openStore, rulesOf } from '../../src/place.ts';
 import { parsePut } from '../../src/policy/put.ts';
+import { openStore, rulesOf } from '../../src/policy-access.ts';
 import { digestOf, TOKEN } from '../stack/test-stack.ts';
 import {
   DOMAINS,

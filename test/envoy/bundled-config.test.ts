@@ -3,9 +3,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { parse } from 'yaml';
-import { ensureCertificates } from '../../src/dev/certificates.ts';
-import { renderBootstrap } from '../../src/envoy/bootstrap.ts';
-import { loadBundledConfig } from '../../src/envoy/bundled-config.ts';
+import { ensureCertificates } from '../../src/dev/certificates/certificates.ts';
+import { loadBundledConfig, renderBootstrap } from '../../src/envoy/bootstrap.ts';
 import { validateBootstrap } from '../../src/envoy/process.ts';
 import { envoyBinary } from '../envoy-binary.ts';
 

@@ -3,7 +3,7 @@ import { parse } from 'yaml';
 import { answerFor } from '../../src/decision/answer.ts';
 import type { Deny, GateRequest } from '../../src/decision/decision.ts';
 import { closedPortPage, invalidTokenPage } from '../../src/decision/pages.ts';
-import { loadBundledConfig } from '../../src/envoy/bundled-config.ts';
+import { loadBundledConfig } from '../../src/envoy/bootstrap.ts';
 
 const ID = '%DYNAMIC_METADATA(envoy.filters.http.ext_authz:sandbox_id)%';
 const PORT = '%DYNAMIC_METADATA(envoy.filters.http.ext_authz:port)%';

@@ -2,8 +2,7 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { type IncomingHttpHeaders, type RequestOptions, request } from 'node:http';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { type BootstrapSettings, renderBootstrap } from '../../src/envoy/bootstrap.ts';
-import { loadBundledConfig } from '../../src/envoy/bundled-config.ts';
+import { type BootstrapSettings, loadBundledConfig, renderBootstrap } from '../../src/envoy/bootstrap.ts';
 import { type EnvoyProcess, startEnvoy } from '../../src/envoy/process.ts';
 import { envoyBinary } from '../envoy-binary.ts';
 

@@ -7,7 +7,7 @@ import { join } from 'node:path';
 import { connect as connectTls } from 'node:tls';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { WebSocket, WebSocketServer } from 'ws';
-import { type Certificates, ensureCertificates } from '../../src/dev/certificates.ts';
+import { type Certificates, ensureCertificates } from '../../src/dev/certificates/certificates.ts';
 import { PATIENCE_MS } from '../stack/patience.ts';
 import { type RunningEnvoy, startRunningEnvoy } from './running-envoy.ts';
 import { allow, answer, type StubGate, startStubGate } from './stub-gate.ts';

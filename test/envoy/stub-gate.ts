@@ -1,7 +1,7 @@
 import * as grpc from '@grpc/grpc-js';
 import { loadSync } from '@grpc/proto-loader';
 import { PACKAGE_ROOT } from '../../src/package-root.ts';
-import { CHECK_SERVICE } from '../../src/server/check-service.ts';
+import { CHECK_SERVICE } from '../../src/server/check-server.ts';
 import { createHealth } from '../../src/server/health.ts';
 
 interface HttpRequest {

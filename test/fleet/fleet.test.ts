@@ -1,8 +1,8 @@
 import { existsSync, readdirSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest';
-import type { Readiness } from '../../src/server/readiness.ts';
-import { liveGates, readRuns } from '../../src/server/run-file.ts';
+import type { Readiness } from '../../src/state/readiness.ts';
+import { liveGates, readRuns } from '../../src/state/run-file.ts';
 import { sandgate } from '../stack/command.ts';
 import type { GateProcess } from '../stack/gate-process.ts';
 import { type Load, startLoad, tally } from '../stack/load.ts';

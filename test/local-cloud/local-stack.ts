@@ -6,9 +6,9 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { inject } from 'vitest';
 import { type Address, parseAddress } from '../../src/address.ts';
-import { HttpPolicyAdmin } from '../../src/admin/http-client.ts';
-import type { PolicyAdmin } from '../../src/admin/policy-admin.ts';
-import { identify, isAlive, type ProcessIdentity } from '../../src/server/process-identity.ts';
+import { HttpPolicyAdmin } from '../../src/policy-api/client/http-client.ts';
+import type { PolicyAdmin } from '../../src/policy-api/policy-admin.ts';
+import { identify, isAlive, type ProcessIdentity } from '../../src/state/process-identity.ts';
 import { envoyBinary } from '../envoy-binary.ts';
 import { cleanEnv, runProgram, SANDGATE, sandgate } from '../stack/command.ts';
 

@@ -1,7 +1,7 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { isAlive, type ProcessIdentity } from '../../src/server/process-identity.ts';
+import { isAlive, type ProcessIdentity } from '../../src/state/process-identity.ts';
 import { eventually } from '../stack/eventually.ts';
 import { LONG } from '../stack/long.ts';
 import { type LocalStack, startLocalStack } from './local-stack.ts';

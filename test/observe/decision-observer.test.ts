@@ -1,6 +1,6 @@
 import { expect, it } from 'vitest';
-import { NOBODY } from '../../src/check/last-resort.ts';
-import { tellAll } from '../../src/observe/decision-observer.ts';
+import { NOBODY } from '../../src/check/handler.ts';
+import { tellAll } from '../../src/observe/observation.ts';
 
 it('several observers are told of each decision, in order', () => {
   const told: string[] = [];

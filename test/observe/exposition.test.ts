@@ -1,9 +1,8 @@
 import { describe, expect, it } from 'vitest';
 import type { Decision } from '../../src/decision/decision.ts';
 import { REASONS, type Reason } from '../../src/decision/reasons.ts';
-import { createExposition } from '../../src/observe/exposition.ts';
+import { createExposition, type GateState } from '../../src/observe/exposition.ts';
 import { GateMetrics } from '../../src/observe/gate-metrics.ts';
-import type { GateState } from '../../src/observe/gate-state.ts';
 import { METRICS, PROCESS_METRICS } from '../../src/observe/metric-catalogue.ts';
 import { decided } from '../decision/decided.ts';
 import { NOW, policyOf } from '../decision/request.ts';

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { LatencyHistogram } from '../../src/observe/latency-histogram.ts';
+import { LatencyHistogram } from '../../src/observe/counters.ts';
 
 describe('a latency histogram', () => {
   it('counts each value in every bucket that it fits, and what is above them all only in +Inf', () => {

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { ShadowTally } from '../../src/observe/shadow-tally.ts';
+import { ShadowTally } from '../../src/observe/observation.ts';
 import { decided } from '../decision/decided.ts';
 import { NOW } from '../decision/request.ts';
 

@@ -1,6 +1,6 @@
 import { describe, expect, it, vi } from 'vitest';
 import { SandgateError } from '../../src/errors.ts';
-import { timedReads } from '../../src/observe/timed-reads.ts';
+import { timedReads } from '../../src/observe/instrument.ts';
 import { ScriptedStore } from '../policy/scripted-store.ts';
 
 function watched() {

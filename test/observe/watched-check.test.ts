@@ -1,5 +1,5 @@
 import { describe, expect, it, vi } from 'vitest';
-import { watchedCheck } from '../../src/observe/watched-check.ts';
+import { watchedCheck } from '../../src/observe/instrument.ts';
 import { FOUND, gate, outcome, WITH_TOKEN } from '../check/gate.ts';
 
 function watched(parts: Parameters<typeof gate>[0] = {}) {

@@ -1,8 +1,7 @@
 import { createHash } from 'node:crypto';
 import type { Clock } from '../../src/policy/clock.ts';
-import { parseNetworks } from '../../src/policy/network.ts';
+import { type PolicyRules, parseNetworks } from '../../src/policy/network.ts';
 import { parsePut } from '../../src/policy/put.ts';
-import type { PolicyRules } from '../../src/policy/rules.ts';
 import type { PolicyPut, StoredRecord } from '../../src/policy/store.ts';
 
 export const NOW = Date.parse('2030-01-01T00:00:00Z');

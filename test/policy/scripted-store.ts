@@ -1,6 +1,6 @@
 import { SandgateError } from '../../src/errors.ts';
-import type { Stamp } from '../../src/policy/ages.ts';
 import { ChangeFeed } from '../../src/policy/change-feed.ts';
+import type { Stamp } from '../../src/policy/clock.ts';
 import type { ChangeListener, PolicyStore, StoredRecord } from '../../src/policy/store.ts';
 import { EPOCH } from './sample.ts';
 

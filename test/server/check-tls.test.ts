@@ -5,8 +5,8 @@ import { join } from 'node:path';
 import { connect } from 'node:tls';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { parseAddress } from '../../src/address.ts';
+import { type CheckServer, startCheckServer } from '../../src/server/check-server.ts';
 import { CheckTls } from '../../src/server/check-tls.ts';
-import { type CheckServer, startCheckServer } from '../../src/server/grpc-server.ts';
 import type { TlsFiles } from '../../src/server/tls-files.ts';
 import { type Authority, createAuthority, type Issued } from '../stack/authority.ts';
 

@@ -5,8 +5,8 @@ import { Client, credentials, loadPackageDefinition, type ServiceClientConstruct
 import { loadSync } from '@grpc/proto-loader';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { PACKAGE_ROOT } from '../../src/package-root.ts';
+import { type CheckServer, startCheckServer } from '../../src/server/check-server.ts';
 import { drain } from '../../src/server/drain.ts';
-import { type CheckServer, startCheckServer } from '../../src/server/grpc-server.ts';
 import { PATIENCE_MS } from '../stack/patience.ts';
 
 let folder: string;

@@ -1,7 +1,7 @@
 import { afterEach, describe, expect, it } from 'vitest';
 import type { Exposition } from '../../src/observe/exposition.ts';
 import { type OpsListener, startOpsListener } from '../../src/server/ops-listener.ts';
-import { readiness } from '../../src/server/readiness.ts';
+import { readiness } from '../../src/state/readiness.ts';
 import { ask } from '../stack/client.ts';
 
 let ops: OpsListener | undefined;

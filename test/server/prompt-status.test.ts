@@ -5,9 +5,8 @@ import { join } from 'node:path';
 import { setImmediate as turn } from 'node:timers/promises';
 import { Client, type ClientUnaryCall, credentials, type ServiceError, status } from '@grpc/grpc-js';
 import { afterEach, expect, test } from 'vitest';
-import type { CheckHandler } from '../../src/check/transport.ts';
-import { CHECK_SERVICE } from '../../src/server/check-service.ts';
-import { startCheckServer } from '../../src/server/grpc-server.ts';
+import type { CheckHandler } from '../../src/check/handler.ts';
+import { CHECK_SERVICE, startCheckServer } from '../../src/server/check-server.ts';
 import { PATIENCE_MS } from '../stack/patience.ts';
 
 const undo: (() => Promise<void> | void)[] = [];

@@ -2,7 +2,7 @@ import 'reflect-metadata';
 import { randomBytes } from 'node:crypto';
 import { join } from 'node:path';
 import * as x509 from '@peculiar/x509';
-import { ALGORITHM, newKeys, writePair } from '../../src/dev/certificate-pair.ts';
+import { ALGORITHM, newKeys, writePair } from '../../src/dev/certificates/certificate-pair.ts';
 
 const DAY_MS = 86_400_000;
 

@@ -1,4 +1,4 @@
-import { waitInForce } from '../../src/server/in-force.ts';
+import { waitInForce } from '../../src/state/in-force.ts';
 import { PATIENCE_MS } from './patience.ts';
 
 /** Waits until every gate of this state folder has the write in force; longer than a command would. */

@@ -1,4 +1,4 @@
-import { loadBundledConfig } from '../../src/envoy/bundled-config.ts';
+import { loadBundledConfig } from '../../src/envoy/bootstrap.ts';
 
 /** How Envoy's bounds on its gates are written in the bundled config, and what stands there for a test. */
 const BOUNDS: readonly [what: string, bundled: RegExp, patient: string][] = [

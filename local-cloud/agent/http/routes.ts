@@ -7,7 +7,6 @@ import { upload } from '../files/upload.ts';
 import { InitialState } from '../initial-state.ts';
 import type { SandboxDefaults } from '../sandbox-defaults.ts';
 import { sendError, sendJson, sendNothing, sendThrown } from './answer.ts';
-import { allowAnyOrigin, answerPreflight, isPreflight } from './cors.ts';
 import { headerOf, type NodeHandler, type NodeRequest, type NodeResponse } from './node-messages.ts';
 
 /** The control plane's key, see `Access.mayInit`. */
@@ -21,6 +20,15 @@ export interface RouteParts {
   /** The Connect services; only requests with the token reach them. */
   rpc: NodeHandler;
 }
+
+const EXPOSED = [
+  'Connect-Content-Encoding',
+  'Content-Encoding',
+  'Content-Disposition',
+  'Grpc-Status',
+  'Grpc-Message',
+  'Grpc-Status-Details-Bin',
+];
 
 /** Every request to the agent. */
 export function createRoutes(parts: RouteParts): NodeHandler {
@@ -91,4 +99,24 @@ async function init(
   if (state.data.accessToken) access.replaceToken(state.data.accessToken);
   defaults.apply(state.data);
   sendNothing(response);
+}
+
+/** Scripts of any origin may call the agent: it goes by the token, and no browser sends that by itself. */
+function allowAnyOrigin(response: NodeResponse): void {
+  response.setHeader('access-control-allow-origin', '*');
+  response.setHeader('access-control-expose-headers', EXPOSED.join(', '));
+}
+
+function isPreflight(request: NodeRequest): boolean {
+  return request.method === 'OPTIONS' && request.headers['access-control-request-method'] !== undefined;
+}
+
+function answerPreflight(response: NodeResponse): void {
+  response.writeHead(204, {
+    'access-control-allow-methods': 'GET, HEAD, POST, PUT, PATCH, DELETE',
+    // `*` does not cover Authorization.
+    'access-control-allow-headers': '*, Authorization',
+    'access-control-max-age': '7200',
+  });
+  response.end();
 }

@@ -1,9 +1,6 @@
-import { createServer, type Socket } from 'node:net';
+import { connect, createServer, type Socket } from 'node:net';
 import type { ListenAddress } from '../listen-address.ts';
 import { startListening } from '../listening.ts';
-import { dialPort } from './dial-port.ts';
-import { join } from './joined-sockets.ts';
-import { errorLine, OK, REFUSED, readPortLine } from './port-line.ts';
 
 const LINE_MS = 5000;
 const MOST_CONNECTIONS = 4096;
@@ -72,4 +69,78 @@ async function connectThrough(client: Socket, port: number): Promise<void> {
 function refuse(client: Socket, line: string): void {
   client.end(line);
   client.resume();
+}
+
+/** The first line of a connection to the bridge, and what may answer it before bytes pass through. */
+const OK = 'OK\n';
+const REFUSED = 'REFUSED\n';
+const errorLine = (code: string): string => `ERROR ${code}\n`;
+
+/** `PORT 65535\n` */
+export const LONGEST_LINE = 11;
+
+export type PortLine =
+  | { kind: 'partial' }
+  | { kind: 'malformed' }
+  | { kind: 'port'; port: number; rest: Buffer };
+
+/** Reads `PORT <n>\n` off the start of a connection; `rest` is what came behind it. */
+function readPortLine(bytes: Buffer): PortLine {
+  const end = bytes.indexOf(0x0a);
+  if (end === -1) return { kind: bytes.length < LONGEST_LINE ? 'partial' : 'malformed' };
+  const port = Number(/^PORT ([1-9]\d{0,4})$/.exec(bytes.subarray(0, end).toString('latin1'))?.[1]);
+  if (!(port <= 65_535)) return { kind: 'malformed' };
+  return { kind: 'port', port, rest: bytes.subarray(end + 1) };
+}
+
+export type Dialled =
+  | { kind: 'open'; socket: Socket }
+  | { kind: 'refused' }
+  | { kind: 'failed'; code: string };
+
+/** What a loopback without IPv6 says. */
+const NO_IPV6 = new Set(['EADDRNOTAVAIL', 'EAFNOSUPPORT', 'ENETUNREACH']);
+
+/** Dials a port of the loopback, IPv4 first: a server may listen on either. */
+async function dialPort(port: number): Promise<Dialled> {
+  const first = await dial('127.0.0.1', port);
+  if (first.kind !== 'refused') return first;
+  const second = await dial('::1', port);
+  return second.kind === 'failed' && NO_IPV6.has(second.code) ? first : second;
+}
+
+function dial(host: string, port: number): Promise<Dialled> {
+  return new Promise((resolve) => {
+    const socket = connect({ host, port, allowHalfOpen: true, noDelay: true });
+    const failed = (error: NodeJS.ErrnoException) => {
+      resolve(
+        error.code === 'ECONNREFUSED' ? { kind: 'refused' } : { kind: 'failed', code: error.code ?? 'EIO' },
+      );
+    };
+    socket.once('error', failed);
+    socket.once('connect', () => {
+      socket.off('error', failed);
+      resolve({ kind: 'open', socket });
+    });
+  });
+}
+
+/** Makes one byte pipe of two sockets that allow half-open: the end of one direction leaves the other as it is. */
+function join(a: Socket, b: Socket): void {
+  forward(a, b);
+  forward(b, a);
+}
+
+function forward(from: Socket, to: Socket): void {
+  from.on('error', () => {});
+  from.pipe(to);
+  from.once('close', () => {
+    if (!from.readableEnded || !from.writableFinished) breakOff(to);
+  });
+}
+
+/** Not by an orderly end: the other side must learn that something is missing. A Unix socket knows no reset. */
+function breakOff(socket: Socket): void {
+  if (socket.remoteAddress === undefined) socket.destroy();
+  else socket.resetAndDestroy();
 }

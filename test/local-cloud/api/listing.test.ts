@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { listQuery, pageOf } from '../../../local-cloud/api/listing.ts';
-import type { Entry } from '../../../local-cloud/life/entry.ts';
+import type { Entry } from '../../../local-cloud/lifecycle/entry.ts';
 
 const entry = (sandboxId: string, startedAt: number, more: Partial<Entry> = {}): Entry => ({
   ...{

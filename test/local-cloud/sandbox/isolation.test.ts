@@ -2,7 +2,7 @@ import { chmodSync, chownSync, mkdirSync, writeFileSync } from 'node:fs';
 import { createServer, type Server } from 'node:net';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, it } from 'vitest';
-import { freePort } from '../../../local-cloud/sandbox/free-port.ts';
+import { freePort } from '../../../local-cloud/sandbox/sandboxes.ts';
 import { describeWith, PLAIN_USER } from '../../machine.ts';
 import { type Cloud, type FarSandbox, makeState, removeState, startCloud } from '../stand-in/cloud.ts';
 import { askAgent, standInFolders } from '../stand-in/inside.ts';

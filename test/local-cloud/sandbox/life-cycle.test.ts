@@ -1,7 +1,7 @@
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, it } from 'vitest';
-import { identify } from '../../../src/server/process-identity.ts';
+import { identify } from '../../../src/state/process-identity.ts';
 import { describeWith, PLAIN_USER } from '../../machine.ts';
 import { eventually } from '../../stack/eventually.ts';
 import { type Cloud, makeState, removeState, startCloud } from '../stand-in/cloud.ts';

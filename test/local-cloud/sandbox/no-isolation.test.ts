@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { findIsolation } from '../../../local-cloud/sandbox/isolation.ts';
 import { Sandboxes } from '../../../local-cloud/sandbox/sandboxes.ts';
-import { identify } from '../../../src/server/process-identity.ts';
+import { identify } from '../../../src/state/process-identity.ts';
 import { itWith } from '../../machine.ts';
 import { eventually } from '../../stack/eventually.ts';
 import { type Cloud, makeState, removeState, startCloud } from '../stand-in/cloud.ts';

@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest';
-import { permissionsText } from '../../../../local-cloud/agent/filesystem/permissions.ts';
+import { permissionsText } from '../../../../local-cloud/agent/filesystem/entry.ts';
 
 it.each([
   [0o100644, '-rw-r--r--'],

@@ -1,0 +1,93 @@
+// What the gate costs in its hot path: the gate, a gate that is not observed (no metrics, no decision log), and none.
+// usage: npm run bench:check [-- --rounds 5 --seconds 3 --connections 32 --json]
+// CPU is user + system time of a process from /proc (Linux), so it hardly depends on what else the machine does;
+// throughput and latency do, and are given as the median of each round's ratio.
+import { parseArgs } from 'node:util';
+import { median, spread } from '../measure/statistics.mjs';
+import { inTurn } from '../measure/turns.mjs';
+import { startContenders } from '../stack/contenders.mjs';
+import { measure } from '../stack/round.mjs';
+import { inWorkspace } from '../stack/workspace.mjs';
+
+const { values } = parseArgs({
+  options: {
+    rounds: { type: 'string', default: '5' },
+    seconds: { type: 'string', default: '3' },
+    connections: { type: 'string', default: '32' },
+    json: { type: 'boolean', default: false },
+  },
+});
+const load = {
+  mix: /** @type {const} */ ('allow'),
+  seconds: Number(values.seconds),
+  connections: Number(values.connections),
+};
+/** @typedef {import('../stack/round.mjs').Sample} Sample */
+
+await inWorkspace(async (workspace) => {
+  const { contenders } = await startContenders(workspace, {
+    names: ['gate', 'unobserved', 'open'],
+    population: { s: 1, d: 0 },
+  });
+  // Caches, connection pools and the compiler warm up outside of the figures; a gate is compiled in full late.
+  for (const contender of contenders) await measure(contender, { ...load, seconds: 3 });
+  /** @type {Record<string, Sample>[]} */
+  const rounds = [];
+  for (let round = 0; round < Number(values.rounds); round++) {
+    /** @type {Record<string, Sample>} */
+    const samples = {};
+    for (const contender of inTurn(contenders, round))
+      samples[contender.name] = await measure(contender, load);
+    rounds.push(samples);
+  }
+  const wrong = rounds
+    .flatMap((round) => Object.values(round))
+    .reduce((sum, sample) => sum + sample.wrong, 0);
+  if (wrong > 0) throw new Error(`${wrong} requests got a wrong answer: the figures would mean nothing`);
+  report(/** @type {{ gate: Sample, unobserved: Sample, open: Sample }[]} */ (rounds));
+});
+
+/** @param {{ gate: Sample, unobserved: Sample, open: Sample }[]} rounds */
+function report(rounds) {
+  /** @param {(sample: Sample) => number} pick */
+  const both = (pick) => ({
+    withGate: median(rounds.map((r) => pick(r.gate))),
+    withoutGate: median(rounds.map((r) => pick(r.open))),
+  });
+  const figures = {
+    rounds: rounds.length,
+    ...load,
+    envoyCpuUs: both((sample) => sample.envoyUs),
+    gateCpuUs: median(rounds.map((r) => r.gate.gateUs)),
+    unobservedGateCpuUs: median(rounds.map((r) => r.unobserved.gateUs)),
+    observationRatio: spread(rounds.map((r) => r.gate.gateUs / r.unobserved.gateUs)),
+    cpuRatio: spread(rounds.map((r) => (r.gate.envoyUs + r.gate.gateUs) / r.open.envoyUs)),
+    requestsPerSecond: both((sample) => sample.perSecond),
+    throughputRatio: spread(rounds.map((r) => r.gate.perSecond / r.open.perSecond)),
+    p50Ms: both((sample) => sample.latencyMs.p50),
+    p99Ms: both((sample) => sample.latencyMs.p99),
+  };
+  if (values.json) return console.log(JSON.stringify(figures, null, 2));
+  /** @param {string} name @param {{ withGate: number, withoutGate?: number }} pair @param {number} digits */
+  const row = (name, { withGate, withoutGate }, digits) =>
+    console.log(
+      name.padEnd(34) +
+        withGate.toFixed(digits).padStart(12) +
+        (withoutGate?.toFixed(digits) ?? '-').padStart(12),
+    );
+  console.log(''.padEnd(34) + 'with gate'.padStart(12) + 'no gate'.padStart(12));
+  row('CPU of Envoy, µs per request', figures.envoyCpuUs, 1);
+  row('CPU of the gate, µs per request', { withGate: figures.gateCpuUs }, 1);
+  row('the same, not observed', { withGate: figures.unobservedGateCpuUs }, 1);
+  row('requests per second', figures.requestsPerSecond, 0);
+  row('p50, ms', figures.p50Ms, 2);
+  row('p99, ms', figures.p99Ms, 2);
+  /** @param {import('../measure/statistics.mjs').Spread} ratio */
+  const shown = ({ median: middle, q1, q3 }) =>
+    `x ${middle.toFixed(2)} (quartiles ${q1.toFixed(2)} to ${q3.toFixed(2)})`;
+  console.log(
+    `CPU ${shown(figures.cpuRatio)}, throughput ${shown(figures.throughputRatio)}; ` +
+      `${rounds.length} interleaved rounds of ${load.seconds} s, ${load.connections} connections`,
+  );
+  console.log(`metrics and decision log: CPU of the gate ${shown(figures.observationRatio)}`);
+}

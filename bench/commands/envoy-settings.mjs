@@ -1,0 +1,105 @@
+// What each setting of the bundled Envoy config costs: an Envoy without it, against one with all, in turn; and how
+// Envoy grows with the number of destinations.
+// usage: npm run bench:envoy [-- --quick --only access-log --publish]
+// Raw figures go to bench/results/envoy.json; --publish puts them into bench/published/ and draws envoy/README.md.
+import { join } from 'node:path';
+import { parseArgs } from 'node:util';
+import { VARIANTS } from '../envoy-variants.mjs';
+import { progress } from '../measure/progress.mjs';
+import { inTurn } from '../measure/turns.mjs';
+import { destinationTable, priceTable } from '../report/envoy-tables.mjs';
+import { writePages } from '../report/pages.mjs';
+import { saveResults } from '../results.mjs';
+import { answerAtOnce } from '../stack/envoy-edits.mjs';
+import { envoysIn } from '../stack/envoys.mjs';
+import { gateFlags, SERVE, startProgram } from '../stack/gates.mjs';
+import { machine } from '../stack/machine.mjs';
+import { LOAD_CORE, MEASURED_CORE } from '../stack/pinning.mjs';
+import { TOKEN, writePolicies } from '../stack/policies.mjs';
+import { residentMb } from '../stack/processor-time.mjs';
+import { measure } from '../stack/round.mjs';
+import { inWorkspace } from '../stack/workspace.mjs';
+
+const { values } = parseArgs({
+  options: {
+    quick: { type: 'boolean', default: false },
+    publish: { type: 'boolean', default: false },
+    only: { type: 'string', multiple: true, default: [] },
+  },
+});
+const plan = values.quick
+  ? { rounds: 1, seconds: 1, destinations: [1, 1000, 5000] }
+  : { rounds: 7, seconds: 3, destinations: [1, 1000, 5000, 10_000, 20_000] };
+
+/**
+ * @typedef {{ name: string, round: number } & import('../stack/round.mjs').Sample} SettingRow
+ * @typedef {{ count: number, envoyUs: number, residentMb: number, wrong: number }} DestinationRow
+ * @typedef {{ kind: 'envoy', machine: import('../stack/machine.mjs').Machine, quick: boolean, plan: typeof plan, settings: SettingRow[], destinations: DestinationRow[] }} EnvoyRun
+ */
+
+await inWorkspace(async (workspace) => {
+  const variants = VARIANTS.filter(({ name }) => values.only.length === 0 || values.only.includes(name));
+  const { dir, undo } = workspace;
+  const envoys = await envoysIn(workspace);
+  const sandbox = await envoys.start('sandbox', { edit: answerAtOnce, core: LOAD_CORE });
+  const stateDir = join(dir, 'state');
+  const socket = join(dir, 'check', 'gate.sock');
+  await writePolicies(stateDir, 's', 1);
+  await writePolicies(stateDir, 'd', Math.max(...plan.destinations));
+  const gate = await startProgram(
+    [...SERVE, ...gateFlags(stateDir, socket)],
+    join(dir, 'gate.log'),
+    MEASURED_CORE,
+  );
+  undo(gate.kill);
+
+  /** @param {string} name @param {(config: import('../stack/envoys.mjs').Config) => void} [edit] */
+  const contender = async (name, edit) => {
+    const envoy = await envoys.start(name, { gates: [socket], core: MEASURED_CORE, ...(edit && { edit }) });
+    await envoy.waitForGate(20_000);
+    const target = () => ({ port: sandbox.port, token: TOKEN, gated: true });
+    return { name, envoy: envoy.pid, gate: gate.pid, port: envoy.port, target };
+  };
+  const all = [await contender('all')];
+  for (const { name, without } of variants) all.push(await contender(name, without));
+
+  const from = machine(envoys.version);
+  const told = progress(plan.rounds * all.length + plan.destinations.length);
+  // The gate is compiled in full late.
+  for (const one of [all[0], ...all])
+    if (one) await measure(one, { mix: 'allow', seconds: values.quick ? 0.5 : 3, connections: 32 });
+  /** @type {SettingRow[]} */
+  const settings = [];
+  for (let round = 0; round < plan.rounds; round++) {
+    for (const one of inTurn(all, round)) {
+      told.step(one.name === 'all' ? 'the bundled config' : `without ${one.name}`);
+      const sample = await measure(one, { mix: 'allow', seconds: plan.seconds, connections: 32 });
+      settings.push({ name: one.name, round, ...sample });
+    }
+  }
+
+  /** @type {DestinationRow[]} */
+  const destinations = [];
+  for (const count of plan.destinations) {
+    told.step(`${count} destinations`);
+    // Of its own: Envoy keeps what it has allocated.
+    const fresh = await contender(`destinations-${count}`);
+    const load = /** @type {const} */ ({ mix: 'destinations', connections: 32 });
+    // Long enough to meet each destination once; one that is 30 s idle is forgotten.
+    const sample = await measure(fresh, {
+      ...load,
+      ids: count,
+      seconds: Math.max(plan.seconds, count / 1000),
+    });
+    const { envoyUs, wrong } = sample;
+    destinations.push({ count, envoyUs, residentMb: residentMb(fresh.envoy), wrong });
+  }
+  const wrong = [...settings, ...destinations].reduce((sum, row) => sum + row.wrong, 0);
+  if (wrong > 0) throw new Error(`${wrong} requests got a wrong answer: the figures would mean nothing`);
+
+  /** @type {EnvoyRun} */
+  const run = { kind: 'envoy', machine: from, quick: values.quick, plan, settings, destinations };
+  console.error(`raw figures: ${saveResults('envoy', run, values.publish)}`);
+  console.log(`${priceTable(run)}\n\n${destinationTable(run)}`);
+  if (values.publish) writePages();
+});

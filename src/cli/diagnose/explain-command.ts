@@ -1,0 +1,52 @@
+import type { Flags } from '../../config.ts';
+import { SandgateError } from '../../errors.ts';
+import { hasToken, readAsked, withToken } from '../../explain/asked.ts';
+import { explain } from '../../explain/explain.ts';
+import { explanationText } from '../../explain/explanation-text.ts';
+import { systemClock } from '../../policy/clock.ts';
+import { placeOf, rulesOf } from '../../policy-access.ts';
+import { withStore } from '../connect.ts';
+import { settingsBeside } from '../gate-settings.ts';
+import { type Io, print, printJson, readAll, warn } from '../io.ts';
+
+const LARGEST_TOKEN = 64 * 1024;
+
+export interface ExplainFlags {
+  header?: readonly string[];
+  method: string;
+  tokenStdin?: true;
+  token?: string | true;
+  json?: true;
+}
+
+/** `explain <url>`: what the gate would decide, step by step. Sends nothing to the sandbox. */
+export async function explainCommand(io: Io, url: string, flags: ExplainFlags & object): Promise<void> {
+  const { header = [], method, tokenStdin, token, json, ...settings } = flags;
+  if (token !== undefined) {
+    throw new SandgateError(
+      'SETTINGS_INVALID',
+      'a token is no argument: others on this machine would see it',
+      {
+        remedy: 'give it on standard input with --token-stdin',
+      },
+    );
+  }
+  const read = readAsked(url, header, method);
+  if (hasToken(read) && !json)
+    warn(io, 'a token in -H is seen by every user of this machine; --token-stdin shows it to none');
+  const asked = tokenStdin ? withToken(read, await readAll(io.stdin, LARGEST_TOKEN)) : read;
+  const { settings: found, gates } = settingsBeside(settings as Flags);
+  const rules = rulesOf(found);
+  await withStore(found, true, async (store) => {
+    const explanation = await explain(asked, {
+      store,
+      rules,
+      place: placeOf(found, rules),
+      clock: systemClock,
+    });
+    if (json) return printJson(io, { ...explanation, gates: gates.length });
+    print(io, explanationText(explanation));
+    if (gates.length === 0)
+      print(io, '\nNo gate runs on this state folder: judged with the settings of this command.');
+  });
+}

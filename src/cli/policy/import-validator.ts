@@ -1,0 +1,102 @@
+import { isUtf8 } from 'node:buffer';
+import { isDeepStrictEqual } from 'node:util';
+import { SandgateError, toSandgateError } from '../../errors.ts';
+import { mergePut } from '../../policy/merge.ts';
+import type { PolicyRules } from '../../policy/network.ts';
+import { parsePut } from '../../policy/put.ts';
+import type { StoredRecord } from '../../policy/store.ts';
+import type { Line } from './import-source.ts';
+import { isTrailer } from './policy-export.ts';
+import type { StoredView } from './stored-view.ts';
+
+/** What one line of an import asks for. */
+export type Verdict =
+  | { kind: 'blank' }
+  | { kind: 'trailer'; trailer: unknown }
+  /** `input`: for a put, without versions. */
+  | { kind: 'write'; input: unknown }
+  | { kind: 'unchanged' }
+  | { kind: 'bad'; error: SandgateError };
+
+type Json = Record<string, unknown>;
+
+/** Judges one line after another as the store will, so that what it refuses is known before anything is written. */
+export class ImportJudge {
+  readonly #rules: PolicyRules;
+  readonly #stored: StoredView;
+  readonly #now: () => number;
+  readonly #seen = new Set<string>();
+
+  constructor(rules: PolicyRules, stored: StoredView, now: () => number) {
+    this.#rules = rules;
+    this.#stored = stored;
+    this.#now = now;
+  }
+
+  async judge(line: Line): Promise<Verdict> {
+    const parsed = parseLine(line.bytes);
+    if (parsed === undefined) return { kind: 'blank' };
+    if (parsed instanceof SandgateError) return { kind: 'bad', error: parsed };
+    if (isTrailer(parsed.value)) return { kind: 'trailer', trailer: parsed.value };
+    const input = withoutVersions(parsed.value);
+    try {
+      const put = parsePut(input, this.#rules);
+      if (this.#seen.has(put.sandboxId)) {
+        throw new SandgateError('POLICY_INVALID', 'sandboxId repeats that of an earlier line.', {
+          field: 'sandboxId',
+        });
+      }
+      this.#seen.add(put.sandboxId);
+      const stored = await this.#stored.lookup(put.sandboxId);
+      const { routing } = this.#rules;
+      const merged = mergePut(stored, put, {
+        routing,
+        now: this.#now(),
+        version: '',
+        mintIncarnation: () => '',
+      });
+      const same =
+        stored !== undefined && isDeepStrictEqual(withoutVersions(merged), withoutVersions(stored));
+      return same ? { kind: 'unchanged' } : { kind: 'write', input };
+    } catch (thrown) {
+      const error = toSandgateError(thrown);
+      if (!isRecordFault(error)) throw error;
+      return { kind: 'bad', error };
+    }
+  }
+}
+
+/** True for what is wrong with one record, whatever the others are. */
+export function isRecordFault(error: SandgateError): boolean {
+  return ['POLICY_INVALID', 'TOKEN_REVOKED', 'VERSION_CONFLICT', 'POLICY_UNREADABLE'].includes(error.code);
+}
+
+function parseLine(bytes: Buffer): { value: unknown } | SandgateError | undefined {
+  if (!isUtf8(bytes)) return new SandgateError('INPUT_INVALID', 'it is not UTF-8.');
+  const text = bytes.toString('utf8').trim();
+  if (text === '') return undefined;
+  try {
+    return { value: JSON.parse(text) as unknown };
+  } catch (cause) {
+    return new SandgateError('INPUT_INVALID', 'it is not JSON.', { cause });
+  }
+}
+
+/** Versions are a store's own: in another store, or after a restore, they would only be conflicts. */
+function withoutVersions(value: unknown): unknown {
+  if (!isObject(value)) return value;
+  const { runtime, access } = value;
+  return {
+    ...value,
+    ...(isObject(runtime) && { runtime: withoutVersion(runtime) }),
+    ...(isObject(access) && { access: withoutVersion(access) }),
+  };
+}
+
+function withoutVersion({ version, ...rest }: Json): Json {
+  return rest;
+}
+
+function isObject(value: unknown): value is StoredRecord {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
+}

@@ -1,0 +1,40 @@
+import type { StoredRecord } from '../../policy/store.ts';
+import type { PolicyAdmin } from '../../policy-api/policy-admin.ts';
+
+const PAGE = 500;
+const LONGEST_ID = 63;
+
+/** Look-ups by id, a page at a time: ids that come in ascending order, as an export has them, cost one call for 500. */
+export class StoredView {
+  readonly #admin: Pick<PolicyAdmin, 'list'>;
+  #records = new Map<string, StoredRecord>();
+  /** What the page covers: above `#from`, up to and with `#to`. Ids are never above '~'. */
+  #from = '~';
+  #to = '';
+
+  constructor(admin: Pick<PolicyAdmin, 'list'>) {
+    this.#admin = admin;
+  }
+
+  async lookup(sandboxId: string): Promise<StoredRecord | undefined> {
+    if (!(sandboxId > this.#from && sandboxId <= this.#to)) await this.#turnTo(sandboxId);
+    return this.#records.get(sandboxId);
+  }
+
+  async #turnTo(sandboxId: string): Promise<void> {
+    const after = justBelow(sandboxId);
+    const { records, next } = await this.#admin.list({ ...(after !== '' && { after }), limit: PAGE });
+    this.#records = new Map(records.map((record) => [String(record.sandboxId), record]));
+    this.#from = after;
+    this.#to = next ?? '~';
+  }
+}
+
+/** The greatest id below this one; '' where there is none. */
+export function justBelow(sandboxId: string): string {
+  const head = sandboxId.slice(0, -1);
+  const last = sandboxId.at(-1)!;
+  if (last === '0') return head;
+  const before = last === 'a' ? '9' : String.fromCharCode(last.charCodeAt(0) - 1);
+  return `${head}${before}`.padEnd(LONGEST_ID, 'z');
+}

@@ -1,0 +1,87 @@
+import 'reflect-metadata';
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
+import * as x509 from '@peculiar/x509';
+import { SandgateError } from '../../errors.ts';
+import { makeFolder } from '../../folder.ts';
+import { makeCa, makeLeaf, NAME_CONSTRAINTS, permits } from './certificate-issuer.ts';
+import { type Pair, readPair, writePair } from './certificate-pair.ts';
+
+/** Paths of PEM files. */
+export interface Certificates {
+  ca: string;
+  certificate: string;
+  key: string;
+}
+
+const RENEW_BEFORE_MS = 30 * 86_400_000;
+
+/**
+ * The CA of the local stack and a server certificate for its domains, kept in `dir`: made on the first start, and made
+ * again when they cannot be read, soon expire or do not fit the domains; the CA only where its constraints do not
+ * permit a domain, since programs must then trust it again. The CA is name-constrained to the domains and this machine,
+ * so that whoever takes its key gains nothing else. Domains as in the settings: `a.b`, `*.a.b`, `*` (adds nothing).
+ * `now` is milliseconds since 1970. Throws STATE_UNUSABLE.
+ */
+export async function ensureCertificates(
+  dir: string,
+  domains: readonly string[],
+  now: () => number,
+  notice: (line: string) => void,
+): Promise<Certificates> {
+  const paths = {
+    ca: join(dir, 'ca.pem'),
+    certificate: join(dir, 'server.pem'),
+    key: join(dir, 'server.key'),
+  };
+  const caKey = join(dir, 'ca.key');
+  const bases = domains.map((domain) => domain.replace(/^\*\.?/, '')).filter(Boolean);
+  const permitted = [...new Set([...bases, 'localhost'])];
+  const dns = [...new Set([...bases.flatMap((base) => [base, `*.${base}`]), 'localhost'])];
+  try {
+    makeFolder(dir, 0o700);
+    const hadCa = existsSync(paths.ca);
+    let ca = await readPair(paths.ca, caKey);
+    if (!ca || !isCurrent(ca.certificate, now()) || !coversAll(ca.certificate, permitted)) {
+      if (hadCa) notice(`made a new local CA, ${whyNew(ca, now())}; programs must trust ${paths.ca} again`);
+      ca = await makeCa(permitted, now());
+      await writePair(paths.ca, caKey, ca);
+    }
+    const leaf = await readPair(paths.certificate, paths.key);
+    const keep = leaf && isCurrent(leaf.certificate, now()) && sameNames(leaf.certificate, dns);
+    if (!keep || !(await leaf.certificate.verify({ publicKey: ca.certificate, date: new Date(now()) }))) {
+      if (existsSync(paths.certificate)) notice('made a new server certificate for the local stack');
+      await writePair(paths.certificate, paths.key, await makeLeaf(ca, dns, now()));
+    }
+  } catch (cause) {
+    throw new SandgateError(
+      'STATE_UNUSABLE',
+      `cannot keep certificates in ${dir}: ${(cause as Error).message}`,
+      {
+        remedy: 'make the folder writable, or remove what is in it',
+        cause,
+      },
+    );
+  }
+  return paths;
+}
+
+function isCurrent(certificate: x509.X509Certificate, now: number): boolean {
+  return certificate.notBefore.getTime() <= now && certificate.notAfter.getTime() > now + RENEW_BEFORE_MS;
+}
+
+function whyNew(old: Pair | undefined, now: number): string {
+  if (!old) return 'as the old one could not be read';
+  return isCurrent(old.certificate, now) ? 'as the old one is for other domains' : 'as the old one expires';
+}
+
+function coversAll(certificate: x509.X509Certificate, domains: readonly string[]): boolean {
+  const found = certificate.extensions.find(({ type }) => type === NAME_CONSTRAINTS);
+  return found !== undefined && domains.every((domain) => permits(new Uint8Array(found.value), domain));
+}
+
+function sameNames(certificate: x509.X509Certificate, dns: readonly string[]): boolean {
+  const names = certificate.getExtension(x509.SubjectAlternativeNameExtension)?.names.items ?? [];
+  const found = names.filter(({ type }) => type === 'dns').map(({ value }) => value);
+  return found.join() === dns.join();
+}

@@ -1,0 +1,78 @@
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import type { EnvoyBinary } from '../envoy/binary.ts';
+import { type BootstrapSettings, loadBundledConfig, renderBootstrap } from '../envoy/bootstrap.ts';
+import { validateBootstrap } from '../envoy/process.ts';
+import { toSandgateError } from '../errors.ts';
+import { type Finding, fail, failedBy, ok, warn } from './finding.ts';
+
+const PLACES: Readonly<Record<EnvoyBinary['from'], string>> = {
+  named: 'named by SANDGATE_ENVOY',
+  path: 'on PATH',
+  cache: 'in the cache',
+  fetched: 'fetched',
+};
+
+/** Whether there is an Envoy. `look` throws ENVOY_MISSING for one that is named and unfit. */
+export async function checkEnvoy(
+  look: () => Promise<EnvoyBinary | undefined>,
+): Promise<{ finding: Finding; binary: EnvoyBinary | undefined }> {
+  try {
+    const binary = await look();
+    if (binary !== undefined) {
+      const { version, from, path } = binary;
+      return { finding: ok('envoy', `${version}, ${PLACES[from]}: ${path}`), binary };
+    }
+    const remedy = '`sandgate dev` fetches one at its first start; or name one in SANDGATE_ENVOY';
+    return { finding: warn('envoy', 'none is named, on PATH or in the cache', remedy), binary };
+  } catch (error) {
+    return { finding: failedBy('envoy', error), binary: undefined };
+  }
+}
+
+export interface EnvoyConfigOptions {
+  binary: string;
+  /** Makes or finds certificates, given a folder that is gone afterwards. */
+  settings(folder: string): Promise<BootstrapSettings>;
+  /** Where that folder is made. */
+  temporary: string;
+}
+
+/** Whether the real Envoy takes the bundled config with these addresses in it. Nothing is listened on. */
+export async function checkEnvoyConfig({
+  binary,
+  settings,
+  temporary,
+}: EnvoyConfigOptions): Promise<Finding> {
+  const folder = mkdtempSync(join(temporary, 'sandgate-envoy-'));
+  try {
+    const file = join(folder, 'envoy.yaml');
+    writeFileSync(file, renderBootstrap(await loadBundledConfig(), await settings(folder)), { mode: 0o600 });
+    validateBootstrap(binary, file);
+    return ok('envoy config', 'valid: the real Envoy takes it');
+  } catch (error) {
+    return failedBy('envoy config', error, 'check the addresses and certificates that it names');
+  } finally {
+    rmSync(folder, { recursive: true, force: true });
+  }
+}
+
+/** Python 3 and pip only fetch Envoy. `find` throws ENVOY_MISSING; `needed`: there is no Envoy yet. */
+export async function checkPython(find: () => Promise<unknown>, needed: boolean): Promise<Finding> {
+  try {
+    await find();
+    return ok('python', 'python3 with pip');
+  } catch (error) {
+    const { message, remedy } = toSandgateError(error);
+    if (!needed) return ok('python', `${message}; not needed, Envoy is here`);
+    return warn('python', message, remedy ?? 'install Python 3.10 or newer with pip');
+  }
+}
+
+/** `version` such as `20.19.0`; `engines` such as `>=20.19`, the form that package.json has. */
+export function checkNode(version: string, engines: string): Finding {
+  const [, major = 0, minor = 0] = /(\d+)\.(\d+)/.exec(engines)?.map(Number) ?? [];
+  const [ownMajor = 0, ownMinor = 0] = version.split('.').map(Number);
+  if (ownMajor > major || (ownMajor === major && ownMinor >= minor)) return ok('node', version);
+  return fail('node', `${version}, and ${engines} is needed`, 'install a newer Node.js');
+}

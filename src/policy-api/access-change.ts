@@ -1,0 +1,54 @@
+import { setTimeout as pause } from 'node:timers/promises';
+import { z } from 'zod';
+import { SandgateError } from '../errors.ts';
+import { policyUnreadable } from '../policy/compile.ts';
+import { firstFault } from '../policy/field-fault.ts';
+import type { PolicyRules } from '../policy/network.ts';
+import { parsePut } from '../policy/put.ts';
+import { storedSchema, storedTokenSchema } from '../policy/record.ts';
+import type { PolicyStore, StoredRecord } from '../policy/store.ts';
+import type { Access } from './token-edits.ts';
+
+/** Writers of one sandbox meet rarely, and a pause of their own length parts those who did. */
+const TRIES = 10;
+const LONGEST_PAUSE_MS = 32;
+
+interface Collaborators {
+  store: PolicyStore;
+  rules: PolicyRules;
+  random(bytes: number): Buffer;
+  /** Throws SANDBOX_UNKNOWN. */
+  get(sandboxId: string): Promise<StoredRecord>;
+}
+
+/**
+ * Reads the access part, edits it, and writes it where nobody else did meanwhile; else again. Throws what the edit
+ * throws, SANDBOX_UNKNOWN, POLICY_UNREADABLE, and VERSION_CONFLICT after ten tries.
+ */
+export async function changeAccess<T>(
+  { store, rules, random, get }: Collaborators,
+  sandboxId: string,
+  edit: (access: Access) => { access: Access } & T,
+): Promise<{ result: T; sequence: number }> {
+  for (let left = TRIES; ; left--) {
+    const { access, ...result } = edit(readAccess(await get(sandboxId), sandboxId));
+    const put = parsePut({ sandboxId, access }, rules);
+    try {
+      const { sequence } = await store.write([put]);
+      return { result: result as unknown as T, sequence };
+    } catch (error) {
+      if (left <= 1 || !(error instanceof SandgateError) || error.code !== 'VERSION_CONFLICT') throw error;
+    }
+    await pause(random(1)[0]! % LONGEST_PAUSE_MS);
+  }
+}
+
+const accessSchema = storedSchema.shape.access.extend({ tokens: z.array(storedTokenSchema) });
+
+/** All of it, or POLICY_UNREADABLE: an edit must not drop what it cannot read. */
+export function readAccess(record: StoredRecord, sandboxId: string): Access {
+  const read = accessSchema.safeParse(record.access);
+  if (read.success) return read.data;
+  const { field, cause } = firstFault(read.error);
+  throw policyUnreadable(sandboxId, { field: field === 'record' ? 'access' : `access.${field}`, cause });
+}

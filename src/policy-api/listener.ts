@@ -1,0 +1,72 @@
+import { chmodSync } from 'node:fs';
+import type { Server } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import type { FastifyInstance } from 'fastify';
+import { type Address, formatAddress } from '../address.ts';
+import { SandgateError } from '../errors.ts';
+import { prepareSocket } from '../state/socket-path.ts';
+
+/** Connections at once; past them new ones are closed. The gate's own work must not starve. */
+const CONNECTIONS_MAX = 256;
+/** A write waits up to 2 s until it is in force. */
+const CLOSE_WITHIN_MS = 3000;
+
+export interface AdminListener {
+  /** Where it really listens. */
+  readonly at: { path: string } | Address;
+  /** Answers what is open, within 3 s, and closes. */
+  close(): Promise<void>;
+}
+
+/** Listens on a 0600 socket in a 0700 folder, or on TCP. Throws ADDRESS_IN_USE or STATE_UNUSABLE. */
+export async function listenForAdmin(
+  app: FastifyInstance,
+  wanted: { path: string } | Address,
+): Promise<AdminListener> {
+  const server = app.server as Server;
+  server.maxConnections = CONNECTIONS_MAX;
+  const at = 'path' in wanted ? await onSocket(server, wanted.path) : await onTcp(server, wanted);
+  return {
+    at,
+    async close() {
+      const closed = new Promise<void>((resolve) => server.close(() => resolve()));
+      server.closeIdleConnections();
+      const cut = setTimeout(() => server.closeAllConnections(), CLOSE_WITHIN_MS);
+      await closed;
+      clearTimeout(cut);
+      await app.close();
+    },
+  };
+}
+
+async function onSocket(server: Server, path: string): Promise<{ path: string }> {
+  await prepareSocket({ path, access: 'private' }, 'SANDGATE_ADMIN');
+  // The mode holds from the first instant; a socket is bound within the call.
+  const umask = process.umask(0o177);
+  const listening = listen(server, `unix:${path}`, () => server.listen(path));
+  process.umask(umask);
+  await listening;
+  chmodSync(path, 0o600);
+  return { path };
+}
+
+async function onTcp(server: Server, { host, port }: Address): Promise<Address> {
+  await listen(server, formatAddress({ host, port }), () => server.listen(port, host));
+  return { host, port: (server.address() as AddressInfo).port };
+}
+
+function listen(server: Server, place: string, start: () => void): Promise<void> {
+  return new Promise<void>((resolve, reject) => {
+    server.once('error', reject);
+    start();
+    server.once('listening', () => {
+      server.off('error', reject);
+      resolve();
+    });
+  }).catch((cause: Error) => {
+    throw new SandgateError('ADDRESS_IN_USE', `cannot listen on ${place}: ${cause.message}`, {
+      remedy: 'stop what listens there, or choose another address (SANDGATE_ADMIN)',
+      cause,
+    });
+  });
+}

@@ -1,0 +1,45 @@
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import type { Address } from '../address.ts';
+import type { Logger } from '../observe/logger.ts';
+import type { Settings } from '../settings.ts';
+import { socketPlace } from '../state/socket-path.ts';
+import { readKeysFile } from './admission.ts';
+import type { AdminListener } from './listener.ts';
+import type { PolicyAdmin } from './policy-admin.ts';
+
+/** The policy API where the settings put it; undefined where they say `off`. Throws as its listener does. */
+export async function openPolicyApi(
+  settings: Settings,
+  admin: PolicyAdmin,
+  log: Logger,
+): Promise<AdminListener | undefined> {
+  const { admin: at, adminKeysFile, adminHosts: hosts, stateDir } = settings;
+  if (at === undefined) return undefined;
+  // The commands share this file, and most of them need no HTTP server: it costs 100 ms of CPU to load.
+  const { startPolicyApi } = await import('./policy-api.ts');
+  const keys = [...settings.adminKeys, ...(adminKeysFile === undefined ? [] : readKeysFile(adminKeysFile))];
+  const onFault = (error: unknown) => log.error({ err: error }, 'policy_api_fault');
+  const { listen, spare } = adminPlace(at, stateDir, process.pid, tmpdir());
+  return startPolicyApi({ admin, listen, spare, keys, hosts, onFault });
+}
+
+/**
+ * Where a policy API listens. `spare`: another gate of the state folder may have the place that nobody chose; the
+ * run file names this one's.
+ */
+function adminPlace(
+  at: { path: string } | Address,
+  stateDir: string,
+  pid: number,
+  temporary: string,
+): { listen: { path: string } | Address; spare: string | undefined } {
+  if ('host' in at) return { listen: at, spare: undefined };
+  const short = (path: string) => socketPlace({ path, access: 'private' }, temporary).path;
+  const inState = (name: string) => short(join(stateDir, 'admin', name));
+  const path = short(at.path);
+  return {
+    listen: { path },
+    spare: path === inState('policy.sock') ? inState(`policy-${pid}.sock`) : undefined,
+  };
+}

@@ -1,0 +1,162 @@
+import { createHash } from 'node:crypto';
+import { setImmediate as turn } from 'node:timers/promises';
+import { SandgateError } from '../errors.ts';
+import type { Clock } from '../policy/clock.ts';
+import { sandboxUnknown } from '../policy/field-fault.ts';
+import type { PolicyRules } from '../policy/network.ts';
+import { parsePut } from '../policy/put.ts';
+import type { PolicyPut, PolicyStore, StoredRecord } from '../policy/store.ts';
+import { changeAccess, readAccess } from './access-change.ts';
+import type { InForceAt, ListPage, ListRequest, PolicyAdmin, Written } from './policy-admin.ts';
+import {
+  LIST_MAX,
+  readList,
+  readMint,
+  readRequest,
+  readRotate,
+  requestInvalid,
+  tokenIdSchema,
+  writeSchema,
+} from './schemas.ts';
+import { type Access, mint, type NewToken, revoke, rotate, tokenInfo } from './token-edits.ts';
+
+export interface StoreAdminOptions {
+  store: PolicyStore;
+  rules: PolicyRules;
+  clock: Clock;
+  /** `randomBytes` of `node:crypto`. */
+  random(bytes: number): Buffer;
+  /** Waits until the live gates have the change (`in-force.ts`), within a bound. */
+  inForce(sequence: number): Promise<{ gates: number; behind: readonly unknown[] }>;
+}
+
+/** The operations straight on a store: what a gate's API does, and the commands where no gate runs. */
+export function createStoreAdmin(options: StoreAdminOptions): PolicyAdmin {
+  const { store, rules, clock, random } = options;
+
+  const inForceAt = async (sequence: number): Promise<InForceAt> => {
+    const { gates, behind } = await options.inForce(sequence);
+    return { sequence, gates, inForce: gates > 0 && behind.length === 0 };
+  };
+  const write = async (puts: readonly PolicyPut[]): Promise<Written> => {
+    const { records, sequence } = await store.write(puts);
+    return { records, ...(await inForceAt(sequence)) };
+  };
+  const get = async (sandboxId: string): Promise<StoredRecord> => {
+    const record = await store.read(sandboxId);
+    if (record === undefined) throw sandboxUnknown(sandboxId);
+    return record;
+  };
+  /** Compare-and-set of the access part; its answer is in force as far as it says. */
+  const change = async <T>(sandboxId: string, edit: (access: Access) => { access: Access } & T) => {
+    const { result, sequence } = await changeAccess({ store, rules, random, get }, sandboxId, edit);
+    return { result, force: await inForceAt(sequence) };
+  };
+  const newToken = (id: string | undefined): { token: string; made: NewToken } => {
+    const token = random(32).toString('hex');
+    const sha256 = createHash('sha256').update(token).digest('hex');
+    return { token, made: { id: id ?? `t-${random(4).toString('hex')}`, sha256, now: clock.now() } };
+  };
+
+  return {
+    get,
+    list: async (page) => listRecords(store, readList(page)),
+    async put(records, { create = false } = {}) {
+      const inputs = readRequest(writeSchema, records, 'records');
+      const puts = inputs.map((input, index) => inArray(inputs.length, index, () => parsePut(input, rules)));
+      return write(create ? puts.map((put) => ({ ...put, create })) : puts);
+    },
+    async putPart(sandboxId, part, input, expected) {
+      const version = expected === undefined ? {} : { version: expected };
+      const isObject = typeof input === 'object' && input !== null && !Array.isArray(input);
+      // An absent part would be a put of nothing.
+      const given = isObject ? { ...input, ...version } : (input ?? null);
+      return write([parsePut({ sandboxId, [part]: given }, rules)]);
+    },
+    async delete(sandboxId) {
+      return inForceAt((await store.delete(sandboxId)).sequence);
+    },
+    async listTokens(sandboxId) {
+      return readAccess(await get(sandboxId), sandboxId).tokens.map(tokenInfo);
+    },
+    async mintToken(sandboxId, given) {
+      const request = readMint(given);
+      if (request.expiresAt !== undefined && Date.parse(request.expiresAt) <= clock.now()) {
+        throw requestInvalid('expiresAt', 'must be in the future');
+      }
+      const { token, made } = newToken(request.id);
+      const { result, force } = await change(sandboxId, (access) => mint(access, made, request));
+      return { token, info: tokenInfo(result.token), ...force };
+    },
+    async revokeToken(sandboxId, tokenId) {
+      readRequest(tokenIdSchema, tokenId, 'tokenId');
+      const { result, force } = await change(sandboxId, (access) => revoke(access, tokenId));
+      return { revoked: tokenInfo(result.token), ...force };
+    },
+    async rotateToken(sandboxId, tokenId, given) {
+      readRequest(tokenIdSchema, tokenId, 'tokenId');
+      const { overlapSeconds, id } = readRotate(given);
+      const { token, made } = newToken(id);
+      const edit = (access: Access) => rotate(access, tokenId, made, overlapSeconds);
+      const { result, force } = await change(sandboxId, edit);
+      const { previous } = result;
+      return {
+        token,
+        info: tokenInfo(result.token),
+        ...(previous && { previous: tokenInfo(previous) }),
+        ...force,
+      };
+    },
+  };
+}
+
+/** A fault inside an array names the element. */
+function inArray<T>(count: number, index: number, parse: () => T): T {
+  try {
+    return parse();
+  } catch (error) {
+    if (count === 1 || !(error instanceof SandgateError)) throw error;
+    const field = `[${index}].${error.field ?? ''}`;
+    throw new SandgateError(error.code, `[${index}].${error.message}`, { field, cause: error });
+  }
+}
+
+/** A filter that matches little ends its page after so many records: the gate answers Envoy in between. */
+const SCANNED_MAX = 10 * LIST_MAX;
+
+/** One page. Under a filter it may be short, or empty, and still have a `next`. */
+async function listRecords(store: PolicyStore, request: ListRequest): Promise<ListPage> {
+  const { limit, state, idPrefix = '' } = request;
+  const batch = state === undefined ? limit + 1 : LIST_MAX;
+  const records: StoredRecord[] = [];
+  let cursor = laterOf(request.after, before(idPrefix));
+  for (let scanned = 0; ; scanned += batch) {
+    const found = await store.list({ ...(cursor !== undefined && { after: cursor }), limit: batch });
+    for (const record of found) {
+      const id = String(record.sandboxId);
+      if (!id.startsWith(idPrefix)) return { records };
+      if (records.length === limit) return { records, next: cursor! };
+      cursor = id;
+      if (state === undefined || stateOf(record) === state) records.push(record);
+    }
+    if (found.length < batch) return { records };
+    if (scanned + batch >= SCANNED_MAX) return { records, next: cursor! };
+    await turn();
+  }
+}
+
+/** The place just ahead of every id with this prefix: ids are a-z and 0-9, all of them below `~`. */
+function before(prefix: string): string | undefined {
+  if (prefix === '') return undefined;
+  const last = prefix.charCodeAt(prefix.length - 1);
+  return `${prefix.slice(0, -1)}${String.fromCharCode(last - 1)}~`;
+}
+
+function laterOf(a: string | undefined, b: string | undefined): string | undefined {
+  if (a === undefined || b === undefined) return a ?? b;
+  return a > b ? a : b;
+}
+
+function stateOf(record: StoredRecord): unknown {
+  return (record.runtime as { state?: unknown } | undefined)?.state;
+}

@@ -1,0 +1,110 @@
+import { SandgateError } from '../errors.ts';
+import type { AccessPut } from '../policy/record.ts';
+import type { MintRequest, TokenInfo } from './policy-admin.ts';
+
+/** A token as stored. */
+type Token = AccessPut['tokens'][number] & { createdAt: string };
+/** The access part of a stored record, all of it readable. */
+export type Access = Omit<AccessPut, 'tokens'> & { tokens: Token[] };
+
+/** What the two edits that make a token are given: the new one's digest and id, and the time in ms since 1970. */
+export interface NewToken {
+  id: string;
+  sha256: string;
+  now: number;
+}
+
+const TOKENS_MAX = 64;
+
+/** Adds a token. Throws TOKEN_EXISTS. */
+export function mint(access: Access, made: NewToken, request: MintRequest): { access: Access; token: Token } {
+  const { label, ports, incarnation, ttlSeconds } = request;
+  const expiresAt = ttlSeconds === undefined ? request.expiresAt : timeAt(made.now + ttlSeconds * 1000);
+  const token: Token = {
+    id: made.id,
+    sha256: made.sha256,
+    ...(label !== undefined && { label }),
+    createdAt: timeAt(made.now),
+    ...(expiresAt !== undefined && { expiresAt }),
+    ...(ports !== undefined && { ports }),
+    ...(incarnation !== undefined && { incarnation }),
+  };
+  if (access.tokens.some(({ id }) => id === token.id)) throw tokenExists();
+  return { access: { ...access, tokens: [...withRoom(access.tokens, made.now), token] }, token };
+}
+
+/** Moves the digest to those that never come back. Throws TOKEN_UNKNOWN. */
+export function revoke(access: Access, tokenId: string): { access: Access; token: Token } {
+  const token = find(access, tokenId);
+  // Another id may hold the same digest; it must go too, or the store refuses the write.
+  const tokens = access.tokens.filter(({ sha256 }) => sha256 !== token.sha256);
+  const revoked = [...new Set([...access.revoked, token.sha256])];
+  return { access: { ...access, tokens, revoked }, token };
+}
+
+/** Adds the successor of a token and ends the old one after the overlap. Throws TOKEN_UNKNOWN, TOKEN_EXISTS. */
+export function rotate(
+  access: Access,
+  tokenId: string,
+  made: NewToken,
+  overlapSeconds: number,
+): { access: Access; token: Token; previous?: Token } {
+  const old = find(access, tokenId);
+  const { label, ports, incarnation } = old;
+  const like = {
+    ...(label !== undefined && { label }),
+    ...(ports !== undefined && { ports }),
+    ...(incarnation !== undefined && { incarnation }),
+  };
+  if (overlapSeconds === 0) return mint(revoke(access, tokenId).access, made, like);
+  const previous = endingAt(old, made.now + overlapSeconds * 1000);
+  const tokens = access.tokens.map((token) => (token.id === tokenId ? previous : token));
+  return { ...mint({ ...access, tokens }, made, like), previous };
+}
+
+/** Never later than it would have ended anyway. */
+function endingAt(token: Token, end: number): Token {
+  const endsSooner = token.expiresAt !== undefined && Date.parse(token.expiresAt) <= end;
+  return endsSooner ? token : { ...token, expiresAt: timeAt(end) };
+}
+
+function find(access: Access, tokenId: string): Token {
+  const token = access.tokens.find(({ id }) => id === tokenId);
+  if (token !== undefined) return token;
+  // Not repeated: people give the token itself where its id belongs.
+  throw new SandgateError('TOKEN_UNKNOWN', 'There is no token of that id.', {
+    field: 'tokenId',
+    remedy: 'List the tokens of that sandbox.',
+  });
+}
+
+/** Rotation leaves tokens that have ended; they make room once the list is full. */
+function withRoom(tokens: Token[], now: number): Token[] {
+  if (tokens.length < TOKENS_MAX) return tokens;
+  return tokens.filter(({ expiresAt }) => expiresAt === undefined || Date.parse(expiresAt) > now);
+}
+
+function tokenExists(): SandgateError {
+  return new SandgateError('TOKEN_EXISTS', 'There is a token of that id already.', {
+    field: 'id',
+    remedy: 'Choose another id, or leave it out.',
+  });
+}
+
+function timeAt(ms: number): string {
+  return new Date(ms).toISOString();
+}
+
+/** What may be shown of a token: of its digest no more than a fingerprint. */
+export function tokenInfo(token: Token): TokenInfo {
+  const { id, sha256, label, createdAt, expiresAt, ports, incarnation } = token;
+  return {
+    id,
+    fingerprint: sha256.slice(0, 8),
+    ...(label !== undefined && { label }),
+    createdAt,
+    ...(expiresAt !== undefined && { expiresAt }),
+    ...(ports !== undefined && { ports }),
+    ...(incarnation !== undefined && { incarnation }),
+  };
+}

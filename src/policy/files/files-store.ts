@@ -1,0 +1,196 @@
+import { SandgateError } from '../../errors.ts';
+import { ChangeFeed } from '../change-feed.ts';
+import type { Clock, Stamp } from '../clock.ts';
+import { policyUnreadable } from '../compile.ts';
+import type { PolicyRules } from '../network.ts';
+import type { ChangeListener, PolicyStore, StoredRecord, StorePosition } from '../store.ts';
+import { formatVersion } from '../version.ts';
+import { FolderWatch } from './folder-watch.ts';
+import { type FolderEntry, PolicyFolder } from './policy-folder.ts';
+
+/** Something that an operator should read in the log; `file` is a name inside the folder. */
+export type FilesEvent =
+  | { name: 'policy_file_bad'; file: string; reason: string }
+  | { name: 'policy_file_good'; file: string }
+  | { name: 'policy_folder_lost'; reason: string }
+  | { name: 'policy_folder_back' };
+
+export interface FilesStoreOptions {
+  /** Holds one put a file, named `<sandboxId>.yaml`, `.yml` or `.json`. */
+  folder: string;
+  rules: PolicyRules;
+  clock: Clock;
+  /** `randomBytes` of `node:crypto`. */
+  random(bytes: number): Buffer;
+  /** A change is seen this late at most, in milliseconds, where the system tells nothing; default 1000. */
+  scanMs?: number;
+  onEvent?(event: FilesEvent): void;
+}
+
+const SCAN_MS = 1000;
+
+/**
+ * A read-only folder, for GitOps. Promises: a change is announced within one scan; a file that turns bad keeps the
+ * last good policy, and one that was bad from the start is an unreadable policy, never an absent one; where the
+ * folder vanishes, everything stays as it was. Write files elsewhere and rename them into place.
+ *
+ * Throws STATE_UNUSABLE where the folder cannot be read at the start.
+ */
+export async function openFilesStore(options: FilesStoreOptions): Promise<PolicyStore> {
+  const store = new FilesStore(options);
+  await store.start();
+  return store;
+}
+
+class FilesStore implements PolicyStore {
+  readonly kind = 'files';
+  readonly #options: FilesStoreOptions;
+  readonly #folder: PolicyFolder;
+  readonly #feed: ChangeFeed;
+  /** The last good record of each id; `content` is the record before it was given a version. */
+  readonly #good = new Map<string, { content: string; record: StoredRecord }>();
+  /** What the last scan could not use, by id. */
+  #bad = new Map<string, { file: string; reason: string }>();
+  #folderFault: string | undefined;
+  #watch: FolderWatch | undefined;
+
+  constructor(options: FilesStoreOptions) {
+    this.#options = options;
+    this.#folder = new PolicyFolder(options.folder, options.rules);
+    this.#feed = new ChangeFeed({ epoch: options.random(8).toString('hex'), sequence: 0 });
+  }
+
+  async start(): Promise<void> {
+    const { folder, clock } = this.#options;
+    const entries = await this.#folder.scan(clock.now()).catch((cause) => {
+      throw new SandgateError(
+        'STATE_UNUSABLE',
+        `The policy folder ${folder} cannot be read (${systemCode(cause)}).`,
+        {
+          field: folder,
+          remedy: 'Make the folder, readable for the user of this process.',
+          cause,
+        },
+      );
+    });
+    this.#apply(entries);
+    const scan = () => this.#scan();
+    this.#watch = new FolderWatch({ folder, scanMs: this.#options.scanMs ?? SCAN_MS, clock, scan });
+  }
+
+  async read(sandboxId: string): Promise<StoredRecord | undefined> {
+    const good = this.#good.get(sandboxId);
+    if (good !== undefined) return good.record;
+    const bad = this.#bad.get(sandboxId);
+    if (bad !== undefined)
+      throw policyUnreadable(sandboxId, { field: bad.file, cause: 'never had a good version' });
+    return undefined;
+  }
+
+  async list({ after = '', limit }: { after?: string; limit: number }): Promise<StoredRecord[]> {
+    const ids = [...this.#good.keys()].filter((id) => id > after).sort();
+    return ids.slice(0, limit).map((id) => this.#good.get(id)!.record);
+  }
+
+  async write(): Promise<never> {
+    throw this.#readOnly();
+  }
+
+  async delete(): Promise<never> {
+    throw this.#readOnly();
+  }
+
+  subscribe(listener: ChangeListener): () => void {
+    return this.#feed.subscribe(listener);
+  }
+
+  /** Nobody knows when a file that the watch missed was written. */
+  deliveredUntil(): Stamp | undefined {
+    return undefined;
+  }
+
+  position(): StorePosition {
+    return this.#feed.position;
+  }
+
+  fault(): string | undefined {
+    const [first] = this.#bad.values();
+    if (this.#folderFault !== undefined || first === undefined) return this.#folderFault;
+    return `${this.#bad.size} of the policy files cannot be used; ${first.file}: ${first.reason}`;
+  }
+
+  async close(): Promise<void> {
+    await this.#watch?.close();
+  }
+
+  async #scan(): Promise<void> {
+    const { folder, clock, onEvent } = this.#options;
+    try {
+      const entries = await this.#folder.scan(clock.now());
+      if (this.#folderFault !== undefined) onEvent?.({ name: 'policy_folder_back' });
+      this.#folderFault = undefined;
+      this.#apply(entries);
+    } catch (error) {
+      const reason = `The policy folder ${folder} cannot be read (${systemCode(error)}); the last good policies stay.`;
+      if (this.#folderFault === undefined) onEvent?.({ name: 'policy_folder_lost', reason });
+      this.#folderFault = reason;
+    }
+  }
+
+  #apply(entries: Map<string, FolderEntry>): void {
+    const { epoch, sequence } = this.#feed.position;
+    const position = { epoch, sequence: sequence + 1 };
+    const bad = new Map<string, { file: string; reason: string }>();
+    const changed = new Set<string>();
+    for (const id of [...this.#good.keys(), ...this.#bad.keys()]) {
+      if (entries.has(id)) continue;
+      this.#good.delete(id);
+      changed.add(id);
+    }
+    for (const [id, entry] of entries) {
+      if ('fault' in entry) {
+        bad.set(id, { file: entry.file, reason: entry.fault });
+        if (!this.#good.has(id) && !this.#bad.has(id)) changed.add(id);
+        continue;
+      }
+      const content = JSON.stringify(entry.record);
+      if (this.#good.get(id)?.content === content) continue;
+      this.#good.set(id, { content, record: withVersion(entry.record, formatVersion(position)) });
+      changed.add(id);
+    }
+    this.#report(bad);
+    if (changed.size > 0) this.#feed.changed([...changed], position);
+  }
+
+  #report(bad: Map<string, { file: string; reason: string }>): void {
+    const before = this.#bad;
+    this.#bad = bad;
+    for (const [id, { file }] of before) {
+      if (!bad.has(id)) this.#options.onEvent?.({ name: 'policy_file_good', file });
+    }
+    for (const [id, { file, reason }] of bad) {
+      if (before.get(id)?.reason !== reason)
+        this.#options.onEvent?.({ name: 'policy_file_bad', file, reason });
+    }
+  }
+
+  #readOnly(): SandgateError {
+    return new SandgateError(
+      'STORE_READ_ONLY',
+      'Policies of this store are files, which Sandgate only reads.',
+      {
+        field: this.#options.folder,
+        remedy: `Change the file of that sandbox in ${this.#options.folder}.`,
+      },
+    );
+  }
+}
+
+function withVersion(record: StoredRecord, version: string): StoredRecord {
+  const { runtime, access } = record as Record<string, Record<string, unknown>>;
+  return { ...record, runtime: { ...runtime, version }, access: { ...access, version } };
+}
+
+function systemCode(error: unknown): string {
+  return (error as NodeJS.ErrnoException).code ?? 'unknown';
+}

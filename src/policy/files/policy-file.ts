@@ -1,0 +1,80 @@
+import { createHash } from 'node:crypto';
+import { open } from 'node:fs/promises';
+import { LineCounter, parseDocument } from 'yaml';
+import { SandgateError, toSandgateError } from '../../errors.ts';
+import { mergePut } from '../merge.ts';
+import type { PolicyRules } from '../network.ts';
+import { parsePut } from '../put.ts';
+import type { PolicyPut, StoredRecord } from '../store.ts';
+
+/** A record with 64 tokens of 256 ports each is well below; more is not a policy. */
+const SIZE_MAX = 1024 * 1024;
+
+/** A record without versions (the store gives them), or why there is none. */
+export type PolicyFileContent = { record: StoredRecord } | { fault: string };
+
+/** Reads `<folder>/<sandboxId>.yaml`, which holds one put. Never throws. `now`: milliseconds since 1970. */
+export async function readPolicyFile(
+  path: string,
+  sandboxId: string,
+  rules: PolicyRules,
+  now: number,
+): Promise<PolicyFileContent> {
+  try {
+    const { text, modified } = await readBounded(path);
+    const put = parsePut(parseText(text), rules);
+    if (put.sandboxId !== sandboxId) return { fault: 'sandboxId is not the name of the file.' };
+    return { record: toRecord(put, rules, Math.min(modified, now)) };
+  } catch (error) {
+    return { fault: toSandgateError(error).message };
+  }
+}
+
+/** Everything that a file leaves out comes from the file, so that each gate reads the same record from it. */
+function toRecord(put: PolicyPut, rules: PolicyRules, now: number): StoredRecord {
+  // A version that `policy get` printed belongs to the store that it came from.
+  const { version: _runtime, ...runtime } = put.runtime ?? {};
+  const { version: _access, ...access } = put.access ?? {};
+  const bare = { sandboxId: put.sandboxId, ...(put.runtime && { runtime }), ...(put.access && { access }) };
+  // Not from state or end: a pause is not a new life.
+  const life = createHash('sha256').update(JSON.stringify([put.sandboxId, runtime.route ?? null]));
+  const mintIncarnation = () => life.digest('hex').slice(0, 16);
+  return mergePut(undefined, bare, { routing: rules.routing, now, version: '', mintIncarnation });
+}
+
+/** YAML 1.2, of which JSON is a part: one reader, and a repeated key is a fault in both. */
+function parseText(text: string): unknown {
+  const lines = new LineCounter();
+  const document = parseDocument(text, { prettyErrors: false, lineCounter: lines });
+  const fault = document.errors[0] ?? document.warnings[0];
+  if (fault !== undefined) {
+    const { line, col } = lines.linePos(fault.pos[0]);
+    throw inputInvalid(`line ${line}, column ${col}: ${fault.code}`);
+  }
+  try {
+    // Aliases are off: a few lines of them can grow to gigabytes.
+    return document.toJS({ maxAliasCount: 0 });
+  } catch (error) {
+    throw inputInvalid('YAML aliases are not accepted', error);
+  }
+}
+
+async function readBounded(path: string): Promise<{ text: string; modified: number }> {
+  const file = await open(path);
+  try {
+    const { mtimeMs: modified } = await file.stat();
+    const buffer = Buffer.alloc(SIZE_MAX + 1);
+    let length = 0;
+    for (let read = -1; read !== 0 && length <= SIZE_MAX; length += read) {
+      read = (await file.read(buffer, length, buffer.length - length)).bytesRead;
+    }
+    if (length > SIZE_MAX) throw inputInvalid('larger than 1 MiB');
+    return { text: buffer.toString('utf8', 0, length), modified };
+  } finally {
+    await file.close();
+  }
+}
+
+function inputInvalid(reason: string, cause?: unknown): SandgateError {
+  return new SandgateError('INPUT_INVALID', `It cannot be read as YAML or JSON: ${reason}.`, { cause });
+}

@@ -1,0 +1,195 @@
+import { chmodSync, closeSync, openSync, statSync } from 'node:fs';
+import { dirname } from 'node:path';
+import Database from 'libsql';
+import { SandgateError } from '../../errors.ts';
+import { makeFolder } from '../../folder.ts';
+import { policyUnreadable } from '../compile.ts';
+import type { StoredRecord, StorePosition } from '../store.ts';
+import { storeCorrupt } from './sqlite-error.ts';
+
+const SCHEMA_VERSION = 1;
+const SCHEMA = `
+  CREATE TABLE meta (one INTEGER PRIMARY KEY CHECK (one = 1), schema_version INTEGER NOT NULL,
+    epoch TEXT NOT NULL, sequence INTEGER NOT NULL) STRICT;
+  CREATE TABLE policies (id TEXT PRIMARY KEY, record TEXT NOT NULL) STRICT, WITHOUT ROWID;
+  CREATE TABLE changes (sequence INTEGER PRIMARY KEY, id TEXT NOT NULL) STRICT;`;
+
+/** A reader that is further behind empties its cache instead; deletes live here too, as tombstones. */
+const CHANGES_KEPT = 10_000;
+/** Held inside SQLite, where it stops the whole process: the store waits longer, in between. */
+const LOCK_WAIT_MS = 100;
+/** WAL, because readers must not wait for writers; FULL, because an acknowledged write survives a power cut. */
+const PRAGMAS = ['journal_mode = WAL', 'synchronous = FULL', `journal_size_limit = ${16 * 1024 * 1024}`];
+
+type Row = Record<string, unknown>;
+
+/** One connection to `policies.db`, and the SQL of it. Every call is synchronous and throws SQLite's own errors. */
+export class SqliteFile {
+  readonly identity: string;
+  /** Of the write-ahead log that belongs to this file. */
+  readonly walIdentity: string | undefined;
+  readonly #db: Database.Database;
+  readonly #statements = new Map<string, Database.Statement>();
+
+  /** `create`: make the file and its folder where there are none; else an absent or empty one is a fault. */
+  constructor(path: string, random: (bytes: number) => Buffer, create: boolean) {
+    if (create) makeFile(path);
+    this.identity = fileIdentity(path) ?? '';
+    this.#db = new Database(path, { timeout: LOCK_WAIT_MS });
+    try {
+      this.#prepare(path, random, create);
+    } catch (error) {
+      this.close();
+      throw error;
+    }
+    this.walIdentity = fileIdentity(`${path}-wal`);
+  }
+
+  /** All of it or nothing, also when SQLite has rolled back by itself (disk full). */
+  transaction<T>(work: () => T, mode: 'IMMEDIATE' | 'DEFERRED' = 'IMMEDIATE'): T {
+    this.#db.exec(`BEGIN ${mode}`);
+    try {
+      const result = work();
+      this.#db.exec('COMMIT');
+      return result;
+    } catch (error) {
+      if (this.#db.inTransaction) this.#db.exec('ROLLBACK');
+      throw error;
+    }
+  }
+
+  /** Throws POLICY_UNREADABLE where the row is not a JSON object. */
+  get(id: string): StoredRecord | undefined {
+    const row = this.#get('SELECT record FROM policies WHERE id = ?', id);
+    if (row === undefined) return undefined;
+    const record = parseRecord(row.record);
+    if (record === undefined) throw policyUnreadable(id, { field: 'record', cause: 'is not a JSON object' });
+    return record;
+  }
+
+  /** A row that cannot be read is listed by its id alone, so that it hides no other. */
+  list(after: string, limit: number): StoredRecord[] {
+    const rows = this.#all('SELECT id, record FROM policies WHERE id > ? ORDER BY id LIMIT ?', after, limit);
+    return rows.map((row) => parseRecord(row.record) ?? { sandboxId: row.id });
+  }
+
+  /** The position that the next change of this transaction has; `id` is what changes. */
+  advance(id: string): StorePosition {
+    const row = this.#get('UPDATE meta SET sequence = sequence + 1 RETURNING epoch, sequence')!;
+    const position = toPosition(row);
+    this.#run('INSERT OR REPLACE INTO changes VALUES (?, ?)', position.sequence, id);
+    this.#run('DELETE FROM changes WHERE sequence <= ?', position.sequence - CHANGES_KEPT);
+    return position;
+  }
+
+  put(id: string, record: StoredRecord): void {
+    const upsert =
+      'INSERT INTO policies VALUES (?, ?) ON CONFLICT (id) DO UPDATE SET record = excluded.record';
+    this.#run(upsert, id, JSON.stringify(record));
+  }
+
+  /** False where there was none. */
+  delete(id: string): boolean {
+    return this.#run('DELETE FROM policies WHERE id = ?', id).changes > 0;
+  }
+
+  /** Moves with each commit of another connection, never with one of this. */
+  dataVersion(): number {
+    return Number(this.#get('PRAGMA data_version')!.data_version);
+  }
+
+  position(): StorePosition {
+    return toPosition(this.#get('SELECT epoch, sequence FROM meta')!);
+  }
+
+  /** Ids changed past `sequence`; undefined where not all of them are kept any more. */
+  changesSince(sequence: number, upTo: number): string[] | undefined {
+    const sql = 'SELECT id FROM changes WHERE sequence > ? AND sequence <= ?';
+    const rows = upTo - sequence > CHANGES_KEPT ? [] : this.#all(sql, sequence, upTo);
+    return rows.length === upTo - sequence ? rows.map((row) => String(row.id)) : undefined;
+  }
+
+  close(): void {
+    // libsql keeps the file open as long as a statement is referenced.
+    this.#statements.clear();
+    this.#db.close();
+  }
+
+  #prepare(path: string, random: (bytes: number) => Buffer, create: boolean): void {
+    const tables = this.#all("SELECT name FROM sqlite_master WHERE type = 'table'").map((row) => row.name);
+    if (!tables.includes('meta') && (tables.length > 0 || !create))
+      throw storeCorrupt(path, 'holds no policies');
+    for (const pragma of PRAGMAS) this.#all(`PRAGMA ${pragma}`);
+    this.transaction(() => {
+      if (this.#all("SELECT 1 FROM sqlite_master WHERE name = 'meta'").length > 0) return;
+      this.#db.exec(SCHEMA);
+      this.#run('INSERT INTO meta VALUES (1, ?, ?, 0)', SCHEMA_VERSION, random(8).toString('hex'));
+    });
+    this.#refuseOtherSchema(path);
+  }
+
+  #refuseOtherSchema(path: string): void {
+    const { schema_version: found } = this.#get('SELECT schema_version FROM meta')!;
+    if (found === SCHEMA_VERSION) return;
+    throw new SandgateError(
+      'STATE_UNUSABLE',
+      `The policy store ${path} is of version ${found}, not ${SCHEMA_VERSION}.`,
+      {
+        field: path,
+        remedy: 'Run the version of Sandgate that wrote it, or a later one.',
+      },
+    );
+  }
+
+  #statement(sql: string): Database.Statement {
+    let statement = this.#statements.get(sql);
+    if (statement === undefined) {
+      statement = this.#db.prepare(sql);
+      this.#statements.set(sql, statement);
+    }
+    return statement;
+  }
+
+  #get(sql: string, ...values: unknown[]): Row | undefined {
+    return this.#statement(sql).get(...values) as Row | undefined;
+  }
+
+  #all(sql: string, ...values: unknown[]): Row[] {
+    return this.#statement(sql).all(...values) as Row[];
+  }
+
+  #run(sql: string, ...values: unknown[]): Database.RunResult {
+    return this.#statement(sql).run(...values);
+  }
+}
+
+/** Which file stands at a path, whatever it holds; undefined when there is none. */
+export function fileIdentity(path: string): string | undefined {
+  const stat = statSync(path, { bigint: true, throwIfNoEntry: false });
+  return stat && `${stat.dev}:${stat.ino}`;
+}
+
+/** SQLite gives its log and shared memory the mode of the file, so it is set here once. */
+function makeFile(path: string): void {
+  makeFolder(dirname(path), 0o700);
+  try {
+    // Never opens one that exists: closing it again would drop the locks that this process holds on it.
+    closeSync(openSync(path, 'wx', 0o600));
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error;
+    if ((statSync(path).mode & 0o077) !== 0) chmodSync(path, 0o600);
+  }
+}
+
+function parseRecord(text: unknown): StoredRecord | undefined {
+  try {
+    const record: unknown = JSON.parse(String(text));
+    return typeof record === 'object' && record !== null ? (record as StoredRecord) : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+function toPosition(row: Row): StorePosition {
+  return { epoch: String(row.epoch), sequence: Number(row.sequence) };
+}

@@ -1,0 +1,21 @@
+import { expect, it } from 'vitest';
+import { checkPlaces, placeText, processFlags } from '../../src/fleet/process-flags.ts';
+
+it('each process gets a numbered socket, or the next port', () => {
+  expect(checkPlaces({ path: '/run/sandgate/gate.sock' }, 2).map(placeText)).toEqual([
+    'unix:/run/sandgate/gate-0.sock',
+    'unix:/run/sandgate/gate-1.sock',
+  ]);
+  expect(checkPlaces({ host: '::1', port: 9000 }, 2).map(placeText)).toEqual(['[::1]:9000', '[::1]:9001']);
+});
+
+it('a process gets the flags of its supervisor, but for what is its own', () => {
+  const given = { stateDir: '/s', processes: '3', drain: '1', admin: '127.0.0.1:1' };
+  expect(processFlags(given, { processes: '1', admin: 'off', listen: 'unix:/a' })).toEqual([
+    '--state-dir=/s',
+    '--listen=unix:/a',
+    '--drain=1',
+    '--admin=off',
+    '--processes=1',
+  ]);
+});
