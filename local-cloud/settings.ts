@@ -22,13 +22,13 @@ export interface CloudSettings {
   readonly searchPath: string;
 }
 
-export const USAGE = `Usage: node main.js --state-dir FOLDER --policy-api LIST [flags]
+export const USAGE = `Usage: node main.js --state-dir FOLDER --policy-api-url LIST [flags]
 
 The local cloud: an E2B-compatible control plane for development, and the sandboxes themselves.
 \`sandgate dev\` starts it; by hand it is for a machine of its own beside a gate.
 
   --state-dir FOLDER   keys, sandboxes and what runs, absolute
-  --policy-api LIST    policy APIs of gates, unix:<path> or host:port, comma-separated
+  --policy-api-url LIST    policy APIs of gates, unix:<path> or host:port, comma-separated
   --listen PLACE       unix:<path> or host:port [unix:<state-dir>/cloud/api.sock]
   --domains LIST       parent domains of sandbox URLs [e2b.localhost]
   --domain NAME[:PORT] what clients are told where the Host does not say [the first of --domains]
@@ -48,7 +48,7 @@ export function readCloudSettings(args: string[], env: NodeJS.ProcessEnv): Asked
   const names = {
     'state-dir': text,
     listen: text,
-    'policy-api': text,
+    'policy-api-url': text,
     domains: text,
     domain: text,
     agent: text,
@@ -66,7 +66,7 @@ export function readCloudSettings(args: string[], env: NodeJS.ProcessEnv): Asked
   const given = attempt('flags', () => parseArgs({ args, options }).values);
   if (given?.help) return { kind: 'help' };
   const stateDir = attempt('--state-dir', () => absolute(given?.['state-dir']));
-  const policyApis = attempt('--policy-api', () => places(given?.['policy-api'] ?? ''));
+  const policyApis = attempt('--policy-api-url', () => places(given?.['policy-api-url'] ?? ''));
   const listen = attempt('--listen', () =>
     place(given?.listen ?? `unix:${join(stateDir ?? '/', 'cloud', 'api.sock')}`),
   );

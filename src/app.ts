@@ -26,7 +26,7 @@ export interface Gate {
   readonly check: string;
   readonly ops: Address;
   /** `unix:/path` or `host:port` of the policy API. */
-  readonly admin: string | undefined;
+  readonly policyApi: string | undefined;
   /** Drains, unless `force` is or gets aborted, and closes everything. */
   close(force: AbortSignal): Promise<void>;
 }
@@ -81,7 +81,7 @@ async function compose(
   const api = await openPolicyApi(settings, adminOf(store, rules, settings.stateDir), log);
   undo.push(() => api?.close());
   own.add(api?.at);
-  const admin = api && formatEndpoint(api.at);
+  const policyApi = api && formatEndpoint(api.at);
 
   const handler = createCheckHandler({
     lookup: (sandboxId) => cache.lookup(sandboxId),
@@ -144,7 +144,7 @@ async function compose(
     kind: 'gate',
     ...self,
     check: address,
-    ...(admin !== undefined && { admin }),
+    ...(policyApi !== undefined && { policyApi }),
     ops: ops.address,
     domains: settings.domains,
     routing: settings.routing,
@@ -156,14 +156,14 @@ async function compose(
   });
   if (settings.allowShadow) log.warn({ setting: 'SANDGATE_ALLOW_SHADOW' }, 'shadow_mode_allowed');
   log.info(
-    { check: address, ops: ops.address, admin, stalenessBoundSeconds: cache.stalenessBoundMs() / 1000 },
+    { check: address, ops: ops.address, policyApi, stalenessBoundSeconds: cache.stalenessBoundMs() / 1000 },
     'gate_ready',
   );
 
   return {
     check: address,
     ops: ops.address,
-    admin,
+    policyApi,
     async close(force) {
       draining = true;
       log.info('gate_draining');

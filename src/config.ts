@@ -5,6 +5,7 @@ import {
   type Command,
   fallbackOf,
   flagKey,
+  RENAMED,
   SECRETS,
   SETTINGS,
   type Setting,
@@ -74,6 +75,7 @@ export function findSettings(
       faults.push(`${variable}: ${(error as Error).message}`);
     }
   }
+  for (const [old, now] of Object.entries(RENAMED)) if (env[old]) faults.push(`${old} is now ${now}`);
   faults.push(...relations(command, values));
   const settings = faults.length > 0 ? undefined : Object.freeze(values as unknown as Settings);
   return { found, faults, settings };
@@ -118,11 +120,11 @@ function* relations(command: Command, settings: Partial<Settings>): Iterable<str
     yield `SANDGATE_OPS (--ops): each of the ${gates} gates takes the next port, and ports end at 65535`;
   }
   if (command === 'serve') yield* processPorts(settings);
-  const { admin, adminKeys, adminKeysFile } = settings;
-  const onTcp = admin !== undefined && 'host' in admin;
+  const { policyApi, policyApiKeys, policyApiKeysFile } = settings;
+  const onTcp = policyApi !== undefined && 'host' in policyApi;
   // Loopback too: every user of the machine, and every web page that it shows, reaches it.
-  if (onTcp && adminKeys?.length === 0 && adminKeysFile === undefined) {
-    yield 'SANDGATE_ADMIN (--admin): the policy API on TCP needs a key; set SANDGATE_ADMIN_KEYS or SANDGATE_ADMIN_KEYS_FILE';
+  if (onTcp && policyApiKeys?.length === 0 && policyApiKeysFile === undefined) {
+    yield 'SANDGATE_POLICY_API (--policy-api): the policy API on TCP needs a key; set SANDGATE_POLICY_API_KEYS or SANDGATE_POLICY_API_KEYS_FILE';
   }
   if (command === 'dev' && http?.length === 0 && https?.length === 0) {
     yield 'SANDGATE_HTTP and SANDGATE_HTTPS: both are off, the stack would have no door';

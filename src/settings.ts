@@ -53,21 +53,21 @@ export interface Settings {
   readonly envoy: string | undefined;
   readonly gates: number;
   /** Where the policy API listens; undefined when `off`. In `dev` a path may hold `<n>`, the number of the gate. */
-  readonly admin: { readonly path: string } | Address | undefined;
-  readonly adminHosts: readonly string[];
+  readonly policyApi: { readonly path: string } | Address | undefined;
+  readonly policyApiHosts: readonly string[];
   /** Absolute path of a file with one key a line. */
-  readonly adminKeysFile: string | undefined;
-  readonly adminKeys: readonly string[];
+  readonly policyApiKeysFile: string | undefined;
+  readonly policyApiKeys: readonly string[];
   /** The local cloud of `dev`. */
   readonly cloud: boolean;
   readonly isolation: boolean;
   /** Absolute path of an agent to run in sandboxes instead of ours. */
   readonly agent: string | undefined;
   /** A policy API that a command was told to go through. */
-  readonly api: { readonly path: string } | Address | undefined;
+  readonly policyApiUrl: { readonly path: string } | Address | undefined;
   /** Absolute path of the file that holds the key for it. */
-  readonly adminKeyFile: string | undefined;
-  readonly adminKey: string | undefined;
+  readonly policyApiKeyFile: string | undefined;
+  readonly policyApiKey: string | undefined;
   /** Gate processes of `serve`; above 1 one more supervises them. */
   readonly processes: number;
   /** PATH, where an `envoy` may be found. */
@@ -89,7 +89,7 @@ export interface Setting {
 
 /** A setting that is read from the environment alone: arguments are seen by every user of the machine. */
 export interface Secret {
-  name: 'adminKeys' | 'adminKey';
+  name: 'policyApiKeys' | 'policyApiKey';
   env: string;
   meaning: string;
   commands: readonly Command[];
@@ -313,28 +313,28 @@ export const SETTINGS: readonly Setting[] = [
     parse: count(16),
   },
   {
-    name: 'admin',
-    env: 'SANDGATE_ADMIN',
-    flag: '--admin <unix:path|host:port|off>',
-    fallback: (command) => `unix:<state>/admin/${command === 'dev' ? 'gate-<n>' : 'policy'}.sock`,
+    name: 'policyApi',
+    env: 'SANDGATE_POLICY_API',
+    flag: '--policy-api <unix:path|host:port|off>',
+    fallback: (command) => `unix:<state>/policy-api/${command === 'dev' ? 'gate-<n>' : 'policy'}.sock`,
     meaning:
-      'where the policy API listens; TCP needs a key (SANDGATE_ADMIN_KEYS), and in `dev` is for the first gate',
+      'where the policy API listens; TCP needs a key (SANDGATE_POLICY_API_KEYS), and in `dev` is for the first gate',
     commands: GATE,
     parse: (text, around, stateDir) => (text === 'off' ? undefined : parsePlace(text, around, stateDir)),
   },
   {
-    name: 'adminHosts',
-    env: 'SANDGATE_ADMIN_HOSTS',
-    flag: '--admin-hosts <list>',
+    name: 'policyApiHosts',
+    env: 'SANDGATE_POLICY_API_HOSTS',
+    flag: '--policy-api-hosts <list>',
     fallback: '',
     meaning: 'host names, with or without a port, that the policy API answers for beside its own address',
     commands: GATE,
     parse: list,
   },
   {
-    name: 'adminKeysFile',
-    env: 'SANDGATE_ADMIN_KEYS_FILE',
-    flag: '--admin-keys-file <file>',
+    name: 'policyApiKeysFile',
+    env: 'SANDGATE_POLICY_API_KEYS_FILE',
+    flag: '--policy-api-keys-file <file>',
     fallback: '',
     meaning: 'keys of the policy API on TCP, one a line, 32 characters or more; several while you rotate',
     commands: GATE,
@@ -368,9 +368,9 @@ export const SETTINGS: readonly Setting[] = [
     parse: file,
   },
   {
-    name: 'api',
-    env: 'SANDGATE_API',
-    flag: '--api <unix:path|host:port>',
+    name: 'policyApiUrl',
+    env: 'SANDGATE_POLICY_API_URL',
+    flag: '--policy-api-url <unix:path|host:port>',
     fallback: '',
     meaning:
       'the policy API to go through; else that of a gate that runs on the state folder; else straight to the store',
@@ -378,11 +378,11 @@ export const SETTINGS: readonly Setting[] = [
     parse: (text, around, stateDir) => (text === '' ? undefined : parsePlace(text, around, stateDir)),
   },
   {
-    name: 'adminKeyFile',
-    env: 'SANDGATE_ADMIN_KEY_FILE',
-    flag: '--admin-key-file <file>',
+    name: 'policyApiKeyFile',
+    env: 'SANDGATE_POLICY_API_KEY_FILE',
+    flag: '--policy-api-key-file <file>',
     fallback: '',
-    meaning: 'the first line is the key of a policy API on TCP (or set SANDGATE_ADMIN_KEY)',
+    meaning: 'the first line is the key of a policy API on TCP (or set SANDGATE_POLICY_API_KEY)',
     commands: ['policy'],
     parse: file,
   },
@@ -400,9 +400,9 @@ export const SETTINGS: readonly Setting[] = [
 
 export const SECRETS: readonly Secret[] = [
   {
-    name: 'adminKeys',
-    env: 'SANDGATE_ADMIN_KEYS',
-    meaning: 'keys of the policy API on TCP, comma-separated; as in SANDGATE_ADMIN_KEYS_FILE',
+    name: 'policyApiKeys',
+    env: 'SANDGATE_POLICY_API_KEYS',
+    meaning: 'keys of the policy API on TCP, comma-separated; as in SANDGATE_POLICY_API_KEYS_FILE',
     commands: GATE,
     parse: (text) => {
       const keys = list(text);
@@ -411,9 +411,9 @@ export const SECRETS: readonly Secret[] = [
     },
   },
   {
-    name: 'adminKey',
-    env: 'SANDGATE_ADMIN_KEY',
-    meaning: 'the key that a command shows to a policy API on TCP; as in SANDGATE_ADMIN_KEY_FILE',
+    name: 'policyApiKey',
+    env: 'SANDGATE_POLICY_API_KEY',
+    meaning: 'the key that a command shows to a policy API on TCP; as in SANDGATE_POLICY_API_KEY_FILE',
     commands: ['policy'],
     parse: (text) => {
       const fault = text === '' ? undefined : keyFault(text);
@@ -422,6 +422,22 @@ export const SECRETS: readonly Secret[] = [
     },
   },
 ];
+
+/** Settings that had another name, by variable and flag: an old one is an error, for it would be ignored in silence. */
+export const RENAMED: Readonly<Record<string, string>> = {
+  SANDGATE_ADMIN: 'SANDGATE_POLICY_API',
+  SANDGATE_ADMIN_HOSTS: 'SANDGATE_POLICY_API_HOSTS',
+  SANDGATE_ADMIN_KEYS: 'SANDGATE_POLICY_API_KEYS',
+  SANDGATE_ADMIN_KEYS_FILE: 'SANDGATE_POLICY_API_KEYS_FILE',
+  SANDGATE_ADMIN_KEY: 'SANDGATE_POLICY_API_KEY',
+  SANDGATE_ADMIN_KEY_FILE: 'SANDGATE_POLICY_API_KEY_FILE',
+  SANDGATE_API: 'SANDGATE_POLICY_API_URL',
+  '--admin': '--policy-api',
+  '--admin-hosts': '--policy-api-hosts',
+  '--admin-keys-file': '--policy-api-keys-file',
+  '--admin-key-file': '--policy-api-key-file',
+  '--api': '--policy-api-url',
+};
 
 export function flagKey(setting: Setting): string {
   const name = setting.flag.split(' ')[0]!.slice(2);

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { readSettings } from '../src/config.ts';
 import type { SandgateError } from '../src/errors.ts';
-import type { Command } from '../src/settings.ts';
+import { type Command, RENAMED } from '../src/settings.ts';
 
 const around = { baseDir: '/srv', ipv6Loopback: true };
 const read = (command: Command, flags: Record<string, string>, env: Record<string, string> = {}) =>
@@ -128,23 +128,23 @@ describe('settings', () => {
 
   it('refuse the policy API on TCP without a key, and take one from a file or the environment alone', () => {
     const serve = (flags: Record<string, string>, env: Record<string, string> = {}) =>
-      read('serve', { sandboxCidrs: '10.0.0.0/8', admin: '127.0.0.1:7001', ...flags }, env);
-    expect(faultsOf(() => serve({}))).toContain('SANDGATE_ADMIN_KEYS');
-    expect(faultsOf(() => read('dev', { admin: '[::1]:7001' }))).toContain('SANDGATE_ADMIN_KEYS');
-    expect(faultsOf(() => serve({ adminKeys: 'k'.repeat(32) }))).toContain('needs a key');
-    expect(serve({ adminKeysFile: 'keys' }).adminKeysFile).toBe('/srv/keys');
+      read('serve', { sandboxCidrs: '10.0.0.0/8', policyApi: '127.0.0.1:7001', ...flags }, env);
+    expect(faultsOf(() => serve({}))).toContain('SANDGATE_POLICY_API_KEYS');
+    expect(faultsOf(() => read('dev', { policyApi: '[::1]:7001' }))).toContain('SANDGATE_POLICY_API_KEYS');
+    expect(faultsOf(() => serve({ policyApiKeys: 'k'.repeat(32) }))).toContain('needs a key');
+    expect(serve({ policyApiKeysFile: 'keys' }).policyApiKeysFile).toBe('/srv/keys');
     const keys = ['a'.repeat(32), 'b'.repeat(32)];
-    expect(serve({}, { SANDGATE_ADMIN_KEYS: keys.join(', ') }).adminKeys).toEqual(keys);
-    const fault = faultsOf(() => serve({}, { SANDGATE_ADMIN_KEYS: 'hunter2' }));
+    expect(serve({}, { SANDGATE_POLICY_API_KEYS: keys.join(', ') }).policyApiKeys).toEqual(keys);
+    const fault = faultsOf(() => serve({}, { SANDGATE_POLICY_API_KEYS: 'hunter2' }));
     expect(fault).toContain('32 to 512');
     expect(fault).not.toContain('hunter2');
   });
 
   it('put the policy API on a socket in the state folder, or nowhere', () => {
     const serve = { sandboxCidrs: '10.0.0.0/8' };
-    expect(read('serve', serve).admin).toEqual({ path: '/srv/.sandgate/admin/policy.sock' });
-    expect(read('serve', { ...serve, admin: 'off' }).admin).toBeUndefined();
-    expect(read('dev', {}).admin).toEqual({ path: '/srv/.sandgate/admin/gate-<n>.sock' });
+    expect(read('serve', serve).policyApi).toEqual({ path: '/srv/.sandgate/policy-api/policy.sock' });
+    expect(read('serve', { ...serve, policyApi: 'off' }).policyApi).toBeUndefined();
+    expect(read('dev', {}).policyApi).toEqual({ path: '/srv/.sandgate/policy-api/gate-<n>.sock' });
   });
 
   it('refuse a stack without a door', () => {
@@ -191,3 +191,10 @@ describe('settings', () => {
     expect(settings.policyDir).toBe('/srv/state/policies');
   });
 });
+
+it.each(Object.entries(RENAMED).filter(([old]) => old.startsWith('SANDGATE_')))(
+  '%s is an error that names %s',
+  (old, now) => {
+    expect(faultsOf(() => read('dev', {}, { [old]: 'x' }))).toContain(`${old} is now ${now}`);
+  },
+);

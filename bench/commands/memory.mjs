@@ -52,7 +52,7 @@ async function measure(count) {
       '--sandbox-cidrs=10.0.0.0/8',
       '--ops=127.0.0.1:0',
       '--drain=0',
-      '--admin=off',
+      '--policy-api=off',
       '--log-level=error',
     ];
     const times = ['--cache-fresh=3600', '--cache-hard=3600'];

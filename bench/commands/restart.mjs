@@ -33,7 +33,7 @@ await inWorkspace(async (workspace) => {
   const envoys = await envoysIn(workspace);
   const sandbox = await envoys.start('sandbox', { edit: answerAtOnce });
   await writePolicies(stateDir, 's', 1);
-  const more = ['--admin=off', `--processes=${PROCESSES}`, '--log-level=info'];
+  const more = ['--policy-api=off', `--processes=${PROCESSES}`, '--log-level=info'];
   const flags = gateFlags(stateDir, socket, more, DRAIN_SECONDS);
   const fleet = await startProgram([...SERVE, ...flags], log, undefined);
   undo(async () => {

@@ -137,7 +137,7 @@ function ask(token) {
 function apiSocket() {
   const folder = join(stack.dir, 'run');
   const runs = readdirSync(folder).map((name) => JSON.parse(readFileSync(join(folder, name), 'utf8')));
-  const admin = runs.map((run) => run.admin).find((at) => at?.startsWith('unix:'));
+  const admin = runs.map((run) => run.policyApi).find((at) => at?.startsWith('unix:'));
   return admin.slice('unix:'.length);
 }
 

@@ -13,11 +13,11 @@ const TIME_LIMIT_MS = 3000;
 export async function startFleet({ dir, undo }, stateDir) {
   const places = [0, 1].map((n) => ({
     socket: join(dir, 'check', `gate-${n}.sock`),
-    admin: join(dir, 'admin', `gate-${n}.sock`),
+    admin: join(dir, 'policy-api', `gate-${n}.sock`),
   }));
   /** @param {{ socket: string, admin: string }} place */
   const start = ({ socket, admin }) => {
-    const program = [...SERVE, ...gateFlags(stateDir, socket, [`--admin=unix:${admin}`])];
+    const program = [...SERVE, ...gateFlags(stateDir, socket, [`--policy-api=unix:${admin}`])];
     return startProgram(program, join(dir, 'gate.log'), undefined);
   };
   const gates = await Promise.all(places.map(start));

@@ -1,7 +1,7 @@
 // The conductor alone, for a load test in containers: writes the sandboxes through the policy API of a gate, then each
 // change of the timetable, until it is stopped.
 // usage: node bench/load/main.mjs --api host:port|unix:path --address 10.0.0.7
-// SANDGATE_LOAD_TOKEN as k6 has it; SANDGATE_ADMIN_KEY: the key of the policy API.
+// SANDGATE_LOAD_TOKEN as k6 has it; SANDGATE_POLICY_API_KEY: the key of the policy API.
 import { parseArgs } from 'node:util';
 import { parseEndpoint } from '../../dist/address.js';
 import { HttpPolicyAdmin } from '../../dist/policy-api/client/http-client.js';
@@ -13,7 +13,7 @@ const { values } = parseArgs({
 });
 const { api, address } = values;
 const at = parseEndpoint(api);
-const admin = new HttpPolicyAdmin({ at, key: process.env.SANDGATE_ADMIN_KEY, timeLimitMs: 5000 });
+const admin = new HttpPolicyAdmin({ at, key: process.env.SANDGATE_POLICY_API_KEY, timeLimitMs: 5000 });
 /** @param {readonly unknown[]} records */
 const put = (records) => admin.put(records);
 const token = process.env.SANDGATE_LOAD_TOKEN || TOKEN;

@@ -38,7 +38,7 @@ export async function startProgram(program, log, core) {
 }
 
 /** @param {string} stateDir @param {string} socket @param {readonly string[]} more @param {number} drainSeconds */
-export function gateFlags(stateDir, socket, more = ['--admin=off'], drainSeconds = 0) {
+export function gateFlags(stateDir, socket, more = ['--policy-api=off'], drainSeconds = 0) {
   const networks = '--sandbox-cidrs=127.0.0.0/8';
   return [
     `--state-dir=${stateDir}`,

@@ -58,8 +58,8 @@ function startGate() {
     SANDGATE_STATE_DIR: stateDir,
     SANDGATE_SANDBOX_CIDRS: '10.0.0.0/8',
     SANDGATE_OPS: '127.0.0.1:0',
-    SANDGATE_ADMIN: '127.0.0.1:0',
-    SANDGATE_ADMIN_KEYS: key,
+    SANDGATE_POLICY_API: '127.0.0.1:0',
+    SANDGATE_POLICY_API_KEYS: key,
     SANDGATE_LOG_LEVEL: 'warn',
   };
   return spawn(process.execPath, [join(root, 'bin', 'sandgate.js'), 'serve'], {

@@ -106,16 +106,16 @@ async function findApi(
   settings: Settings,
 ): Promise<{ way: Way; admin: PolicyAdmin; gate?: GateRun | SupervisorRun } | undefined> {
   // A socket asks for none, and whoever listens there need not learn it.
-  const keyFor = (at: Endpoint) => ('path' in at ? undefined : adminKey(settings));
-  if (settings.api !== undefined) {
-    const { api: at } = settings;
+  const keyFor = (at: Endpoint) => ('path' in at ? undefined : readKey(settings));
+  if (settings.policyApiUrl !== undefined) {
+    const { policyApiUrl: at } = settings;
     const admin = new HttpPolicyAdmin({ at, key: keyFor(at), timeLimitMs: TIME_LIMIT_MS });
     return { way: { kind: 'api', api: formatEndpoint(at) }, admin };
   }
-  const offering = liveDoors(settings.stateDir).filter((gate) => gate.admin !== undefined);
+  const offering = liveDoors(settings.stateDir).filter((gate) => gate.policyApi !== undefined);
   const failures: string[] = [];
   for (const gate of offering) {
-    const at = parseEndpoint(gate.admin!);
+    const at = parseEndpoint(gate.policyApi!);
     const door = { at, key: keyFor(at) };
     try {
       await new HttpPolicyAdmin({ ...door, timeLimitMs: PROBE_MS }).list({ limit: 1 });
@@ -138,9 +138,9 @@ async function findApi(
 }
 
 /** The key that opens a policy API on TCP: the first line of the key file, else the environment's. */
-function adminKey(settings: Pick<Settings, 'adminKey' | 'adminKeyFile'>): string | undefined {
-  const { adminKeyFile: file } = settings;
-  if (file === undefined) return settings.adminKey;
+function readKey(settings: Pick<Settings, 'policyApiKey' | 'policyApiKeyFile'>): string | undefined {
+  const { policyApiKeyFile: file } = settings;
+  if (file === undefined) return settings.policyApiKey;
   let text: string;
   try {
     text = readFileSync(file, 'utf8');
@@ -154,10 +154,14 @@ function adminKey(settings: Pick<Settings, 'adminKey' | 'adminKeyFile'>): string
 }
 
 function fileInvalid(reason: string, cause?: unknown): SandgateError {
-  return new SandgateError('SETTINGS_INVALID', `SANDGATE_ADMIN_KEY_FILE (--admin-key-file): ${reason}`, {
-    remedy: 'name a file whose first line is one of the keys of the gate',
-    cause,
-  });
+  return new SandgateError(
+    'SETTINGS_INVALID',
+    `SANDGATE_POLICY_API_KEY_FILE (--policy-api-key-file): ${reason}`,
+    {
+      remedy: 'name a file whose first line is one of the keys of the gate',
+      cause,
+    },
+  );
 }
 
 /** The end of a sentence that says what was written. */

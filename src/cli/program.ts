@@ -2,6 +2,7 @@ import { Command, CommanderError } from 'commander';
 import type { Flags } from '../config.ts';
 import { type ErrorCode, SandgateError } from '../errors.ts';
 import { packageVersion } from '../package-root.ts';
+import { RENAMED } from '../settings.ts';
 import { addQuestions } from './diagnose/diagnose-commands.ts';
 import { type Io, report } from './io.ts';
 import { addPolicyCommands } from './policy/policy-commands.ts';
@@ -20,12 +21,24 @@ const ABOUT_IDS: readonly ErrorCode[] = ['TOKEN_UNKNOWN', 'SANDBOX_UNKNOWN', 'RE
 export async function run(args: readonly string[], io: Io): Promise<number> {
   const json = args.includes('--json');
   try {
+    refuseOldFlags(args);
     await createProgram(io).parseAsync(args as string[], { from: 'user' });
     return 0;
   } catch (error) {
     // Commander has printed its own message by now; help and version come this way too.
     if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : 2;
     return report(io, withTokenHint(error, args), json);
+  }
+}
+
+/** `--admin` of `envoy config` is another one, and stays. */
+function refuseOldFlags(args: readonly string[]): void {
+  if (args[0] === 'envoy') return;
+  for (const arg of args) {
+    const flag = arg.split('=')[0] ?? '';
+    if (flag.startsWith('--') && Object.hasOwn(RENAMED, flag)) {
+      throw new SandgateError('SETTINGS_INVALID', `${flag} is now ${RENAMED[flag]}`);
+    }
   }
 }
 

@@ -12,7 +12,7 @@ export interface CloudProcessOptions {
   settings: Settings;
   /** Unix socket of its API. */
   socket: string;
-  /** Policy APIs of the gates, as `--admin` takes them. */
+  /** Policy APIs of the gates, as `--policy-api` takes them. */
   policyApis: readonly string[];
   /** Without `*.`. */
   domains: readonly string[];
@@ -75,7 +75,7 @@ function flags({ settings, socket, policyApis, domains, domain }: CloudProcessOp
   const values = {
     'state-dir': settings.stateDir,
     listen: `unix:${socket}`,
-    'policy-api': policyApis.join(','),
+    'policy-api-url': policyApis.join(','),
     domains: domains.join(','),
     domain,
     ...(settings.agent !== undefined && { agent: settings.agent }),
@@ -90,10 +90,10 @@ export function whyNoCloud(settings: Settings, platform: NodeJS.Platform): strin
   if (!settings.cloud) return 'it is off (SANDGATE_CLOUD)';
   if (platform !== 'linux') return 'it needs Linux';
   if (settings.store === 'files') return 'it writes policies, and `--store files` is read-only';
-  if (settings.admin === undefined)
-    return 'it writes policies through the policy API, which is off (SANDGATE_ADMIN)';
-  if ('host' in settings.admin && settings.gates === 1)
-    return 'the only policy API is on TCP (SANDGATE_ADMIN)';
+  if (settings.policyApi === undefined)
+    return 'it writes policies through the policy API, which is off (SANDGATE_POLICY_API)';
+  if ('host' in settings.policyApi && settings.gates === 1)
+    return 'the only policy API is on TCP (SANDGATE_POLICY_API)';
   if (settings.https.length === 0) return "E2B's SDKs need TLS, which is off (SANDGATE_HTTPS)";
   if (baseDomains(settings.domains).length === 0) return 'no domain is named (SANDGATE_DOMAINS)';
   return undefined;

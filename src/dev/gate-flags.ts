@@ -6,14 +6,14 @@ import { socketPlace } from '../state/socket-path.ts';
 
 export interface GatePlace {
   socket: string;
-  /** As `--admin` takes it. */
-  admin: string;
+  /** As `--policy-api` takes it. */
+  policyApi: string;
   ops: Address;
   ownListeners: readonly Address[];
 }
 
 /** The flags of `serve` for a gate of the local stack. */
-export function gateFlags(settings: Settings, { socket, admin, ops, ownListeners }: GatePlace): string[] {
+export function gateFlags(settings: Settings, { socket, policyApi, ops, ownListeners }: GatePlace): string[] {
   const values: Record<string, string> = {
     'state-dir': settings.stateDir,
     domains: settings.domains.join(','),
@@ -23,9 +23,9 @@ export function gateFlags(settings: Settings, { socket, admin, ops, ownListeners
     listen: `unix:${socket}`,
     processes: '1',
     ops: formatAddress(ops),
-    admin,
-    'admin-hosts': settings.adminHosts.join(','),
-    'admin-keys-file': settings.adminKeysFile ?? '',
+    'policy-api': policyApi,
+    'policy-api-hosts': settings.policyApiHosts.join(','),
+    'policy-api-keys-file': settings.policyApiKeysFile ?? '',
     store: settings.store,
     'policy-dir': settings.policyDir,
     'cache-fresh': String(settings.freshMs / 1000),
@@ -43,27 +43,27 @@ export function gateFlags(settings: Settings, { socket, admin, ops, ownListeners
   return Object.entries(values).map(([name, value]) => `--${name}=${value}`);
 }
 
-/** Where each gate's policy API listens, as `--admin` takes it; `tcp`: what no gate may dial. */
-export async function gateAdminPlaces(
-  settings: Pick<Settings, 'admin' | 'gates' | 'stateDir'>,
+/** Where each gate's policy API listens, as `--policy-api` takes it; `tcp`: what no gate may dial. */
+export async function policyApiPlaces(
+  settings: Pick<Settings, 'policyApi' | 'gates' | 'stateDir'>,
 ): Promise<{ places: string[]; tcp: Address[] }> {
-  const { admin, gates, stateDir } = settings;
-  const socketOf = (n: number) => `unix:${join(stateDir, 'admin', `gate-${n}.sock`)}`;
+  const { policyApi, gates, stateDir } = settings;
+  const socketOf = (n: number) => `unix:${join(stateDir, 'policy-api', `gate-${n}.sock`)}`;
   const numbers = Array.from({ length: gates }, (_, n) => n);
-  if (admin === undefined) return { places: numbers.map(() => 'off'), tcp: [] };
-  if ('host' in admin) {
-    const tcp = await gateOpsAddresses(admin, 1, 'SANDGATE_ADMIN');
+  if (policyApi === undefined) return { places: numbers.map(() => 'off'), tcp: [] };
+  if ('host' in policyApi) {
+    const tcp = await gateOpsAddresses(policyApi, 1, 'SANDGATE_POLICY_API');
     return { places: numbers.map((n) => (n === 0 ? formatAddress(tcp[0]!) : socketOf(n))), tcp };
   }
   // A path for one gate goes to the first.
-  const numbered = admin.path.includes('<n>');
+  const numbered = policyApi.path.includes('<n>');
   const pathOf = (n: number) =>
-    numbered || n === 0 ? `unix:${admin.path.replace('<n>', `${n}`)}` : socketOf(n);
+    numbered || n === 0 ? `unix:${policyApi.path.replace('<n>', `${n}`)}` : socketOf(n);
   return { places: numbers.map(pathOf), tcp: [] };
 }
 
 /** Those of them that need no key, where the gates really put them. */
-export function adminSockets(places: readonly string[], temporary: string): string[] {
+export function policyApiSockets(places: readonly string[], temporary: string): string[] {
   const paths = places
     .filter((place) => place.startsWith('unix:'))
     .map((place) => place.slice('unix:'.length));

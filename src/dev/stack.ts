@@ -14,7 +14,7 @@ import { baseDomains } from '../target/domains.ts';
 import { ensureCertificates } from './certificates/certificates.ts';
 import { startCloudProcess, whyNoCloud } from './cloud-process.ts';
 import { startDemoSandbox } from './demo-sandbox.ts';
-import { adminSockets, gateAdminPlaces, gateFlags } from './gate-flags.ts';
+import { gateFlags, policyApiPlaces, policyApiSockets } from './gate-flags.ts';
 import { createLocalEnvoy } from './local-envoy.ts';
 import { startLoggedGate } from './logged-gate.ts';
 import { endLeftovers, makeStateFolder } from './prepare-state.ts';
@@ -123,9 +123,9 @@ async function start(
     onStart: (pid) => children.add(pid),
   });
   const ops = await gateOpsAddresses(settings.ops, settings.gates);
-  const admin = await gateAdminPlaces(settings);
-  const policyApis = adminSockets(admin.places, tmpdir());
-  const adminPaths = policyApis.map((place) => place.slice('unix:'.length));
+  const policyApi = await policyApiPlaces(settings);
+  const policyApis = policyApiSockets(policyApi.places, tmpdir());
+  const policyApiPaths = policyApis.map((place) => place.slice('unix:'.length));
   // What is killed while it starts must not come back.
   const keep = async (name: string, run: () => Promise<Running>) =>
     (await Supervised.start(name, run, notice)).endWith(stop);
@@ -136,13 +136,13 @@ async function start(
     await envoyKeeper.stop();
     await Promise.all(gates.map((gate) => gate.stop()));
     // They were killed, and could not take them away.
-    for (const path of [...gateSockets, ...adminPaths]) await clearDeadSocket(path);
+    for (const path of [...gateSockets, ...policyApiPaths]) await clearDeadSocket(path);
   });
   Object.assign(told, { http: envoy.http, https: envoy.https });
   children.write();
-  const ownListeners = [...envoy.http, ...envoy.https, ...ops, ...admin.tcp];
+  const ownListeners = [...envoy.http, ...envoy.https, ...ops, ...policyApi.tcp];
   const startGate = (socket: string, n: number) => {
-    const place = { socket, ops: ops[n]!, admin: admin.places[n]!, ownListeners };
+    const place = { socket, ops: ops[n]!, policyApi: policyApi.places[n]!, ownListeners };
     return startLoggedGate(join(stateDir, 'logs', `gate-${n}.log`), {
       stateDir,
       flags: gateFlags(settings, place),

@@ -81,12 +81,12 @@ async function compose(
   const places = checkPlaces(settings.listen, processes);
   const tcp = places.flatMap((place) => ('host' in place ? [place] : []));
   const own = new OwnListeners([...settings.ownListeners, ...tcp, opsListener.address, ...ops]);
-  const { admin, closeApi } = await openAdmin(settings, own, log, undo);
+  const { policyApi, closeApi } = await openApi(settings, own, log, undo);
   const children = recordChildren(stateDir, (self) => ({
     kind: 'supervisor',
     ...self,
     ops: opsListener.address,
-    ...(admin !== undefined && { admin }),
+    ...(policyApi !== undefined && { policyApi }),
   }));
   undo.push(() => children.forget());
   force.addEventListener('abort', children.killAll, { once: true });
@@ -100,7 +100,7 @@ async function compose(
         listen: placeText(places[n]!),
         ops: formatAddress(ops[n]!),
         ownListeners,
-        admin: 'off',
+        policyApi: 'off',
         processes: '1',
       }),
       stderr: 'inherit',
@@ -132,7 +132,7 @@ function gateOps({ ops: { host, port }, processes }: Settings): Promise<Address[
 }
 
 /** The policy API of all gates: it is here, so that the end of none of them takes it away. */
-async function openAdmin(
+async function openApi(
   settings: Settings,
   own: OwnListeners,
   log: Logger,
@@ -145,5 +145,5 @@ async function openAdmin(
   const closeApi = async () => api?.close();
   undo.push(closeApi);
   own.add(api?.at);
-  return { admin: api && formatEndpoint(api.at), closeApi };
+  return { policyApi: api && formatEndpoint(api.at), closeApi };
 }

@@ -15,7 +15,7 @@ export function admit({ isAllowedHost, hasKey }: Admission, headers: NodeJS.Dict
   if (!isAllowedHost(headers.host as string | undefined)) {
     throw new SandgateError('HOST_REFUSED', 'This host name is not one that the policy API answers for.', {
       field: 'host',
-      remedy: 'Ask by the address that it listens on, or list the name in SANDGATE_ADMIN_HOSTS.',
+      remedy: 'Ask by the address that it listens on, or list the name in SANDGATE_POLICY_API_HOSTS.',
     });
   }
   if (hasKey !== undefined && !hasKey(headers.authorization as string | undefined)) {
@@ -23,7 +23,7 @@ export function admit({ isAllowedHost, hasKey }: Admission, headers: NodeJS.Dict
     throw new SandgateError('UNAUTHORIZED', 'A key of this policy API is needed.', {
       field: 'authorization',
       remedy:
-        'Send `Authorization: Bearer <key>` with a key of SANDGATE_ADMIN_KEYS or SANDGATE_ADMIN_KEYS_FILE.',
+        'Send `Authorization: Bearer <key>` with a key of SANDGATE_POLICY_API_KEYS or SANDGATE_POLICY_API_KEYS_FILE.',
     });
   }
 }
@@ -86,10 +86,14 @@ export function readKeysFile(path: string): string[] {
 }
 
 function keysFileInvalid(reason: string, cause?: unknown): SandgateError {
-  return new SandgateError('SETTINGS_INVALID', `SANDGATE_ADMIN_KEYS_FILE (--admin-keys-file): ${reason}`, {
-    remedy: 'make a key with `openssl rand -hex 32`, one a line',
-    cause,
-  });
+  return new SandgateError(
+    'SETTINGS_INVALID',
+    `SANDGATE_POLICY_API_KEYS_FILE (--policy-api-keys-file): ${reason}`,
+    {
+      remedy: 'make a key with `openssl rand -hex 32`, one a line',
+      cause,
+    },
+  );
 }
 
 function digestOf(text: string): Buffer {

@@ -40,7 +40,7 @@ export async function listenForAdmin(
 }
 
 async function onSocket(server: Server, path: string): Promise<{ path: string }> {
-  await prepareSocket({ path, access: 'private' }, 'SANDGATE_ADMIN');
+  await prepareSocket({ path, access: 'private' }, 'SANDGATE_POLICY_API');
   // The mode holds from the first instant; a socket is bound within the call.
   const umask = process.umask(0o177);
   const listening = listen(server, `unix:${path}`, () => server.listen(path));
@@ -65,7 +65,7 @@ function listen(server: Server, place: string, start: () => void): Promise<void>
     });
   }).catch((cause: Error) => {
     throw new SandgateError('ADDRESS_IN_USE', `cannot listen on ${place}: ${cause.message}`, {
-      remedy: 'stop what listens there, or choose another address (SANDGATE_ADMIN)',
+      remedy: 'stop what listens there, or choose another address (SANDGATE_POLICY_API)',
       cause,
     });
   });

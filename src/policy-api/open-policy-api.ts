@@ -14,13 +14,16 @@ export async function openPolicyApi(
   admin: PolicyAdmin,
   log: Logger,
 ): Promise<AdminListener | undefined> {
-  const { admin: at, adminKeysFile, adminHosts: hosts, stateDir } = settings;
+  const { policyApi: at, policyApiKeysFile, policyApiHosts: hosts, stateDir } = settings;
   if (at === undefined) return undefined;
   // The commands share this file, and most of them need no HTTP server: it costs 100 ms of CPU to load.
   const { startPolicyApi } = await import('./policy-api.ts');
-  const keys = [...settings.adminKeys, ...(adminKeysFile === undefined ? [] : readKeysFile(adminKeysFile))];
+  const keys = [
+    ...settings.policyApiKeys,
+    ...(policyApiKeysFile === undefined ? [] : readKeysFile(policyApiKeysFile)),
+  ];
   const onFault = (error: unknown) => log.error({ err: error }, 'policy_api_fault');
-  const { listen, spare } = adminPlace(at, stateDir, process.pid, tmpdir());
+  const { listen, spare } = listenPlace(at, stateDir, process.pid, tmpdir());
   return startPolicyApi({ admin, listen, spare, keys, hosts, onFault });
 }
 
@@ -28,7 +31,7 @@ export async function openPolicyApi(
  * Where a policy API listens. `spare`: another gate of the state folder may have the place that nobody chose; the
  * run file names this one's.
  */
-function adminPlace(
+function listenPlace(
   at: { path: string } | Address,
   stateDir: string,
   pid: number,
@@ -36,7 +39,7 @@ function adminPlace(
 ): { listen: { path: string } | Address; spare: string | undefined } {
   if ('host' in at) return { listen: at, spare: undefined };
   const short = (path: string) => socketPlace({ path, access: 'private' }, temporary).path;
-  const inState = (name: string) => short(join(stateDir, 'admin', name));
+  const inState = (name: string) => short(join(stateDir, 'policy-api', name));
   const path = short(at.path);
   return {
     listen: { path },

@@ -11,7 +11,7 @@ export interface GateRun extends ProcessIdentity {
   /** `unix:/path` or `host:port` that Envoy asks. */
   check: string;
   /** `unix:/path` or `host:port` of the policy API; absent where it is off. */
-  admin?: string;
+  policyApi?: string;
   /** Of `/readyz`. */
   ops: Address;
   domains: readonly string[];
@@ -47,7 +47,7 @@ export interface SupervisorRun extends ProcessIdentity {
   kind: 'supervisor';
   children: readonly ProcessIdentity[];
   /** Of the policy API and `/readyz` that stand for all of them, as in `GateRun`. */
-  admin?: string;
+  policyApi?: string;
   ops: Address;
 }
 

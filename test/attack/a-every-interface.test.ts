@@ -26,7 +26,7 @@ const secrets: Record<string, string> = {
   unknown: fresh(),
   misplaced: fresh(),
   inArgument: fresh(),
-  adminKey: fresh(),
+  policyApiKey: fresh(),
   wrongAdminKey: fresh(),
 };
 /** All that anybody was told, but for the one place where a minted token belongs. */
@@ -42,7 +42,7 @@ let ops: string[];
 
 beforeAll(async () => {
   outside = mkdtempSync(join(tmpdir(), 'sandgate-outside-'));
-  writeFileSync(join(outside, 'key'), `${secrets.adminKey}\n`, { mode: 0o600 });
+  writeFileSync(join(outside, 'key'), `${secrets.policyApiKey}\n`, { mode: 0o600 });
   // Something nobody foresaw, while it holds the keys and has seen every token.
   const crash = "process.on('SIGUSR2', () => { throw new Error('on purpose'); });";
   writeFileSync(join(outside, 'crash.mjs'), crash);
@@ -54,9 +54,9 @@ beforeAll(async () => {
   });
   await stack.startGate(0);
   const environment =
-    'cd "$1" && SANDGATE_ADMIN_KEYS=$(cat key) && NODE_OPTIONS=--import=$1/crash.mjs && export SANDGATE_ADMIN_KEYS NODE_OPTIONS && shift && exec "$@"';
+    'cd "$1" && SANDGATE_POLICY_API_KEYS=$(cat key) && NODE_OPTIONS=--import=$1/crash.mjs && export SANDGATE_POLICY_API_KEYS NODE_OPTIONS && shift && exec "$@"';
   overTcp = await stack.startGate(1, {
-    flags: { admin: '127.0.0.1:0' },
+    flags: { 'policy-api': '127.0.0.1:0' },
     wrap: ['sh', '-c', environment, 'sh', outside],
   });
   await stack.waitForGates(2);
@@ -87,9 +87,9 @@ function seeProcesses(): void {
 }
 
 const adminOf = ({ pid }: GateProcess) =>
-  (JSON.parse(readFileSync(join(stack.stateDir, 'run', `${pid}.json`), 'utf8')) as GateRun).admin!;
+  (JSON.parse(readFileSync(join(stack.stateDir, 'run', `${pid}.json`), 'utf8')) as GateRun).policyApi!;
 
-async function api(asked: Asked, gate = stack.gates[0]!, key = secrets.adminKey) {
+async function api(asked: Asked, gate = stack.gates[0]!, key = secrets.policyApiKey) {
   const headers = gate === overTcp ? { authorization: `Bearer ${key}` } : {};
   return askAdmin(adminOf(gate), { ...asked, headers: { ...headers, ...asked.headers } });
 }

@@ -27,7 +27,7 @@ afterAll(async () => {
 });
 
 const adminOf = ({ pid }: GateProcess) =>
-  (JSON.parse(readFileSync(join(stack.stateDir, 'run', `${pid}.json`), 'utf8')) as GateRun).admin!;
+  (JSON.parse(readFileSync(join(stack.stateDir, 'run', `${pid}.json`), 'utf8')) as GateRun).policyApi!;
 
 /** What was acknowledged, by plaintext. */
 const alive = new Set<string>();

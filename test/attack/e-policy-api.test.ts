@@ -7,8 +7,8 @@ import { hold } from './held-connection.ts';
 let api: RunningApi;
 let port: number;
 beforeAll(async () => {
-  api = await startApi({ admin: '127.0.0.1:0' }, [KEY]);
-  port = Number(api.gate.admin!.split(':')[1]);
+  api = await startApi({ policyApi: '127.0.0.1:0' }, [KEY]);
+  port = Number(api.gate.policyApi!.split(':')[1]);
   expect((await api.ask({ method: 'POST', json: [policy('sbx')] })).status).toBe(200);
 });
 afterAll(() => api?.stop());
@@ -34,7 +34,7 @@ describe('E2: connections to the policy API', () => {
 
   it('of a client that sends requests without waiting get one answer each, in order', async () => {
     const ask = (path: string) =>
-      `GET ${path} HTTP/1.1\r\nHost: ${api.gate.admin}\r\nAuthorization: Bearer ${KEY}\r\n`;
+      `GET ${path} HTTP/1.1\r\nHost: ${api.gate.policyApi}\r\nAuthorization: Bearer ${KEY}\r\n`;
     const paths = Array.from({ length: 50 }, (_, n) => (n % 2 === 0 ? '/v1/policies/sbx' : '/nothing'));
     const bytes = `${paths.map((path) => ask(path)).join('\r\n')}Connection: close\r\n\r\n`;
     const socket = await hold(port, bytes);

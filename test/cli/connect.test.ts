@@ -21,8 +21,8 @@ const put = (...args: string[]) => state.ask(['policy', 'put', '-', ...args], RE
 const runFile = (pid: number): GateRun =>
   JSON.parse(readFileSync(join(state.path, 'run', `${pid}.json`), 'utf8'));
 
-/** A run file of this very process, as a gate would leave it, whose policy API is at `admin`. */
-function pretendGate(admin?: string): void {
+/** A run file of this very process, as a gate would leave it, whose policy API is at `policyApi`. */
+function pretendGate(policyApi?: string): void {
   mkdirSync(join(state.path, 'run'), { recursive: true });
   const run: GateRun = {
     kind: 'gate',
@@ -35,7 +35,7 @@ function pretendGate(admin?: string): void {
     ownListeners: [],
     store: 'embedded',
     policyDir: state.path,
-    ...(admin !== undefined && { admin }),
+    ...(policyApi !== undefined && { policyApi }),
   };
   writeFileSync(join(state.path, 'run', `${process.pid}.json`), JSON.stringify(run));
 }
@@ -107,7 +107,7 @@ describe('the way to the policies', { timeout: SEVERAL_PROCESSES_MS }, () => {
   });
 
   it('is never the store where a gate should answer and does not', async () => {
-    pretendGate('unix:/nowhere/admin.sock');
+    pretendGate('unix:/nowhere/policy-api.sock');
     const refused = await put('--json');
     expect(refused).toMatchObject({ code: 1, stdout: '' });
     expect(JSON.parse(refused.stderr)).toMatchObject({
@@ -117,13 +117,13 @@ describe('the way to the policies', { timeout: SEVERAL_PROCESSES_MS }, () => {
 
   it('is the one that was named, by flag or environment', async () => {
     const gate = await state.startGate();
-    const { admin } = runFile(gate.pid);
+    const { policyApi } = runFile(gate.pid);
     const elsewhere = makeStateFolder();
-    const byFlag = await elsewhere.ask(['policy', 'put', '-', '--api', admin!], RECORD);
-    expect(byFlag).toMatchObject({ code: 0, stderr: `sandgate: via the policy API at ${admin}\n` });
-    const env = { SANDGATE_API: admin! };
+    const byFlag = await elsewhere.ask(['policy', 'put', '-', '--policy-api-url', policyApi!], RECORD);
+    expect(byFlag).toMatchObject({ code: 0, stderr: `sandgate: via the policy API at ${policyApi}\n` });
+    const env = { SANDGATE_POLICY_API_URL: policyApi! };
     const minted = await elsewhere.json(['token', 'mint', 'way1'], '', env);
-    expect(minted).toMatchObject({ via: { kind: 'api', api: admin }, inForce: true });
+    expect(minted).toMatchObject({ via: { kind: 'api', api: policyApi }, inForce: true });
     const imported = await elsewhere.ask(['policy', 'import', '-', '--no-verify'], `${RECORD}\n`, env);
     expect(imported).toMatchObject({ code: 0 });
     const beyond = JSON.stringify(restricted('far', { runtime: { route: { address: '10.9.9.9' } } }));
@@ -139,19 +139,19 @@ describe('the way to the policies', { timeout: SEVERAL_PROCESSES_MS }, () => {
   it('needs the key on TCP, from a file or the environment, and keeps it to itself', async () => {
     const keys = join(state.path, 'keys');
     writeFileSync(keys, `${KEY}\nsecond-${KEY}\n`, { mode: 0o600 });
-    const gate = await state.startGate({ admin: '127.0.0.1:0', 'admin-keys-file': keys });
-    const { admin } = runFile(gate.pid);
-    expect(admin).toMatch(/^127\.0\.0\.1:\d+$/);
+    const gate = await state.startGate({ 'policy-api': '127.0.0.1:0', 'policy-api-keys-file': keys });
+    const { policyApi } = runFile(gate.pid);
+    expect(policyApi).toMatch(/^127\.0\.0\.1:\d+$/);
 
-    expect(await put('--admin-key-file', keys)).toMatchObject({
+    expect(await put('--policy-api-key-file', keys)).toMatchObject({
       code: 0,
       stderr: expect.stringContaining('via the gate'),
     });
-    const byEnv = await state.run(['policy', 'list', '--api', admin!], {
-      env: { SANDGATE_ADMIN_KEY: `second-${KEY}` },
+    const byEnv = await state.run(['policy', 'list', '--policy-api-url', policyApi!], {
+      env: { SANDGATE_POLICY_API_KEY: `second-${KEY}` },
     });
     expect(byEnv.code).toBe(0);
-    for (const env of [{}, { SANDGATE_ADMIN_KEY: 'wrong'.repeat(10) }]) {
+    for (const env of [{}, { SANDGATE_POLICY_API_KEY: 'wrong'.repeat(10) }]) {
       const refused = await state.ask(['policy', 'list'], '', env);
       expect(refused).toMatchObject({ code: 1, stdout: '', stderr: expect.stringContaining('UNAUTHORIZED') });
       expect(refused.stderr).not.toContain('wrongwrong');
@@ -160,8 +160,8 @@ describe('the way to the policies', { timeout: SEVERAL_PROCESSES_MS }, () => {
   });
 
   it.each([
-    [['--api', 'nonsense'], 'SANDGATE_API (--api)'],
-    [['--admin-key-file', '/nowhere/key', '--api', '127.0.0.1:1'], '--admin-key-file'],
+    [['--policy-api-url', 'nonsense'], 'SANDGATE_POLICY_API_URL (--policy-api-url)'],
+    [['--policy-api-key-file', '/nowhere/key', '--policy-api-url', '127.0.0.1:1'], '--policy-api-key-file'],
   ])('%j is asked wrongly', async (args, named) => {
     expect(await state.ask(['policy', 'list', ...args])).toMatchObject({
       code: 2,

@@ -14,3 +14,14 @@ it.each([
   expect(await run([...command, '--help'], io)).toBe(0);
   expect(String(stdout.read())).toMatch(new RegExp(`^Usage: sandgate ${command.join(' ')} `));
 });
+
+it.each([
+  ['--admin', '--policy-api'],
+  ['--admin-keys-file=x', '--policy-api-keys-file'],
+  ['--api=unix:x', '--policy-api-url'],
+])('the old flag %s is an error that names %s', async (old, now) => {
+  const stderr = new PassThrough();
+  const io = { stdin: Readable.from([]), stdout: new PassThrough(), stderr };
+  expect(await run(['serve', old], io)).toBe(2);
+  expect(String(stderr.read())).toContain(`${old.split('=')[0]} is now ${now}`);
+});

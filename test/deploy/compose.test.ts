@@ -103,7 +103,7 @@ describe('docker-compose.yml', () => {
       device: 'tmpfs',
       o: 'uid=1000,gid=101,mode=2750,size=1m',
     });
-    expect(file.volumes.admin?.driver_opts).toEqual({
+    expect(file.volumes['policy-api']?.driver_opts).toEqual({
       type: 'tmpfs',
       device: 'tmpfs',
       o: 'uid=1000,gid=1000,mode=0700,size=1m',
@@ -111,7 +111,7 @@ describe('docker-compose.yml', () => {
     const users = (volume: string) =>
       services.filter(([, service]) => sourcesOf(service).includes(volume)).map(([name]) => name);
     expect(users('check')).toEqual(['gate-0', 'gate-1', 'envoy']);
-    expect(users('admin')).toEqual(['gate-0', 'gate-1', 'sandbox-host']);
+    expect(users('policy-api')).toEqual(['gate-0', 'gate-1', 'sandbox-host']);
     expect(users('ca')).toEqual(['set-up']);
     expect(users('config')).toEqual(['set-up', 'envoy']);
     expect(users('cloud')).toEqual(['sandbox-host']);

@@ -1,20 +1,23 @@
 import { describe, expect, it } from 'vitest';
-import { gateAdminPlaces } from '../../src/dev/gate-flags.ts';
+import { policyApiPlaces } from '../../src/dev/gate-flags.ts';
 
-const places = (admin: { path: string } | { host: string; port: number } | undefined) =>
-  gateAdminPlaces({ admin, gates: 2, stateDir: '/s' });
+const places = (policyApi: { path: string } | { host: string; port: number } | undefined) =>
+  policyApiPlaces({ policyApi, gates: 2, stateDir: '/s' });
 
 describe('the policy APIs of the local stack', () => {
   it('are a socket each', async () => {
-    const sockets = ['unix:/s/admin/gate-0.sock', 'unix:/s/admin/gate-1.sock'];
-    expect(await places({ path: '/s/admin/gate-<n>.sock' })).toEqual({ places: sockets, tcp: [] });
+    const sockets = ['unix:/s/policy-api/gate-0.sock', 'unix:/s/policy-api/gate-1.sock'];
+    expect(await places({ path: '/s/policy-api/gate-<n>.sock' })).toEqual({ places: sockets, tcp: [] });
   });
 
   it('give the first gate what was chosen for one', async () => {
-    expect((await places({ path: '/x.sock' })).places).toEqual(['unix:/x.sock', 'unix:/s/admin/gate-1.sock']);
+    expect((await places({ path: '/x.sock' })).places).toEqual([
+      'unix:/x.sock',
+      'unix:/s/policy-api/gate-1.sock',
+    ]);
     const address = { host: '127.0.0.1', port: 7001 };
     expect(await places(address)).toEqual({
-      places: ['127.0.0.1:7001', 'unix:/s/admin/gate-1.sock'],
+      places: ['127.0.0.1:7001', 'unix:/s/policy-api/gate-1.sock'],
       tcp: [address],
     });
   });

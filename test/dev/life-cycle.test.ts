@@ -80,7 +80,7 @@ describe('the local stack', { timeout: SEVERAL_PROCESSES_MS }, () => {
     dev.child.kill('SIGINT');
     expect(await dev.exited).toBe(0);
     expect(alive(children)).toBe(0);
-    for (const name of ['run', 'admin', 'check']) expect(readdirSync(join(stateDir, name))).toEqual([]);
+    for (const name of ['run', 'policy-api', 'check']) expect(readdirSync(join(stateDir, name))).toEqual([]);
   });
 
   it('is refused twice in one state folder; after kill -9 the next start ends what was left and comes up', async () => {

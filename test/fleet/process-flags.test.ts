@@ -10,12 +10,12 @@ it('each process gets a numbered socket, or the next port', () => {
 });
 
 it('a process gets the flags of its supervisor, but for what is its own', () => {
-  const given = { stateDir: '/s', processes: '3', drain: '1', admin: '127.0.0.1:1' };
-  expect(processFlags(given, { processes: '1', admin: 'off', listen: 'unix:/a' })).toEqual([
+  const given = { stateDir: '/s', processes: '3', drain: '1', policyApi: '127.0.0.1:1' };
+  expect(processFlags(given, { processes: '1', policyApi: 'off', listen: 'unix:/a' })).toEqual([
     '--state-dir=/s',
     '--listen=unix:/a',
     '--drain=1',
-    '--admin=off',
+    '--policy-api=off',
     '--processes=1',
   ]);
 });

@@ -111,7 +111,7 @@ export async function startLocalStack(
       return JSON.parse(stdout);
     },
     policies: new HttpPolicyAdmin({
-      at: { path: join(stateDir, 'admin', 'gate-0.sock') },
+      at: { path: join(stateDir, 'policy-api', 'gate-0.sock') },
       timeLimitMs: 15_000,
     }),
     cloudPid: () =>

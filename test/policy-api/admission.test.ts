@@ -15,11 +15,11 @@ let api: RunningApi;
 let at: string;
 let host: string;
 beforeAll(async () => {
-  api = await startApi({ admin: '127.0.0.1:0', adminHosts: 'policies.example,tunnel.example:9' }, [
+  api = await startApi({ policyApi: '127.0.0.1:0', policyApiHosts: 'policies.example,tunnel.example:9' }, [
     KEY,
     OTHER_KEY,
   ]);
-  at = api.gate.admin!;
+  at = api.gate.policyApi!;
   host = at;
 });
 afterAll(() => api?.stop());

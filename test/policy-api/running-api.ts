@@ -29,7 +29,7 @@ export async function startApi(flags: Record<string, string> = {}, keys: string[
     'serve',
     { stateDir, ops: '127.0.0.1:0', sandboxCidrs: '10.0.0.0/8', drain: '0', ...flags },
     { baseDir: stateDir, ipv6Loopback: false },
-    { SANDGATE_ADMIN_KEYS: keys.join(',') },
+    { SANDGATE_POLICY_API_KEYS: keys.join(',') },
   );
   const lines: string[] = [];
   const log = pino({ level: 'debug' }, { write: (line: string) => void lines.push(line) });
@@ -40,7 +40,7 @@ export async function startApi(flags: Record<string, string> = {}, keys: string[
     stateDir,
     gate,
     store,
-    ask: (asked) => askAdmin(gate.admin!, { ...asked, headers: { ...authorization, ...asked.headers } }),
+    ask: (asked) => askAdmin(gate.policyApi!, { ...asked, headers: { ...authorization, ...asked.headers } }),
     logs: () => lines.join(''),
     async stop() {
       await store.close();

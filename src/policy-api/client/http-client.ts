@@ -85,7 +85,7 @@ export class HttpPolicyAdmin implements PolicyAdmin {
   #foreign(status: number): SandgateError {
     const message = `what listens at ${formatEndpoint(this.#door.at)} answered ${status}, and not as a policy API does`;
     return new SandgateError('API_UNREACHABLE', message, {
-      remedy: 'see that --api (SANDGATE_API) names the policy API of a gate',
+      remedy: 'see that --policy-api-url (SANDGATE_POLICY_API_URL) names the policy API of a gate',
     });
   }
 }

@@ -86,7 +86,8 @@ function unreachable(door: HttpDoor, why: string, connected: boolean, cause: Err
     'API_UNREACHABLE',
     `no answer from the policy API at ${formatEndpoint(door.at)}: ${why}${doubt}`,
     {
-      remedy: 'see that the gate runs and listens there (its log, /readyz), or name another one with --api',
+      remedy:
+        'see that the gate runs and listens there (its log, /readyz), or name another one with --policy-api-url',
       cause,
     },
   );

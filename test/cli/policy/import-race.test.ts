@@ -53,7 +53,7 @@ describe('an import, while a token that it brings is revoked', () => {
   ])('%s', async (_, flags, code) => {
     const api = await racingApi();
     try {
-      const args = ['policy', 'import', '-', '--no-verify', '--api', api.at, ...flags];
+      const args = ['policy', 'import', '-', '--no-verify', '--policy-api-url', api.at, ...flags];
       const told = await state.ask(args, lines);
       expect(told.code).toBe(code);
       expect(told.stderr).toMatch(/line 2: access\.tokens\[0\] of sbx1 was revoked/);

@@ -87,7 +87,10 @@ describe('the HTTP client of the policy API', () => {
   ])('tells an answer %i of something else from one of the API', async (status, body) => {
     answer = { status, body };
     const error = await failure(client().get('a1'));
-    expect(error).toMatchObject({ code: 'API_UNREACHABLE', remedy: expect.stringContaining('--api') });
+    expect(error).toMatchObject({
+      code: 'API_UNREACHABLE',
+      remedy: expect.stringContaining('--policy-api-url'),
+    });
     expect(error.message).toContain(`answered ${status}`);
   });
 

@@ -21,9 +21,9 @@ let api: RunningApi;
 /** Answers to clients that dribble: what they wait for takes ten seconds, so they begin before all else. */
 let dribbled: Promise<string[]>;
 beforeAll(async () => {
-  api = await startApi({ admin: '127.0.0.1:0' }, [KEY]);
-  const port = Number(api.gate.admin!.split(':')[1]);
-  const authorized = [`Host: ${api.gate.admin}`, `Authorization: Bearer ${KEY}`];
+  api = await startApi({ policyApi: '127.0.0.1:0' }, [KEY]);
+  const port = Number(api.gate.policyApi!.split(':')[1]);
+  const authorized = [`Host: ${api.gate.policyApi}`, `Authorization: Bearer ${KEY}`];
   const post = ['POST /v1/policies HTTP/1.1', ...authorized, 'Content-Type: application/json'];
   dribbled = Promise.all([
     answerTo(port, 'GET /v1/policies HTTP/1.1\r\nX-Slow: '),
@@ -37,11 +37,11 @@ afterAll(async () => {
   rmSync(stateDir, { recursive: true, force: true });
 });
 
-async function startGate(flags: Record<string, string> = {}): Promise<GateProcess & { admin: string }> {
+async function startGate(flags: Record<string, string> = {}): Promise<GateProcess & { policyApi: string }> {
   const socket = join(stateDir, 'check', `gate-${gates.length}.sock`);
   const gate = await startGateProcess({ stateDir, socket, ownListeners: '', flags });
   gates.push(gate);
-  return { ...gate, admin: liveGates(stateDir).find(({ pid }) => pid === gate.pid)!.admin! };
+  return { ...gate, policyApi: liveGates(stateDir).find(({ pid }) => pid === gate.pid)!.policyApi! };
 }
 
 /** Bytes on a connection that never closes its own side; resolves with all that came back once the other side ended. */
@@ -66,40 +66,40 @@ describe('E2: the policy API on TCP', () => {
   ];
 
   it('refuses to start without a key, as a process with exit code 2', async () => {
-    expect(await sandgate(serve('--admin=127.0.0.1:0'))).toMatchObject({
+    expect(await sandgate(serve('--policy-api=127.0.0.1:0'))).toMatchObject({
       code: 2,
       stdout: '',
-      stderr: expect.stringContaining('SANDGATE_ADMIN_KEYS'),
+      stderr: expect.stringContaining('SANDGATE_POLICY_API_KEYS'),
     });
   });
 
   it.each(['127.0.0.1:0', '[::1]:0', '0.0.0.0:0', 'localhost:7001'])(
     'refuses to start on %s without a key',
     async (at) => {
-      const ran = await sandgateInside(serve(`--admin=${at}`));
+      const ran = await sandgateInside(serve(`--policy-api=${at}`));
       expect(ran.code).toBe(2);
-      expect(ran.stderr).toContain('SANDGATE_ADMIN_KEYS');
+      expect(ran.stderr).toContain('SANDGATE_POLICY_API_KEYS');
       expect(ran.stdout).toBe('');
     },
   );
 
   it('refuses to start with a key that could be guessed, and does not print it', async () => {
-    const keys = { SANDGATE_ADMIN_KEYS: `${KEY},hunter2` };
-    const ran = await sandgateInside(serve('--admin=127.0.0.1:0'), { env: keys });
+    const keys = { SANDGATE_POLICY_API_KEYS: `${KEY},hunter2` };
+    const ran = await sandgateInside(serve('--policy-api=127.0.0.1:0'), { env: keys });
     expect(ran.code).toBe(2);
     expect(ran.stderr).toContain('32 to 512');
     expect(ran.stderr).not.toContain('hunter2');
   });
 
   it('takes no key as an argument', async () => {
-    const ran = await sandgateInside(serve('--admin=127.0.0.1:0', `--admin-keys=${KEY}`));
+    const ran = await sandgateInside(serve('--policy-api=127.0.0.1:0', `--policy-api-keys=${KEY}`));
     expect(ran.code).toBe(2);
   });
 });
 
 describe('E2: a web page that reaches the API', () => {
   it('by a name of its own (DNS rebinding) is refused, even with a key', async () => {
-    const port = api.gate.admin!.split(':')[1];
+    const port = api.gate.policyApi!.split(':')[1];
     const refused = await api.ask({ headers: { host: `rebound.example:${port}` } });
     expect(refused.status).toBe(421);
   });
@@ -122,7 +122,7 @@ describe('E2: a web page that reaches the API', () => {
   });
 
   it('is not dialled through the ingress either: its port is an own listener', async () => {
-    const port = Number(api.gate.admin!.split(':')[1]);
+    const port = Number(api.gate.policyApi!.split(':')[1]);
     const [run] = liveGates(api.stateDir);
     expect(run!.ownListeners).toContainEqual({ host: '127.0.0.1', port });
   });
@@ -130,9 +130,9 @@ describe('E2: a web page that reaches the API', () => {
 
 describe('E2: the socket of the policy API', () => {
   it('and its folder are for their owner alone', async () => {
-    const { admin } = await startGate();
-    const path = admin.slice('unix:'.length);
-    expect(path).toBe(join(stateDir, 'admin', 'policy.sock'));
+    const { policyApi: at } = await startGate();
+    const path = at.slice('unix:'.length);
+    expect(path).toBe(join(stateDir, 'policy-api', 'policy.sock'));
     expect(statSync(path).mode & 0o777).toBe(0o600);
     expect(statSync(dirname(path)).mode & 0o777).toBe(0o700);
   });
@@ -140,28 +140,28 @@ describe('E2: the socket of the policy API', () => {
   it('is taken over from a killed gate, never from a live one', async () => {
     const first = await startGate();
     const second = await startGate();
-    expect(second.admin).toBe(`unix:${join(stateDir, 'admin', `policy-${second.pid}.sock`)}`);
-    expect((await askAdmin(first.admin, {})).status).toBe(200);
+    expect(second.policyApi).toBe(`unix:${join(stateDir, 'policy-api', `policy-${second.pid}.sock`)}`);
+    expect((await askAdmin(first.policyApi, {})).status).toBe(200);
     await first.end();
-    expect((await startGate()).admin).toBe(first.admin);
+    expect((await startGate()).policyApi).toBe(first.policyApi);
     const chosen = await sandgate([
       ...['serve', '--sandbox-cidrs=10.0.0.0/8', `--state-dir=${stateDir}`, '--ops=127.0.0.1:0'],
-      ...[`--listen=unix:${join(stateDir, 'check', 'other.sock')}`, `--admin=${second.admin}`],
+      ...[`--listen=unix:${join(stateDir, 'check', 'other.sock')}`, `--policy-api=${second.policyApi}`],
     ]);
     expect(chosen.code).toBe(1);
-    expect(chosen.stderr).toContain('SANDGATE_ADMIN');
+    expect(chosen.stderr).toContain('SANDGATE_POLICY_API');
   });
 });
 
 describe('E3: writes over the API', () => {
   it('D6: of two gates at the same version one wins, the other gets a conflict', async () => {
     const [a, b] = [await startGate(), await startGate()];
-    await askAdmin(a.admin, {
+    await askAdmin(a.policyApi, {
       method: 'POST',
       json: [policy('two', { runtime: { route: { address: '127.0.0.1' } } })],
     });
     for (let round = 0; round < (LONG ? 20 : 5); round++) {
-      const got = await askAdmin(a.admin, { path: '/v1/policies/two' });
+      const got = await askAdmin(a.policyApi, { path: '/v1/policies/two' });
       const write = (at: string) =>
         askAdmin(at, {
           method: 'PUT',
@@ -169,7 +169,9 @@ describe('E3: writes over the API', () => {
           json: got.body,
           headers: { 'if-match': got.headers.etag! },
         });
-      const statuses = (await Promise.all([write(a.admin), write(b.admin)])).map(({ status }) => status);
+      const statuses = (await Promise.all([write(a.policyApi), write(b.policyApi)])).map(
+        ({ status }) => status,
+      );
       expect(statuses.sort()).toEqual([200, 409]);
     }
   });
@@ -181,7 +183,7 @@ describe('E3: writes over the API', () => {
       for (let n = 0; ; n++) {
         const ids = [`k${n}a`, `k${n}b`];
         const json = ids.map((id) => policy(id, { runtime: { route: { address: '127.0.0.1' } } }));
-        const { status } = await askAdmin(gate.admin, { method: 'POST', json });
+        const { status } = await askAdmin(gate.policyApi, { method: 'POST', json });
         if (status === 200) acknowledged.push(...ids);
       }
     })().catch(() => {});
@@ -200,9 +202,9 @@ describe('E3: writes over the API', () => {
   it('in hand when the gate is told to go are answered', async () => {
     const gate = await startGate({ drain: '0' });
     const json = [policy('last', { runtime: { route: { address: '127.0.0.1' } } })];
-    const socket = connect(gate.admin.slice('unix:'.length));
+    const socket = connect(gate.policyApi.slice('unix:'.length));
     await new Promise((resolve) => socket.once('connect', resolve));
-    const answered = askAdmin(gate.admin, { method: 'POST', json });
+    const answered = askAdmin(gate.policyApi, { method: 'POST', json });
     gate.signal('SIGTERM');
     const status = await answered.then(
       ({ status }) => status,
