@@ -19,7 +19,7 @@ export default class ProgressReporter extends DefaultReporter {
     super.onTestRunStart(specifications);
     this.#files = specifications.length;
     this.#startedAt = this.#saidAt = performance.now();
-    this.ctx.logger.log(`${this.#files} files; all of them take about 4 minutes on two idle cores`);
+    this.ctx.logger.log(`${this.#files} files; all of them take about 3 minutes on two idle cores`);
   }
 
   override onTestCaseResult(test: TestCase): void {

@@ -81,8 +81,11 @@ const chosen = values.rows?.split(',').map(Number) ?? ROWS.map((_, index) => ind
 const base = mkdtempSync('/var/tmp/sandgate-anywhere-');
 chmodSync(base, 0o755);
 let userAdded = false;
+/** Name of the network namespace, once there is one. */
+let network = '';
 process.on('exit', () => {
   if (!values.keep) removeTestFolder(base);
+  if (network !== '') execFileSync('ip', ['netns', 'delete', network]);
   if (userAdded) execFileSync('userdel', [USER]);
 });
 for (const signal of ['SIGINT', 'SIGTERM']) process.on(signal, () => process.exit(130));
@@ -250,8 +253,6 @@ function start(row, place, uid, script, cwd) {
       'mount --rbind -o ro /sys/fs/cgroup /sys/fs/cgroup',
       'mount -o remount,ro,bind /sys/fs/cgroup',
     );
-  if (row.without === 'ipv6')
-    steps.push('ip link set lo up', 'echo 1 >/proc/sys/net/ipv6/conf/all/disable_ipv6');
   if (row.without === 'unshare' || row.without === 'ip') env.PATH = programsWithout(row.without, place);
   const become = [
     // Who is in a chroot may make no user namespace.
@@ -265,14 +266,11 @@ function start(row, place, uid, script, cwd) {
       ? 'bash -c \'cd "$1" && exec bash -c "$0"\' "$0" "$PWD"'
       : 'bash -c "$0"';
   steps.push(`umask ${row.umask ?? '022'}`, `cd "${cwd}"`, `${become.join(' ') || 'exec'} ${enter}`);
+  const inNetwork = row.without === 'ipv6' ? [`--net=/run/netns/${withoutIpv6()}`] : [];
   const child = spawn(
-    '/usr/bin/unshare',
-    ['--mount', ...(row.without === 'ipv6' ? ['--net'] : []), '/bin/bash', '-c', steps.join(' && '), script],
-    {
-      env,
-      detached: true,
-      stdio: ['ignore', 'pipe', 'pipe'],
-    },
+    '/usr/bin/nsenter',
+    [...inNetwork, '/usr/bin/unshare', '--mount', '/bin/bash', '-c', steps.join(' && '), script],
+    { env, detached: true, stdio: ['ignore', 'pipe', 'pipe'] },
   );
   let output = '';
   for (const stream of [child.stdout, child.stderr]) stream.on('data', (text) => (output += text));
@@ -282,6 +280,18 @@ function start(row, place, uid, script, cwd) {
     signal: (name) => void (child.exitCode === null && child.kill(name)),
     ended: new Promise((resolve) => child.once('close', (code, signal) => resolve(signal ?? code))),
   };
+}
+
+/** A network namespace with a loopback that has no IPv6; every command of a row is in the same one. */
+function withoutIpv6() {
+  if (network === '') {
+    const name = `sandgate-${process.pid}`;
+    execFileSync('ip', ['netns', 'add', name]);
+    network = name;
+    const setUp = 'ip link set lo up && echo 1 >/proc/sys/net/ipv6/conf/all/disable_ipv6';
+    execFileSync('ip', ['netns', 'exec', name, 'sh', '-c', setUp]);
+  }
+  return network;
 }
 
 /**
