@@ -12,7 +12,7 @@ export default defineConfig({
   test: {
     globalSetup: ['test/envoy-binary.ts', 'test/machine.ts'],
     reporters: ['test/progress-reporter.ts'],
-    testTimeout: 60_000,
+    testTimeout: 120_000,
     hookTimeout: 120_000,
     // One more than cores: many tests wait for processes of their own.
     maxWorkers: 3,

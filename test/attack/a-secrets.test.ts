@@ -65,7 +65,7 @@ beforeAll(async () => {
   ready = await (await fetch(`${stack.gates[0]!.ops}/readyz`)).text();
   // Envoy writes its access log late, and all of it when it ends.
   await stack.envoy.stop(5000);
-}, 60_000);
+});
 afterAll(async () => {
   await stack?.stop();
   await sandbox?.close();

@@ -103,7 +103,7 @@ describe('D6: many writers of the tokens of one sandbox, at two gates and in com
     expect(alive.size).toBe(2 * WRITERS * (ROUNDS / 2) + 2);
     expect(dead.size).toBe(2 * WRITERS * (ROUNDS + ROUNDS / 2));
     await expectAllAcknowledged();
-  }, 60_000);
+  });
 
   it('keep all that was acknowledged when one gate is killed in the midst', async () => {
     const [stays, goes] = stack.gates as [GateProcess, GateProcess];
@@ -122,7 +122,7 @@ describe('D6: many writers of the tokens of one sandbox, at two gates and in com
     await stack.startGate(1);
     await stack.waitForGates(2);
     await expectAllAcknowledged();
-  }, 60_000);
+  });
 
   it('are told that a write is not in force everywhere while one gate is frozen, and it is once that thaws', async () => {
     const [asked, frozen] = stack.gates as [GateProcess, GateProcess];
@@ -140,5 +140,5 @@ describe('D6: many writers of the tokens of one sandbox, at two gates and in com
     take(next);
     await stack.waitForGates(2);
     await expectAllAcknowledged();
-  }, 60_000);
+  });
 });

@@ -35,7 +35,7 @@ beforeEach(async () => {
   await allUp();
   await stack.waitForGates(PROCESSES);
   await stack.put(publicSandbox('busy'));
-}, 60_000);
+});
 afterEach(async ({ task }) => {
   await Promise.all(loads.splice(0).map((running) => running.stop()));
   // What a failed test left may not be as it should.
@@ -158,7 +158,7 @@ describe('several gate processes', () => {
     await stack.waitForGates(PROCESSES);
     const deleted = await sandgate(['policy', 'delete', 'busy', '--state-dir', stack.stateDir]);
     expect(deleted.stdout).toBe('deleted busy: in force at 2 gates\n');
-  }, 60_000);
+  });
 
   it('lose hardly a request while one is killed again and again as soon as it is back', async () => {
     const running = load();
@@ -244,5 +244,5 @@ describe('several gate processes', () => {
     }, PATIENCE);
     // The last of these signals may reach a process that has already taken its handlers down.
     expect([0, 'SIGTERM']).toContain(await fleet.exited);
-  }, 60_000);
+  });
 });
