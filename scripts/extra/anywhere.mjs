@@ -212,7 +212,8 @@ async function runRow(row, number) {
       process.stderr.write(tests.output().slice(-20_000));
     }
   }
-  const left = processesIn(place);
+  const files = readdirSync(join(place, 'tmp')).filter((name) => name.startsWith('sandgate-'));
+  const left = [...processesIn(place), ...files.map((name) => `/tmp/${name}`)];
   cells.push(left.length === 0 ? 'nothing' : `FAILED: ${left.join('; ')}`);
   if (!values.keep) rmSync(place, { recursive: true, force: true, maxRetries: 20 });
   return cells;
@@ -239,9 +240,11 @@ function start(row, place, uid, script, cwd) {
   for (const name of ['HTTP', 'HTTPS', 'OPS']) env[`SANDGATE_${name}`] = '127.0.0.1:0';
   const temporary = join(place, 'tmp');
   mkdirSync(temporary, { recursive: true });
-  mkdirSync(join(place, 'read-only'), { recursive: true });
+  chmodSync(temporary, 0o1777);
+  for (const name of ['read-only', 'other-root']) mkdirSync(join(place, name), { recursive: true });
   const steps = [];
-  if (row.tmp !== undefined) {
+  if (row.tmp === undefined) steps.push(`mount --bind "${temporary}" /tmp`);
+  else {
     const size = row.tmp === 'full' ? 'size=64k' : 'size=4g,noexec';
     steps.push(`mount -t tmpfs -o mode=1777,${size} tmpfs /tmp`);
     if (row.tmp === 'full') steps.push('head -c 1m /dev/zero >/tmp/full 2>/dev/null; true');
@@ -256,7 +259,8 @@ function start(row, place, uid, script, cwd) {
   if (row.without === 'unshare' || row.without === 'ip') env.PATH = programsWithout(row.without, place);
   const become = [
     // Who is in a chroot may make no user namespace.
-    row.without === 'user namespaces' && `mount --rbind / "${temporary}" && exec chroot "${temporary}"`,
+    row.without === 'user namespaces' &&
+      `mount --rbind / "${join(place, 'other-root')}" && exec chroot "${join(place, 'other-root')}"`,
     row.without === 'SYS_ADMIN' && 'exec setpriv --bounding-set -sys_admin --inh-caps -sys_admin',
     uid !== 0 &&
       `${row.without === 'user namespaces' ? '' : 'exec '}setpriv --reuid ${uid} --regid ${uid} --clear-groups`,

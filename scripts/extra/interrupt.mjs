@@ -1,6 +1,7 @@
 import { spawn } from 'node:child_process';
 import { readdirSync, readFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import { parseArgs } from 'node:util';
 import { prepare, root, say } from '../prepare.mjs';
@@ -56,8 +57,8 @@ function traces() {
     .filter((name) => /^\d+$/.test(name) && Number(name) !== process.pid)
     .filter(
       (pid) =>
-        read(`/proc/${pid}/environ`).includes('sandgate-run-') ||
-        read(`/proc/${pid}/cmdline`).includes('vitest'),
+        read(`/proc/${pid}/environ`).includes(join(tmpdir(), 'sandgate-run-')) ||
+        read(`/proc/${pid}/cmdline`).includes(root),
     )
     .map((pid) => `process ${pid} ${read(`/proc/${pid}/cmdline`).replaceAll('\0', ' ').slice(0, 120)}`);
   const mounts = read('/proc/self/mounts')
