@@ -24,16 +24,26 @@ const KINDS = /** @type {const} */ ([
 await prepare();
 const before = traces();
 let failed = 0;
+/** @type {number | undefined} */
+let running;
+for (const signal of ['SIGINT', 'SIGTERM']) {
+  process.on(signal, () => {
+    if (running !== undefined) process.kill(-running, 'SIGTERM');
+    process.exit(130);
+  });
+}
 for (let n = 0; n < times; n++) {
   const kind = /** @type {typeof KINDS[number]} */ (KINDS[n % KINDS.length]);
   const afterMs = Math.round(500 + Math.random() * longestSeconds * 1000);
   const npm = spawn('npm', ['test'], { cwd: root, detached: true, stdio: ['ignore', 'pipe', 'pipe'] });
+  running = npm.pid;
   let output = '';
   for (const stream of [npm.stdout, npm.stderr]) stream.on('data', (text) => (output += text));
   const ended = new Promise((resolve) => npm.once('exit', (code, signal) => resolve(signal ?? code)));
   const early = await Promise.race([ended.then(() => true), pause(afterMs, false)]);
   if (!early) process.kill(kind.group ? -(npm.pid ?? 0) : (npm.pid ?? 0), kind.signal);
   const how = await ended;
+  running = undefined;
   // npm may end a moment before the script that it runs.
   let left = traces().filter((trace) => !before.includes(trace));
   for (let tries = 0; left.length > 0 && tries < 100; tries++) {
