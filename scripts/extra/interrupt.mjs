@@ -92,7 +92,8 @@ function cgroups() {
     })
     .flatMap((folder) =>
       list(folder)
-        .filter((name) => name.startsWith('sandgate-'))
+        // One that holds a process is of a sandbox that lives: another run's, or the process is listed.
+        .filter((name) => name.startsWith('sandgate-') && read(`${folder}/${name}/cgroup.procs`) === '')
         .map((name) => `cgroup ${folder}/${name}`),
     );
 }
