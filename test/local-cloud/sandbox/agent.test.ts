@@ -71,7 +71,8 @@ describeWith('isolation', 'a sandbox', () => {
   it('sees programs below /var/tmp there, and leaves nothing of them in the /tmp of the machine', async () => {
     const folder = mkdtempSync('/var/tmp/sandgate-test-');
     chmodSync(folder, 0o755);
-    writeFileSync(join(folder, 'file'), 'seen', { mode: 0o644 });
+    writeFileSync(join(folder, 'file'), 'seen');
+    chmodSync(join(folder, 'file'), 0o644);
     const other = new Sandboxes({ ...options, programs: [folder, ...standInFolders()] });
     try {
       const sandbox = await other.create({ sandboxId: 'shown', commands: standIns });
