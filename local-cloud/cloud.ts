@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { SandgateError } from '#src/errors.js';
 import type { Logger } from '#src/observe/logger.js';
 import { prepareSocket, socketPlace } from '#src/state/socket-path.js';
+import { startWith, Teardown } from '#src/teardown.js';
 import { API_KEY, createKeyTest, newApiKey } from './api/api-key.ts';
 import { domainOfHost } from './api/domain-of-host.ts';
 import { Operations } from './api/operations.ts';
@@ -33,28 +34,18 @@ export interface Cloud {
 const GRACE_MS = 1000;
 
 /** Starts it, having ended what a killed predecessor left. Throws a SandgateError and leaves nothing open. */
-export async function startCloud(settings: CloudSettings, log: Logger): Promise<Cloud> {
-  const undo: (() => Promise<void> | void)[] = [];
-  try {
-    return await compose(settings, log, undo);
-  } catch (error) {
-    for (const step of undo.reverse()) await step();
-    throw error;
-  }
+export function startCloud(settings: CloudSettings, log: Logger): Promise<Cloud> {
+  return startWith(new Teardown(), (teardown) => compose(settings, log, teardown));
 }
 
-async function compose(
-  settings: CloudSettings,
-  log: Logger,
-  undo: (() => Promise<void> | void)[],
-): Promise<Cloud> {
+async function compose(settings: CloudSettings, log: Logger, teardown: Teardown): Promise<Cloud> {
   const { stateDir, domains, domain } = settings;
   const isolation = settings.isolation ? await findIsolation(process.getuid?.() ?? 0) : 'none';
   const inCloud = (name: string) => join(stateDir, 'cloud', name);
   const key = secretFile(inCloud('api-key'), API_KEY, () => newApiKey(randomBytes));
   const seed = secretFile(inCloud('token-seed'), /^[0-9a-f]{64}$/, () => randomBytes(32).toString('hex'));
   const table = new EntryTable(inCloud('cloud.db'));
-  undo.push(() => table.close());
+  teardown.add('the table of sandboxes', () => table.close());
 
   const agent = new AgentProgram(settings.agent);
   const sandboxes = new Sandboxes({
@@ -67,7 +58,7 @@ async function compose(
     temporary: tmpdir(),
   });
   const proxy = await startNodeProxy({ port: 0, find: (sandboxId) => life.find(sandboxId) });
-  undo.push(() => proxy.close());
+  teardown.add('the node proxy', () => proxy.close());
   const tokens = {
     traffic: (sandboxId: string) => trafficToken(seed, sandboxId),
     agent: (sandboxId: string) => agentToken(seed, sandboxId),
@@ -85,7 +76,7 @@ async function compose(
     now: Date.now,
   });
   await recover(parts);
-  undo.push(() => life.close());
+  teardown.add('the sandboxes', () => life.close());
 
   const api = createApi({
     operations: new Operations(life, tokens),
@@ -93,18 +84,10 @@ async function compose(
     domainOf: (host) => domainOfHost(host, domains, domain),
     onFault: (error) => log.error({ err: error }, 'request_fault'),
   });
-  undo.push(() => api.close());
+  teardown.add('the API', () => api.close());
   await listen(api, settings.listen);
   log.info({ isolation }, 'cloud_ready');
-  return {
-    isolation,
-    async close() {
-      await api.close();
-      await life.close();
-      await proxy.close();
-      table.close();
-    },
-  };
+  return { isolation, close: () => teardown.run() };
 }
 
 async function listen(api: ReturnType<typeof createApi>, wanted: CloudSettings['listen']): Promise<void> {

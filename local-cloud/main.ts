@@ -1,8 +1,8 @@
 import { toSandgateError } from '#src/errors.js';
+import { NO_ISOLATION_NOTICE } from '#src/isolation-notice.js';
 import { createLogger } from '#src/observe/logger.js';
 import { listenForStop } from '#src/stop-signal.js';
 import { startCloud } from './cloud.ts';
-import { NO_ISOLATION_WARNING } from './sandbox/isolation.ts';
 import { readCloudSettings, USAGE } from './settings.ts';
 
 process.stdout.on('error', () => {});
@@ -21,7 +21,7 @@ try {
 async function run(settings: Parameters<typeof startCloud>[0]): Promise<void> {
   const { log, flush } = createLogger(settings.logLevel, 2);
   signals.force.addEventListener('abort', () => process.exit(1));
-  if (!settings.isolation) process.stderr.write(`sandgate: ${NO_ISOLATION_WARNING}\n`);
+  if (!settings.isolation) process.stderr.write(`sandgate: ${NO_ISOLATION_NOTICE}\n`);
   const cloud = await startCloud(settings, log);
   process.stdout.write(`local cloud ready: isolation ${cloud.isolation}\n`);
   await signals.stopped;

@@ -10,7 +10,7 @@ import { CACHE_TIMES, PolicyCache } from './policy/cache/cache.ts';
 import { systemClock } from './policy/clock.ts';
 import { adminOf, openStore, placeOf, rulesOf } from './policy-access.ts';
 import { openPolicyApi } from './policy-api/open-policy-api.ts';
-import { type CheckServer, startCheckServer } from './server/check-server.ts';
+import { startCheckServer } from './server/check-server.ts';
 import { openCheckTls } from './server/check-tls.ts';
 import { drain } from './server/drain.ts';
 import { startOpsListener } from './server/ops-listener.ts';
@@ -19,67 +19,72 @@ import { identify } from './state/process-identity.ts';
 import { type Readiness, readiness } from './state/readiness.ts';
 import { removeRun, writeRun } from './state/run-file.ts';
 import { socketPlace } from './state/socket-path.ts';
+import { startWith, Teardown } from './teardown.ts';
 
-/** The one composition root: a gate from its settings. */
+/** A gate that runs, from the one composition root. */
 export interface Gate {
-  /** `unix:/path` or `host:port` that Envoy asks. */
+  /** `unix:/path` or `host:port` that Envoy connects to. */
   readonly check: string;
   readonly ops: Address;
   /** `unix:/path` or `host:port` of the policy API. */
   readonly policyApi: string | undefined;
-  /** Drains, unless `force` is or gets aborted, and closes everything. */
+  /** Drains, unless `force` is or becomes aborted, and closes everything. */
   close(force: AbortSignal): Promise<void>;
 }
 
 /**
- * Starts a gate. Throws a SandgateError and leaves nothing open when a part of it cannot start. `observed: false`, no
- * metrics and no decision log, is for `bench/` alone: it measures what they cost.
+ * Starts a gate. Throws a SandgateError and leaves nothing open if a part cannot start. `observed: false` (no metrics, no
+ * decision log) is for `bench/` only, which measures what they cost.
  */
-export async function startGate(
+export function startGate(
   settings: Settings,
   log: Logger,
   { observed = true }: { observed?: boolean } = {},
 ): Promise<Gate> {
-  const undo: (() => Promise<void> | void)[] = [];
-  try {
-    return await compose(settings, log, observed, undo);
-  } catch (error) {
-    for (const step of undo.reverse()) await step();
-    throw error;
-  }
+  return startWith(new Teardown(), (teardown) => compose(settings, log, observed, teardown));
 }
 
+/**
+ * Parts are opened in the reverse of the order in which they close: Check drains first, the policy API waits until its
+ * last writes are in force at every gate, this one included, and `/readyz` answers until all of that is done.
+ */
 async function compose(
   settings: Settings,
   log: Logger,
   observed: boolean,
-  undo: (() => Promise<void> | void)[],
+  teardown: Teardown,
 ): Promise<Gate> {
   runSelfTest();
+  let listening = false;
   let draining = false;
-  let server: CheckServer | undefined;
+  // A start that fails has nothing to drain for.
+  let forced = AbortSignal.abort();
   const tls = openCheckTls(settings, systemClock.now, log);
-  undo.push(() => tls?.close());
+  teardown.add('TLS of the Check listener', () => tls?.close());
 
-  const store = await openStore(settings, log);
-  undo.push(() => store.close());
   const { logAllows, freshMs, hardMs, absentMs } = settings;
   const observation = new Observation(log, { clock: systemClock, random: Math.random, logAllows });
-  undo.push(() => observation.close());
-  const ops = await startOpsListener(settings.ops, () => ready(), observed ? exposition() : undefined);
-  undo.push(() => ops.close());
+  teardown.add('the metrics', () => observation.close());
+  const store = await openStore(settings, log);
+  teardown.add('the store', () => store.close());
 
   const listenTcp = 'host' in settings.listen ? [settings.listen] : [];
-  const own = new OwnListeners([...settings.ownListeners, ...listenTcp, ops.address]);
+  const own = new OwnListeners([...settings.ownListeners, ...listenTcp]);
   const rules = { ...rulesOf(settings), isOwnListener: own.include };
   const times = { ...CACHE_TIMES, freshMs, hardMs, absentMs };
   const cache = observed
     ? new PolicyCache(observation.timed(store), rules, systemClock, times, observation.metrics)
     : new PolicyCache(store, rules, systemClock, times);
-  undo.push(() => cache.close());
+  teardown.add('the cache', () => cache.close());
+
+  const ops = await startOpsListener(settings.ops, () => ready(), observed ? exposition() : undefined);
+  teardown.add('the ops listener', () => ops.close());
+  own.add(ops.address);
+  const self = identify(process.pid)!;
+  teardown.add('the run file', () => removeRun(settings.stateDir, self.pid));
 
   const api = await openPolicyApi(settings, adminOf(store, rules, settings.stateDir), log);
-  undo.push(() => api?.close());
+  teardown.add('the policy API', () => api?.close());
   own.add(api?.at);
   const policyApi = api && formatEndpoint(api.at);
 
@@ -95,13 +100,14 @@ async function compose(
     'path' in settings.listen
       ? socketPlace({ path: settings.listen.path, access: 'group' }, tmpdir())
       : settings.listen;
-  server = await startCheckServer(
+  const server = await startCheckServer(
     listen,
     observed ? observation.watched(handler) : handler,
     tls?.credentials,
   );
+  teardown.add('the Check listener', () => drain(server, settings.drainMs, forced));
+  listening = true;
   const { address } = server;
-  undo.push(() => server?.close(0));
 
   function ready(): Readiness {
     const { epoch, sequence } = cache.appliedPosition();
@@ -109,7 +115,7 @@ async function compose(
     const concern = draining ? 'draining' : tls?.concern();
     return readiness({
       check: {
-        ok: server !== undefined && !draining,
+        ok: listening && !draining,
         ...(concern !== undefined && { reason: concern }),
         routing: settings.routing,
         tls: tls?.mode ?? 'none',
@@ -139,7 +145,6 @@ async function compose(
     }));
   }
 
-  const self = identify(process.pid)!;
   writeRun(settings.stateDir, {
     kind: 'gate',
     ...self,
@@ -166,16 +171,9 @@ async function compose(
     policyApi,
     async close(force) {
       draining = true;
+      forced = force;
       log.info('gate_draining');
-      await drain(server, settings.drainMs, force);
-      tls?.close();
-      // Its last writes still wait for gates, this one among them.
-      await api?.close();
-      removeRun(settings.stateDir, self.pid);
-      await ops.close();
-      cache.close();
-      await store.close();
-      observation.close();
+      await teardown.run();
       log.info('gate_closed');
     },
   };

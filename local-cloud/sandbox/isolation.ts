@@ -47,9 +47,6 @@ export async function findIsolation(uid: number): Promise<'root' | 'user'> {
   }
 }
 
-export const NO_ISOLATION_WARNING =
-  'sandboxes are NOT kept apart (--no-isolation): their processes see your files, each other, and share your ports';
-
 function lastLine(error: unknown): string {
   const { stderr, message } = error as { stderr?: string; message: string };
   const lines = (stderr || message).trim().split('\n');

@@ -4,6 +4,7 @@ import { type AddressInfo, createServer } from 'node:net';
 import { join } from 'node:path';
 import { SandgateError } from '#src/errors.js';
 import { AGENT_PORT } from '#src/target/target.js';
+import { startWith, Teardown } from '#src/teardown.js';
 import { type CgroupPlace, cgroupName, joinCgroup, makeCgroup, removeCgroups } from './cgroup.ts';
 import { makeFolder, removeFolder, type SandboxFolder } from './folder.ts';
 import type { Isolation } from './isolation.ts';
@@ -60,18 +61,13 @@ export class Sandboxes {
       });
     }
     const users = this.#users?.take();
-    const undo: (() => Promise<void>)[] = [async () => this.#users?.give(users)];
-    const clear = async () => {
-      for (const step of undo.splice(0).reverse()) await step();
-    };
-    try {
+    const teardown = new Teardown();
+    teardown.add('the user range', () => this.#users?.give(users));
+    return startWith(teardown, async () => {
       const folder = makeFolder(join(this.#folder, sandboxId), users, this.#options.temporary);
-      undo.push(() => removeFolder(folder.path, folder.sockets));
-      return await this.#start(request, folder, users, undo, clear);
-    } catch (error) {
-      await clear();
-      throw error;
-    }
+      teardown.add('the folder', () => removeFolder(folder.path, folder.sockets));
+      return this.#start(request, folder, users, teardown);
+    });
   }
 
   /** Ends all of them. */
@@ -83,15 +79,14 @@ export class Sandboxes {
     request: SandboxRequest,
     folder: SandboxFolder,
     users: number | undefined,
-    undo: (() => Promise<void>)[],
-    clear: () => Promise<void>,
+    teardown: Teardown,
   ): Promise<Sandbox> {
     const { sandboxId } = request;
     const { isolation, graceMs } = this.#options;
     const grouped = isolation === 'none';
     const limits: Limits = { ...DEFAULT_LIMITS, ...request.limits };
     const cgroup = makeCgroup(cgroupName(this.#options.stateDir, sandboxId), limits, this.#options.cgroups);
-    undo.push(() => removeCgroups(cgroup.folders));
+    teardown.add('the cgroup', () => removeCgroups(cgroup.folders));
     const inside = grouped
       ? { ...folder, bridgeSocket: folder.bridgeSocket, agentPort: await freePort(), root: folder.path }
       : INSIDE;
@@ -112,7 +107,7 @@ export class Sandboxes {
       },
       searchPath: this.#options.searchPath,
     });
-    undo.push(async () => {
+    teardown.add('the processes', async () => {
       await killAndWait(keeper.init, grouped);
       // Its parent holds the sandbox's mounts until it has seen that.
       await keeper.exited;
@@ -136,7 +131,7 @@ export class Sandboxes {
       grouped,
       graceMs,
       clear: async () => {
-        await clear();
+        await teardown.run();
         this.#running.delete(sandboxId);
       },
     });

@@ -5,12 +5,14 @@ import { findEnvoy } from '../envoy/binary.ts';
 import { type Children, recordChildren } from '../fleet/children.ts';
 import { gateOpsAddresses } from '../fleet/gate-ops.ts';
 import { type Running, Supervised } from '../fleet/supervised.ts';
+import { NO_ISOLATION_NOTICE } from '../isolation-notice.ts';
 import { PACKAGE_ROOT } from '../package-root.ts';
 import type { Settings } from '../settings.ts';
 import type { DevRun } from '../state/run-file.ts';
 import { clearDeadSocket, socketPlace } from '../state/socket-path.ts';
 import type { StopSignal } from '../stop-signal.ts';
 import { baseDomains } from '../target/domains.ts';
+import { startWith, Teardown } from '../teardown.ts';
 import { ensureCertificates } from './certificates/certificates.ts';
 import { startCloudProcess, whyNoCloud } from './cloud-process.ts';
 import { startDemoSandbox } from './demo-sandbox.ts';
@@ -28,22 +30,19 @@ export interface Stack {
   demoPort: number;
   /** Path of the CA certificate, PEM. */
   ca: string;
-  /** Of the sandboxes of the local cloud, with the port; undefined where there is none. */
+  /** Domain and port of the local cloud's sandboxes; undefined if there is no local cloud. */
   cloudDomain: string | undefined;
   stop(): Promise<void>;
 }
 
-const NOT_APART =
-  'sandboxes are NOT kept apart (SANDGATE_ISOLATION=off): their processes see your files, each other, and share your ports';
-
-/** What the run file tells; Envoy's addresses are empty until it listens. */
-type Told = Pick<DevRun, 'http' | 'https' | 'client'>;
+/** What commands read in the run file; Envoy's addresses are empty until it listens. */
+type RunInfo = Pick<DevRun, 'http' | 'https' | 'client'>;
 
 const READY_WITHIN_MS = 30_000;
 
 /**
- * Starts a demo server, Envoy and the gates. Envoy comes before the gates: only it knows the ports it got, and the
- * gates must never dial those. Nothing is left running when it throws, or when `stop` was asked for meanwhile.
+ * Starts a demo server, Envoy and the gates. Envoy comes before the gates: only Envoy knows which ports it got, and the
+ * gates must never dial those. Leaves nothing running if it throws, or if `stop` is aborted during the start.
  */
 export async function startStack(
   settings: Settings,
@@ -52,38 +51,36 @@ export async function startStack(
 ): Promise<Stack | 'stopped'> {
   makeStateFolder(settings.stateDir, settings.store === 'files' ? [settings.policyDir] : []);
   await endLeftovers(settings.stateDir, notice);
-  const told: Told = { http: [], https: [] };
-  const children = recordChildren(settings.stateDir, (own) => ({ kind: 'dev', ...own, ...told }));
-  const undo: (() => Promise<void> | void)[] = [() => children.forget()];
-  const stopAll = async () => {
-    for (const step of undo.splice(0).reverse()) await step();
-  };
-  // However this process ends, unless by SIGKILL: nothing it started outlives it.
+  const info: RunInfo = { http: [], https: [] };
+  const children = recordChildren(settings.stateDir, (own) => ({ kind: 'dev', ...own, ...info }));
+  const teardown = new Teardown();
+  teardown.add('the run file', () => children.forget());
+  // However this process ends, except by SIGKILL, nothing that it started outlives it.
   process.once('exit', children.killAll);
-  undo.push(() => void process.off('exit', children.killAll));
+  teardown.add('the exit handler', () => process.off('exit', children.killAll));
   force.addEventListener('abort', children.killAll, { once: true });
-  // What is starting has nothing to drain: its end makes the start below fail at once.
+  // A part that is starting has nothing to drain: killing it makes the start below fail at once.
   stop.addEventListener('abort', children.killAll, { once: true });
   try {
-    const stack = await start(settings, children, told, stop, notice, undo);
+    const stack = await startWith(teardown, () => start(settings, children, info, stop, notice, teardown));
     stop.removeEventListener('abort', children.killAll);
-    if (!stop.aborted) return { ...stack, stop: stopAll };
-    await stopAll();
+    if (!stop.aborted) return { ...stack, stop: () => teardown.run() };
+    await teardown.run();
     return 'stopped';
   } catch (error) {
-    await stopAll();
     if (stop.aborted) return 'stopped';
     throw error;
   }
 }
 
+/** Parts are opened in the reverse of the order in which they close: the local cloud and Envoy first, then the gates. */
 async function start(
   settings: Settings,
   children: Children,
-  told: Told,
+  info: RunInfo,
   stop: AbortSignal,
   notice: (line: string) => void,
-  undo: (() => Promise<void> | void)[],
+  teardown: Teardown,
 ): Promise<Omit<Stack, 'stop'>> {
   const { stateDir } = settings;
   const binary = await findEnvoy({
@@ -102,14 +99,14 @@ async function start(
     notice,
   );
   const demo = await startDemoSandbox();
-  undo.push(() => demo.close());
+  teardown.add('the demo server', () => demo.close());
 
   const inState = (...names: string[]) =>
     socketPlace({ path: join(stateDir, ...names), access: 'private' }, tmpdir()).path;
   const gateSockets = Array.from({ length: settings.gates }, (_, n) => inState('check', `gate-${n}.sock`));
   const noCloud = whyNoCloud(settings, process.platform);
   if (noCloud !== undefined && settings.cloud) notice(`there is no local cloud: ${noCloud}`);
-  if (noCloud === undefined && !settings.isolation) notice(NOT_APART);
+  if (noCloud === undefined && !settings.isolation) notice(NO_ISOLATION_NOTICE);
   const cloudSocket = inState('cloud', 'api.sock');
   const domains = baseDomains(settings.domains);
   const hosts = domains.map((domain) => `api.${domain}`);
@@ -126,31 +123,30 @@ async function start(
   const policyApi = await policyApiPlaces(settings);
   const policyApis = policyApiSockets(policyApi.places, tmpdir());
   const policyApiPaths = policyApis.map((place) => place.slice('unix:'.length));
-  // What is killed while it starts must not come back.
-  const keep = async (name: string, run: () => Promise<Running>) =>
+  // Once `stop` is aborted, a part that was killed while it started must not come back.
+  const supervise = async (name: string, run: () => Promise<Running>) =>
     (await Supervised.start(name, run, notice)).endWith(stop);
-  const envoyKeeper = await keep('Envoy', () => envoy.run());
-  const gates: { stop(): Promise<void> }[] = [];
-  undo.push(async () => {
-    // The door closes before those who answer for it.
-    await envoyKeeper.stop();
-    await Promise.all(gates.map((gate) => gate.stop()));
-    // They were killed, and could not take them away.
+  // Gates that were killed could not remove their sockets.
+  teardown.add('the sockets of the gates', async () => {
     for (const path of [...gateSockets, ...policyApiPaths]) await clearDeadSocket(path);
   });
-  Object.assign(told, { http: envoy.http, https: envoy.https });
+  const gates: Supervised[] = [];
+  teardown.add('the gates', () => Promise.all(gates.map((gate) => gate.stop())));
+  const supervisedEnvoy = await supervise('Envoy', () => envoy.run());
+  teardown.add('Envoy', () => supervisedEnvoy.stop());
+  Object.assign(info, { http: envoy.http, https: envoy.https });
   children.write();
   const ownListeners = [...envoy.http, ...envoy.https, ...ops, ...policyApi.tcp];
   const startGate = (socket: string, n: number) => {
-    const place = { socket, ops: ops[n]!, policyApi: policyApi.places[n]!, ownListeners };
+    const endpoints = { socket, ops: ops[n]!, policyApi: policyApi.places[n]!, ownListeners };
     return startLoggedGate(join(stateDir, 'logs', `gate-${n}.log`), {
       stateDir,
-      flags: gateFlags(settings, place),
+      flags: gateFlags(settings, endpoints),
       onStart: (pid) => children.add(pid),
     });
   };
   const starting = gateSockets.map(async (socket, n) => {
-    gates.push(await keep(`gate ${n}`, () => startGate(socket, n)));
+    gates.push(await supervise(`gate ${n}`, () => startGate(socket, n)));
   });
   const failed = (await Promise.allSettled(starting)).find((one) => one.status === 'rejected');
   if (failed !== undefined) throw failed.reason;
@@ -168,16 +164,16 @@ async function start(
       policyApis,
       onStart: (pid: number) => children.add(pid),
     };
-    const cloud = await keep('the local cloud', () => startCloudProcess(options)).catch((error) => {
-      // Usual in a container. The gate needs no sandboxes of ours.
+    const cloud = await supervise('the local cloud', () => startCloudProcess(options)).catch((error) => {
+      // Common in a container, and the gate works without the local cloud.
       if (error?.code !== 'ISOLATION_UNAVAILABLE') throw error;
       notice(`there is no local cloud: ${error.message}`);
       notice(`fix: ${error.remedy}`);
     });
     if (cloud !== undefined) {
-      // Before the gates: it takes its policies back.
-      undo.push(() => cloud.stop());
-      told.client = {
+      // It stops before the gates, because it deletes its policies through them.
+      teardown.add('the local cloud', () => cloud.stop());
+      info.client = {
         domain: cloudDomain,
         ca: certificates.ca,
         addresses: envoy.https.filter(({ port }) => port === envoy.https[0]!.port).map(({ host }) => host),
@@ -191,6 +187,6 @@ async function start(
     envoyVersion: binary.version,
     demoPort: demo.port,
     ca: certificates.ca,
-    cloudDomain: told.client && cloudDomain,
+    cloudDomain: info.client && cloudDomain,
   };
 }

@@ -6,7 +6,8 @@ import { openPolicyApi } from '../policy-api/open-policy-api.ts';
 import { startOpsListener } from '../server/ops-listener.ts';
 import type { Settings } from '../settings.ts';
 import type { StopSignal } from '../stop-signal.ts';
-import { endOrphans, recordChildren } from './children.ts';
+import { startWith, Teardown } from '../teardown.ts';
+import { type Children, endOrphans, recordChildren } from './children.ts';
 import { gateOpsAddresses } from './gate-ops.ts';
 import { startGateProcess } from './gate-process.ts';
 import { fleetReadiness, type GateView } from './gate-view.ts';
@@ -39,32 +40,28 @@ export async function startFleet(
   log: Logger,
   signals: Pick<StopSignal, 'stop' | 'force'>,
 ): Promise<Fleet> {
-  const undo: (() => Promise<void> | void)[] = [];
-  const close = async () => {
-    for (const step of undo.splice(0).reverse()) await step();
+  const teardown = new Teardown();
+  const fleet = await startWith(teardown, () => compose(settings, flags, log, signals, teardown));
+  return {
+    ...fleet,
+    async close() {
+      log.info('fleet_draining');
+      await teardown.run();
+      log.info('fleet_closed');
+    },
   };
-  try {
-    const fleet = await compose(settings, flags, log, signals, undo);
-    return {
-      ...fleet,
-      async close() {
-        log.info('fleet_draining');
-        await close();
-        log.info('fleet_closed');
-      },
-    };
-  } catch (error) {
-    await close();
-    throw error;
-  }
 }
 
+/**
+ * Parts are opened in the reverse of the order in which they close: the policy API first, while gates still run to say
+ * that its last writes are in force, and the ops listener last.
+ */
 async function compose(
   settings: Settings,
   flags: Flags,
   log: Logger,
   { stop, force }: Pick<StopSignal, 'stop' | 'force'>,
-  undo: (() => Promise<void> | void)[],
+  teardown: Teardown,
 ): Promise<Omit<Fleet, 'close'>> {
   const { stateDir, processes, drainMs } = settings;
   await endOrphans(stateDir, (line) => log.warn({ reason: line }, 'orphans_ended'));
@@ -76,21 +73,26 @@ async function compose(
     ready,
     fleetMetrics(() => gates),
   );
-  undo.push(() => opsListener.close());
+  teardown.add('the ops listener', () => opsListener.close());
+
+  let children: Children | undefined;
+  teardown.add('the run file', () => children?.forget());
+  const killAll = () => children?.killAll();
+  force.addEventListener('abort', killAll, { once: true });
+  teardown.add('the kill signal', () => force.removeEventListener('abort', killAll));
+  const programs: Supervised[] = [];
+  teardown.add('the gates', () => Promise.all(programs.map((program) => program.stop())));
 
   const places = checkPlaces(settings.listen, processes);
   const tcp = places.flatMap((place) => ('host' in place ? [place] : []));
   const own = new OwnListeners([...settings.ownListeners, ...tcp, opsListener.address, ...ops]);
-  const { policyApi, closeApi } = await openApi(settings, own, log, undo);
-  const children = recordChildren(stateDir, (self) => ({
+  const policyApi = await openApi(settings, own, log, teardown);
+  children = recordChildren(stateDir, (self) => ({
     kind: 'supervisor',
     ...self,
     ops: opsListener.address,
     ...(policyApi !== undefined && { policyApi }),
   }));
-  undo.push(() => children.forget());
-  force.addEventListener('abort', children.killAll, { once: true });
-  undo.push(() => force.removeEventListener('abort', children.killAll));
 
   const ownListeners = own.all.map(formatAddress).join(',');
   const startGate = (n: number) =>
@@ -105,14 +107,8 @@ async function compose(
       }),
       stderr: 'inherit',
       graceMs: drainMs + CLOSING_MS,
-      onStart: (pid) => children.add(pid),
+      onStart: (pid) => children?.add(pid),
     });
-  const programs: Supervised[] = [];
-  undo.push(async () => {
-    // While gates are still there to say that the last writes are in force.
-    await closeApi();
-    await Promise.all(programs.map((program) => program.stop()));
-  });
   const starting = places.map(async (_, n) => {
     const down = (reason: string) => log.error({ process: n, reason }, 'gate_process_down');
     programs[n] = await Supervised.start(`gate ${n}`, () => startGate(n), down);
@@ -131,19 +127,18 @@ function gateOps({ ops: { host, port }, processes }: Settings): Promise<Address[
   return gateOpsAddresses(first, processes);
 }
 
-/** The policy API of all gates: it is here, so that the end of none of them takes it away. */
+/** The one policy API for all gates, which outlives each of them. Resolves with where it listens. */
 async function openApi(
   settings: Settings,
   own: OwnListeners,
   log: Logger,
-  undo: (() => Promise<void> | void)[],
-) {
+  teardown: Teardown,
+): Promise<string | undefined> {
   const store = await openStore(settings, log);
-  undo.push(() => store.close());
+  teardown.add('the store', () => store.close());
   const rules = { ...rulesOf(settings), isOwnListener: own.include };
   const api = await openPolicyApi(settings, adminOf(store, rules, settings.stateDir), log);
-  const closeApi = async () => api?.close();
-  undo.push(closeApi);
+  teardown.add('the policy API', () => api?.close());
   own.add(api?.at);
-  return { policyApi: api && formatEndpoint(api.at), closeApi };
+  return api && formatEndpoint(api.at);
 }

@@ -4,7 +4,7 @@ import { startLocalStack } from './local-stack.ts';
 it('without isolation the stack runs sandboxes all the same', { timeout: 120_000 }, async () => {
   const stack = await startLocalStack(['--isolation', 'off']);
   try {
-    expect(stack.output()).toMatch(/sandboxes are NOT kept apart/);
+    expect(stack.output()).toMatch(/sandboxes are NOT isolated/);
     const { status, json, text } = await stack.api('POST', '/v2/sandboxes', { templateID: 'base' });
     expect(status, text).toBe(201);
     expect((await stack.ask(`49983-${json.sandboxID}.e2b.localhost`, '/health')).status).toBe(204);
