@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { SandgateError } from '#src/errors.js';
 import type { Logger } from '#src/observe/logger.js';
-import { prepareSocket, socketPlace } from '#src/state/socket-path.js';
+import { prepareSocket, resolveSocketPath } from '#src/state/socket-path.js';
 import { startWith, Teardown } from '#src/teardown.js';
 import { API_KEY, createKeyTest, newApiKey } from './api/api-key.ts';
 import { domainOfHost } from './api/domain-of-host.ts';
@@ -92,7 +92,7 @@ async function compose(settings: CloudSettings, log: Logger, teardown: Teardown)
 
 async function listen(api: ReturnType<typeof createApi>, wanted: CloudSettings['listen']): Promise<void> {
   if ('path' in wanted) {
-    const place = socketPlace({ path: wanted.path, access: 'private' }, tmpdir());
+    const place = resolveSocketPath({ path: wanted.path, access: 'private' }, tmpdir());
     await prepareSocket(place, 'SANDGATE_CLOUD');
     // Whoever may not enter its folder cannot reach it; Envoy is this user.
     await api.listen({ path: place.path });

@@ -18,7 +18,7 @@ import type { Settings } from './settings.ts';
 import { identify } from './state/process-identity.ts';
 import { type Readiness, readiness } from './state/readiness.ts';
 import { removeRun, writeRun } from './state/run-file.ts';
-import { socketPlace } from './state/socket-path.ts';
+import { resolveSocketPath } from './state/socket-path.ts';
 import { startWith, Teardown } from './teardown.ts';
 
 /** A gate that runs, from the one composition root. */
@@ -98,7 +98,7 @@ async function compose(
   });
   const listen =
     'path' in settings.listen
-      ? socketPlace({ path: settings.listen.path, access: 'group' }, tmpdir())
+      ? resolveSocketPath({ path: settings.listen.path, access: 'group' }, tmpdir())
       : settings.listen;
   const server = await startCheckServer(
     listen,

@@ -4,7 +4,7 @@ import { rm } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { promisify } from 'node:util';
 import { SandgateError } from '#src/errors.js';
-import { socketPlace } from '#src/state/socket-path.js';
+import { resolveSocketPath } from '#src/state/socket-path.js';
 
 /** The places of one sandbox on the host. */
 export interface SandboxFolder {
@@ -23,7 +23,7 @@ const USER = 1000;
 /** Makes the folders, owned by the sandbox's users where it has some. Throws STATE_UNUSABLE. */
 export function makeFolder(path: string, uidBase: number | undefined, temporary: string): SandboxFolder {
   const wanted = { path: join(path, 'sockets', 'bridge.sock'), access: 'private' } as const;
-  const bridgeSocket = socketPlace(wanted, temporary).path;
+  const bridgeSocket = resolveSocketPath(wanted, temporary).path;
   const sockets = dirname(bridgeSocket);
   const home = join(path, 'home');
   const make = (folder: string, mode: number, user: number) => {

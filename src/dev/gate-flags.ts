@@ -2,7 +2,7 @@ import { join } from 'node:path';
 import { type Address, formatAddress } from '../address.ts';
 import { gateOpsAddresses } from '../fleet/gate-ops.ts';
 import type { Settings } from '../settings.ts';
-import { socketPlace } from '../state/socket-path.ts';
+import { resolveSocketPath } from '../state/socket-path.ts';
 
 export interface GatePlace {
   socket: string;
@@ -67,5 +67,5 @@ export function policyApiSockets(places: readonly string[], temporary: string): 
   const paths = places
     .filter((place) => place.startsWith('unix:'))
     .map((place) => place.slice('unix:'.length));
-  return paths.map((path) => `unix:${socketPlace({ path, access: 'private' }, temporary).path}`);
+  return paths.map((path) => `unix:${resolveSocketPath({ path, access: 'private' }, temporary).path}`);
 }

@@ -9,7 +9,7 @@ import { NO_ISOLATION_NOTICE } from '../isolation-notice.ts';
 import { PACKAGE_ROOT } from '../package-root.ts';
 import type { Settings } from '../settings.ts';
 import type { DevRun } from '../state/run-file.ts';
-import { clearDeadSocket, socketPlace } from '../state/socket-path.ts';
+import { clearDeadSocket, resolveSocketPath } from '../state/socket-path.ts';
 import type { StopSignal } from '../stop-signal.ts';
 import { baseDomains } from '../target/domains.ts';
 import { startWith, Teardown } from '../teardown.ts';
@@ -102,7 +102,7 @@ async function start(
   teardown.add('the demo server', () => demo.close());
 
   const inState = (...names: string[]) =>
-    socketPlace({ path: join(stateDir, ...names), access: 'private' }, tmpdir()).path;
+    resolveSocketPath({ path: join(stateDir, ...names), access: 'private' }, tmpdir()).path;
   const gateSockets = Array.from({ length: settings.gates }, (_, n) => inState('check', `gate-${n}.sock`));
   const noCloud = whyNoCloud(settings, process.platform);
   if (noCloud !== undefined && settings.cloud) notice(`there is no local cloud: ${noCloud}`);

@@ -3,7 +3,7 @@ import { format, parse } from 'node:path';
 import { type Endpoint, formatEndpoint } from '../address.ts';
 import type { Flags } from '../config.ts';
 import { flagKey, SETTINGS } from '../settings.ts';
-import { socketPlace } from '../state/socket-path.ts';
+import { resolveSocketPath } from '../state/socket-path.ts';
 
 /**
  * The command line of a gate process: what its supervisor was given, but for what is each one's own. The environment
@@ -29,5 +29,5 @@ export function checkPlaces(listen: Endpoint, processes: number): Endpoint[] {
 /** As `--listen` takes it, and `envoy config --gate`. */
 export function placeText(place: Endpoint): string {
   if ('host' in place) return formatEndpoint(place);
-  return formatEndpoint({ path: socketPlace({ path: place.path, access: 'group' }, tmpdir()).path });
+  return formatEndpoint({ path: resolveSocketPath({ path: place.path, access: 'group' }, tmpdir()).path });
 }

@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import type { Address } from '../address.ts';
 import type { Logger } from '../observe/logger.ts';
 import type { Settings } from '../settings.ts';
-import { socketPlace } from '../state/socket-path.ts';
+import { resolveSocketPath } from '../state/socket-path.ts';
 import { readKeysFile } from './admission.ts';
 import type { AdminListener } from './listener.ts';
 import type { PolicyAdmin } from './policy-admin.ts';
@@ -38,7 +38,7 @@ function listenPlace(
   temporary: string,
 ): { listen: { path: string } | Address; spare: string | undefined } {
   if ('host' in at) return { listen: at, spare: undefined };
-  const short = (path: string) => socketPlace({ path, access: 'private' }, temporary).path;
+  const short = (path: string) => resolveSocketPath({ path, access: 'private' }, temporary).path;
   const inState = (name: string) => short(join(stateDir, 'policy-api', name));
   const path = short(at.path);
   return {

@@ -10,7 +10,7 @@ import {
 import { type Address, formatAddress } from '../address.ts';
 import type { CheckHandler } from '../check/handler.ts';
 import { SandgateError } from '../errors.ts';
-import { prepareSocket, type SocketPlace } from '../state/socket-path.ts';
+import { prepareSocket, type SocketPath } from '../state/socket-path.ts';
 import { createHealth, type Health } from './health.ts';
 import { promptStatus } from './prompt-status.ts';
 import { freeClosedStreams } from './session-streams.ts';
@@ -47,7 +47,7 @@ export const checkDefinition: ServiceDefinition = {
 
 /** Starts Check and health on a unix socket or a TCP address. Throws ADDRESS_IN_USE or STATE_UNUSABLE. */
 export async function startCheckServer(
-  listen: SocketPlace | Address,
+  listen: SocketPath | Address,
   handler: CheckHandler,
   credentials: ServerCredentials = ServerCredentials.createInsecure(),
 ): Promise<CheckServer> {
@@ -85,7 +85,7 @@ export async function startCheckServer(
 
 async function bind(
   server: Server,
-  listen: SocketPlace | Address,
+  listen: SocketPath | Address,
   credentials: ServerCredentials,
 ): Promise<string> {
   const onSocket = 'path' in listen;

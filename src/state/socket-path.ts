@@ -10,13 +10,13 @@ import { makeFolder } from '../folder.ts';
 const LONGEST = 100;
 
 /** `group`: the group of a folder that is made for it may enter (2750); `private`: nobody else (0700). */
-export interface SocketPlace {
+export interface SocketPath {
   path: string;
   access: 'group' | 'private';
 }
 
 /** Where a socket wanted there really goes: the same place, or a private folder under `temporary` when the path is too long. */
-export function socketPlace(wanted: SocketPlace, temporary: string): SocketPlace {
+export function resolveSocketPath(wanted: SocketPath, temporary: string): SocketPath {
   const { path } = wanted;
   if (Buffer.byteLength(path) <= LONGEST) return wanted;
   const hash = (text: string) => createHash('sha256').update(text).digest('hex').slice(0, 16);
@@ -30,7 +30,7 @@ export function socketPlace(wanted: SocketPlace, temporary: string): SocketPlace
  * The folder must be ours: whoever can replace the Check socket can allow anything.
  */
 export async function prepareSocket(
-  { path, access }: SocketPlace,
+  { path, access }: SocketPath,
   setting = 'SANDGATE_LISTEN',
 ): Promise<void> {
   const folder = dirname(path);

@@ -3,7 +3,7 @@ import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { prepareSocket, socketPlace } from '../../src/state/socket-path.ts';
+import { prepareSocket, resolveSocketPath } from '../../src/state/socket-path.ts';
 
 let root: string;
 beforeEach(() => {
@@ -60,7 +60,7 @@ describe('what lies at the path of a socket', () => {
 
 describe('a path that is too long for a socket', () => {
   it.each(['f'.repeat(110), `${'d/'.repeat(60)}x.sock`])('moves to a private folder: %s', (name) => {
-    const place = socketPlace({ path: join('/state', name), access: 'group' }, '/tmp');
+    const place = resolveSocketPath({ path: join('/state', name), access: 'group' }, '/tmp');
     expect(place.access).toBe('private');
     expect(Buffer.byteLength(place.path)).toBeLessThanOrEqual(100);
   });
