@@ -1,5 +1,5 @@
 import { resolve } from 'node:path';
-import { type Address, parseAddress } from './address.ts';
+import { type Address, type Endpoint, parseAddress } from './address.ts';
 import {
   addresses,
   count,
@@ -27,7 +27,7 @@ export interface Settings {
   readonly sandboxCidrs: readonly string[];
   readonly ownListeners: readonly Address[];
   /** Where Check listens: an absolute socket path, or TCP; off this machine only with all three files of `checkTls…`. */
-  readonly listen: { readonly path: string } | Address;
+  readonly listen: Endpoint;
   /** Absolute paths of PEM files; all undefined: no TLS. */
   readonly checkTlsCertificate: string | undefined;
   readonly checkTlsKey: string | undefined;
@@ -53,7 +53,7 @@ export interface Settings {
   readonly envoy: string | undefined;
   readonly gates: number;
   /** Where the policy API listens; undefined when `off`. In `dev` a path may hold `<n>`, the number of the gate. */
-  readonly policyApi: { readonly path: string } | Address | undefined;
+  readonly policyApi: Endpoint | undefined;
   readonly policyApiHosts: readonly string[];
   /** Absolute path of a file with one key a line. */
   readonly policyApiKeysFile: string | undefined;
@@ -64,7 +64,7 @@ export interface Settings {
   /** Absolute path of an agent to run in sandboxes instead of ours. */
   readonly agent: string | undefined;
   /** A policy API that a command was told to go through. */
-  readonly policyApiUrl: { readonly path: string } | Address | undefined;
+  readonly policyApiUrl: Endpoint | undefined;
   /** Absolute path of the file that holds the key for it. */
   readonly policyApiKeyFile: string | undefined;
   readonly policyApiKey: string | undefined;
