@@ -1,15 +1,15 @@
 import { isAbsolute, join } from 'node:path';
 import { parseArgs } from 'node:util';
-import { type Address, parseAddress } from '#src/address.js';
+import { type Endpoint, parseAddress } from '#src/address.js';
 import { SandgateError } from '#src/errors.js';
 
 /** Paths are absolute. */
 export interface CloudSettings {
   readonly stateDir: string;
   /** Of the control plane's API. */
-  readonly listen: { readonly path: string } | Address;
+  readonly listen: Endpoint;
   /** Where gates offer their policy API; the next one is asked where one is away. */
-  readonly policyApis: readonly ({ readonly path: string } | Address)[];
+  readonly policyApis: readonly Endpoint[];
   readonly policyKey: string | undefined;
   /** Parent domains of sandbox URLs. */
   readonly domains: readonly string[];
@@ -103,6 +103,6 @@ function places(text: string): CloudSettings['policyApis'] {
   return all;
 }
 
-function place(text: string): { path: string } | Address {
+function place(text: string): Endpoint {
   return text.startsWith('unix:') ? { path: absolute(text.slice('unix:'.length)) } : parseAddress(text);
 }

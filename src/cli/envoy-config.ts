@@ -1,8 +1,7 @@
-import { formatAddress, isLoopback, parseAddress } from '../address.ts';
+import { type Endpoint, formatAddress, isLoopback, parseAddress } from '../address.ts';
 import type { Flags } from '../config.ts';
 import { loadBundledConfig, renderBootstrap } from '../envoy/bootstrap.ts';
 import type { GateTls } from '../envoy/gate-tls.ts';
-import type { GateAddress } from '../envoy/socket-address.ts';
 import { SandgateError } from '../errors.ts';
 import type { Io } from './io.ts';
 
@@ -29,7 +28,7 @@ export async function envoyConfig(io: Io, flags: Flags): Promise<void> {
   io.stdout.write(rendered);
 }
 
-function gateAddress(text: string): GateAddress {
+function gateAddress(text: string): Endpoint {
   if (text.startsWith('unix:')) return { path: text.slice('unix:'.length) };
   if (!text.startsWith('/')) return asked('--gate', text);
   throw new SandgateError('SETTINGS_INVALID', `--gate: a socket is written unix:${text}`);
@@ -48,7 +47,7 @@ function asked(flag: string, text: string) {
 }
 
 /** `--gate-tls-*` of `envoy config`: undefined without any. Throws SETTINGS_INVALID for what the gates would refuse too. */
-function gateTls(flags: Flags, gates: readonly GateAddress[]): GateTls | undefined {
+function gateTls(flags: Flags, gates: readonly Endpoint[]): GateTls | undefined {
   const { gateTlsCa: ca, gateTlsName: name, gateTlsCertificate: certificate, gateTlsKey: key } = flags;
   const asked = [ca, name, certificate, key].some((value) => value !== undefined);
   const whole = ca && name && Boolean(certificate) === Boolean(key);

@@ -1,10 +1,10 @@
 import { readFile } from 'node:fs/promises';
 import { type Document, parseDocument, type YAMLMap, type YAMLSeq } from 'yaml';
-import type { Address } from '../address.ts';
+import type { Address, Endpoint } from '../address.ts';
 import { PACKAGE_ROOT } from '../package-root.ts';
 import { addControlPlane, type ControlPlane } from './control-plane.ts';
 import { type GateTls, gateTransportSocket } from './gate-tls.ts';
-import { type GateAddress, socket } from './socket-address.ts';
+import { socket } from './socket-address.ts';
 
 /** What differs between one Envoy and another; all else comes from `envoy/envoy.yaml`. */
 export interface BootstrapSettings {
@@ -15,12 +15,12 @@ export interface BootstrapSettings {
   /** PEM files that Envoy reads; needed where `https` is not empty. */
   tls?: { certificate: string; key: string };
   /** Each gate process is an endpoint of its own. */
-  gates: readonly GateAddress[];
+  gates: readonly Endpoint[];
   /** TLS to gates on TCP addresses; absent: none. */
   gateTls?: GateTls;
   admin: { path: string };
   /** Where `/stats/prometheus` and `/ready` of the admin interface are passed on, and nothing else of it; absent: nowhere. */
-  stats?: GateAddress;
+  stats?: Endpoint;
   /** Absent: every host is the gate's. */
   controlPlane?: ControlPlane;
 }
@@ -93,7 +93,7 @@ export function loadBundledConfig(): Promise<string> {
 }
 
 /** Prometheus and probes need a port, and the admin interface must stay on its socket: passes on these paths alone. */
-function addStatsListener(document: Document, at: GateAddress, admin: { path: string }): void {
+function addStatsListener(document: Document, at: Endpoint, admin: { path: string }): void {
   const ingress = {
     stat_prefix: 'stats',
     route_config: {

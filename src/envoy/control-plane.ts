@@ -1,8 +1,9 @@
 import type { Document, YAMLMap, YAMLSeq } from 'yaml';
-import { type GateAddress, socket } from './socket-address.ts';
+import type { Endpoint } from '../address.ts';
+import { socket } from './socket-address.ts';
 
 /** The control plane of the local cloud, which shares the ingress: where its API listens. */
-export type ControlPlane = GateAddress & {
+export type ControlPlane = Endpoint & {
   /** Exact host names, such as `api.e2b.localhost`; any port of them. */
   hosts: readonly string[];
 };
@@ -60,7 +61,7 @@ function awayMapper(isHost: object) {
   };
 }
 
-function cluster(at: GateAddress) {
+function cluster(at: Endpoint) {
   return {
     name: 'control_plane',
     type: 'STATIC',

@@ -1,6 +1,6 @@
 import { createHash, timingSafeEqual } from 'node:crypto';
 import { readFileSync } from 'node:fs';
-import { type Address, formatAddress } from '../address.ts';
+import { type Endpoint, formatAddress } from '../address.ts';
 import { SandgateError } from '../errors.ts';
 import { keyFault } from '../setting-parsers.ts';
 
@@ -33,7 +33,7 @@ export function admit({ isAllowedHost, hasKey }: Admission, headers: NodeJS.Dict
  * rebinding) still sends its own name. Behind a socket any port will do: a tunnel's end has one of its own choice.
  */
 export function allowedHosts(
-  listen: { path: string } | Address,
+  listen: Endpoint,
   more: readonly string[],
 ): (host: string | undefined) => boolean {
   const names =

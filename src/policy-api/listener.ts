@@ -2,7 +2,7 @@ import { chmodSync } from 'node:fs';
 import type { Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import type { FastifyInstance } from 'fastify';
-import { type Address, formatAddress } from '../address.ts';
+import { type Address, type Endpoint, formatAddress } from '../address.ts';
 import { SandgateError } from '../errors.ts';
 import { prepareSocket } from '../state/socket-path.ts';
 
@@ -13,16 +13,13 @@ const CLOSE_WITHIN_MS = 3000;
 
 export interface AdminListener {
   /** Where it really listens. */
-  readonly at: { path: string } | Address;
+  readonly at: Endpoint;
   /** Answers what is open, within 3 s, and closes. */
   close(): Promise<void>;
 }
 
 /** Listens on a 0600 socket in a 0700 folder, or on TCP. Throws ADDRESS_IN_USE or STATE_UNUSABLE. */
-export async function listenForAdmin(
-  app: FastifyInstance,
-  wanted: { path: string } | Address,
-): Promise<AdminListener> {
+export async function listenForAdmin(app: FastifyInstance, wanted: Endpoint): Promise<AdminListener> {
   const server = app.server as Server;
   server.maxConnections = CONNECTIONS_MAX;
   const at = 'path' in wanted ? await onSocket(server, wanted.path) : await onTcp(server, wanted);

@@ -1,6 +1,6 @@
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import type { Address } from '../address.ts';
+import type { Endpoint } from '../address.ts';
 import type { Logger } from '../observe/logger.ts';
 import type { Settings } from '../settings.ts';
 import { resolveSocketPath } from '../state/socket-path.ts';
@@ -32,11 +32,11 @@ export async function openPolicyApi(
  * run file names this one's.
  */
 function listenPlace(
-  at: { path: string } | Address,
+  at: Endpoint,
   stateDir: string,
   pid: number,
   temporary: string,
-): { listen: { path: string } | Address; spare: string | undefined } {
+): { listen: Endpoint; spare: string | undefined } {
   if ('host' in at) return { listen: at, spare: undefined };
   const short = (path: string) => resolveSocketPath({ path, access: 'private' }, temporary).path;
   const inState = (name: string) => short(join(stateDir, 'policy-api', name));

@@ -1,4 +1,4 @@
-import type { Address } from '../address.ts';
+import type { Endpoint } from '../address.ts';
 import { toSandgateError } from '../errors.ts';
 import { allowedHosts, createKeyCheck } from './admission.ts';
 import { createAdminServer } from './http-server.ts';
@@ -7,7 +7,7 @@ import type { PolicyAdmin } from './policy-admin.ts';
 
 export interface PolicyApiOptions {
   admin: PolicyAdmin;
-  listen: { path: string } | Address;
+  listen: Endpoint;
   /** A socket for where that of `listen` is taken. */
   spare: string | undefined;
   /** Asked for on TCP alone; the file mode of a socket is its key. */

@@ -1,8 +1,8 @@
 import { describe, expect, it } from 'vitest';
+import type { Endpoint } from '../../src/address.ts';
 import { policyApiPlaces } from '../../src/dev/gate-flags.ts';
 
-const places = (policyApi: { path: string } | { host: string; port: number } | undefined) =>
-  policyApiPlaces({ policyApi, gates: 2, stateDir: '/s' });
+const places = (policyApi: Endpoint | undefined) => policyApiPlaces({ policyApi, gates: 2, stateDir: '/s' });
 
 describe('the policy APIs of the local stack', () => {
   it('are a socket each', async () => {
