@@ -1,5 +1,5 @@
 import { encodeAllow } from '../../dist/check/encode.js';
-import { NOBODY } from '../../dist/check/handler.js';
+import { EMPTY_REQUEST } from '../../dist/check/handler.js';
 
 /** What the gate answers for sandbox `s0` with the right token: the floor sends the same bytes. @param {number} port */
 export function allowBytes(port) {
@@ -29,5 +29,5 @@ export function allowBytes(port) {
     upstreamHost: undefined,
     streamMs: undefined,
   };
-  return encodeAllow(allow, NOBODY, false, 'gate');
+  return encodeAllow(allow, EMPTY_REQUEST, false, 'gate');
 }

@@ -38,7 +38,7 @@ export type CheckHandler = (request: Buffer, deadline: number) => Buffer | Promi
 const LAST_RESORT: Deny = { kind: 'deny', reason: 'unavailable' };
 
 /** Stands for a request that was not read: no browser, no token, no sandbox. */
-export const NOBODY: GateRequest = {
+export const EMPTY_REQUEST: GateRequest = {
   method: '',
   host: '',
   path: '',
@@ -85,7 +85,7 @@ class Gate {
   readonly #sweeps = new SweepGuard();
   readonly #answers = new AnswerCache();
   /** Made at start, so that nothing is left that could fail when everything else has. */
-  readonly #lastResort = encodeAnswer(answerFor(LAST_RESORT, NOBODY));
+  readonly #lastResort = encodeAnswer(answerFor(LAST_RESORT, EMPTY_REQUEST));
 
   constructor(options: CheckHandlerOptions) {
     this.#options = options;
@@ -94,14 +94,14 @@ class Gate {
 
   check(bytes: Buffer, deadline: number): Buffer | Promise<Buffer> {
     let started = 0;
-    let request = NOBODY;
+    let request = EMPTY_REQUEST;
     try {
       started = this.#options.monotonic();
       request = decodeCheckRequest(bytes);
       return this.#judge(request, deadline, started);
     } catch (thrown) {
       const error = toSandgateError(thrown);
-      if (error.code === 'CHECK_MALFORMED' && request === NOBODY) throw error;
+      if (error.code === 'CHECK_MALFORMED' && request === EMPTY_REQUEST) throw error;
       return this.#fault(error, request, started);
     }
   }

@@ -5,7 +5,7 @@ import { REFUSALS } from '../decision/refusals.ts';
 import { SandgateError } from '../errors.ts';
 import { checkResponseDecoder, type Decoded, type HeaderOption } from './check-response.ts';
 import { encodeAllow, encodeAnswer } from './encode.ts';
-import { NOBODY } from './handler.ts';
+import { EMPTY_REQUEST } from './handler.ts';
 
 /**
  * Builds one of each kind of answer and reads it back with a decoder that shares no code with the builder: a
@@ -14,11 +14,11 @@ import { NOBODY } from './handler.ts';
 export function runSelfTest(): void {
   const decode = checkResponseDecoder();
   for (const allow of ALLOWS) {
-    const decoded = decode(encodeAllow(allow, { ...NOBODY, host: CLIENT_HOST }, true, 'gate'));
+    const decoded = decode(encodeAllow(allow, { ...EMPTY_REQUEST, host: CLIENT_HOST }, true, 'gate'));
     expectSame(allowOf(decoded), expectedAllow(allow), 'an allow');
   }
-  const pages = { ...NOBODY, userAgent: 'Mozilla/5.0' };
-  for (const request of [NOBODY, pages]) {
+  const pages = { ...EMPTY_REQUEST, userAgent: 'Mozilla/5.0' };
+  for (const request of [EMPTY_REQUEST, pages]) {
     for (const refusal of refusals()) {
       const answer = answerFor(refusal, request);
       const decoded = decode(encodeAnswer(answer, SANDBOX));

@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest';
-import { NOBODY } from '../../src/check/handler.ts';
+import { EMPTY_REQUEST } from '../../src/check/handler.ts';
 import { tellAll } from '../../src/observe/observation.ts';
 
 it('several observers are told of each decision, in order', () => {
@@ -8,6 +8,6 @@ it('several observers are told of each decision, in order', () => {
     (decision, _request, durationNs) => told.push(`first: ${decision.kind} ${durationNs}`),
     (decision) => told.push(`second: ${decision.kind}`),
   );
-  observe({ kind: 'preflight' }, NOBODY, 5);
+  observe({ kind: 'preflight' }, EMPTY_REQUEST, 5);
   expect(told).toEqual(['first: preflight 5', 'second: preflight']);
 });
