@@ -9,7 +9,7 @@ import { HttpPolicyAdmin } from '../policy-api/client/http-client.ts';
 import type { InForceAt, PolicyAdmin } from '../policy-api/policy-admin.ts';
 import { keyFault } from '../setting-parsers.ts';
 import type { Settings } from '../settings.ts';
-import { type GateRun, liveDoors, type SupervisorRun } from '../state/run-file.ts';
+import { type GateRun, liveApis, type SupervisorRun } from '../state/run-file.ts';
 import { settingsBeside } from './gate-settings.ts';
 import { type Io, warn } from './io.ts';
 
@@ -112,7 +112,7 @@ async function findApi(
     const admin = new HttpPolicyAdmin({ at, key: keyFor(at), timeLimitMs: TIME_LIMIT_MS });
     return { way: { kind: 'api', api: formatEndpoint(at) }, admin };
   }
-  const offering = liveDoors(settings.stateDir).filter((gate) => gate.policyApi !== undefined);
+  const offering = liveApis(settings.stateDir).filter((gate) => gate.policyApi !== undefined);
   const failures: string[] = [];
   for (const gate of offering) {
     const at = parseEndpoint(gate.policyApi!);

@@ -4,7 +4,7 @@ import { gateOpsAddresses } from '../fleet/gate-ops.ts';
 import type { Settings } from '../settings.ts';
 import { resolveSocketPath } from '../state/socket-path.ts';
 
-export interface GatePlace {
+export interface GateEndpoints {
   socket: string;
   /** As `--policy-api` takes it. */
   policyApi: string;
@@ -13,7 +13,10 @@ export interface GatePlace {
 }
 
 /** The flags of `serve` for a gate of the local stack. */
-export function gateFlags(settings: Settings, { socket, policyApi, ops, ownListeners }: GatePlace): string[] {
+export function gateFlags(
+  settings: Settings,
+  { socket, policyApi, ops, ownListeners }: GateEndpoints,
+): string[] {
   const values: Record<string, string> = {
     'state-dir': settings.stateDir,
     domains: settings.domains.join(','),

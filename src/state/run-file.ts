@@ -108,7 +108,7 @@ export function liveClient(stateDir: string): DevRun['client'] {
 }
 
 /** Those who may offer a policy API: a supervisor does for its gates. */
-export function liveDoors(stateDir: string): (GateRun | SupervisorRun)[] {
+export function liveApis(stateDir: string): (GateRun | SupervisorRun)[] {
   return readRuns(stateDir).filter(
     (run): run is GateRun | SupervisorRun => run.kind !== 'dev' && isAlive(run),
   );
