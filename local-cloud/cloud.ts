@@ -5,16 +5,14 @@ import { SandgateError } from '#src/errors.js';
 import type { Logger } from '#src/observe/logger.js';
 import { prepareSocket, resolveSocketPath } from '#src/state/socket-path.js';
 import { startWith, Teardown } from '#src/teardown.js';
-import { API_KEY, createKeyTest, newApiKey } from './api/api-key.ts';
-import { domainOfHost } from './api/domain-of-host.ts';
 import { Operations } from './api/operations.ts';
-import { createApi } from './api/server.ts';
+import { createApi, domainOfHost } from './api/server.ts';
+import { API_KEY, agentToken, createKeyTest, newApiKey, trafficToken } from './credentials.ts';
 import { gateAdmin } from './gates.ts';
 import { AgentProgram } from './lifecycle/agent-program.ts';
-import { EntryTable } from './lifecycle/entry-table.ts';
-import { Life } from './lifecycle/life.ts';
+import { Lifecycle, recover } from './lifecycle/lifecycle.ts';
 import { Policies } from './lifecycle/policies.ts';
-import { recover } from './lifecycle/recover.ts';
+import { SandboxTable } from './lifecycle/sandbox-table.ts';
 import { startNodeProxy } from './node-proxy/node-proxy.ts';
 import { thisCgroupPlace } from './sandbox/cgroup.ts';
 import { findIsolation, type Isolation } from './sandbox/isolation.ts';
@@ -22,9 +20,8 @@ import { Sandboxes } from './sandbox/sandboxes.ts';
 import { newSandboxId } from './sandbox-id.ts';
 import { secretFile } from './secret-file.ts';
 import type { CloudSettings } from './settings.ts';
-import { agentToken, trafficToken } from './tokens.ts';
 
-/** The local cloud's one composition root. */
+/** A local cloud that runs, from its one composition root. */
 export interface Cloud {
   readonly isolation: Isolation;
   /** Ends every sandbox. */
@@ -33,7 +30,10 @@ export interface Cloud {
 
 const GRACE_MS = 1000;
 
-/** Starts it, having ended what a killed predecessor left. Throws a SandgateError and leaves nothing open. */
+/**
+ * Starts the local cloud after ending what a killed predecessor left. Throws a SandgateError and leaves nothing open if a
+ * part cannot start.
+ */
 export function startCloud(settings: CloudSettings, log: Logger): Promise<Cloud> {
   return startWith(new Teardown(), (teardown) => compose(settings, log, teardown));
 }
@@ -44,7 +44,7 @@ async function compose(settings: CloudSettings, log: Logger, teardown: Teardown)
   const inCloud = (name: string) => join(stateDir, 'cloud', name);
   const key = secretFile(inCloud('api-key'), API_KEY, () => newApiKey(randomBytes));
   const seed = secretFile(inCloud('token-seed'), /^[0-9a-f]{64}$/, () => randomBytes(32).toString('hex'));
-  const table = new EntryTable(inCloud('cloud.db'));
+  const table = new SandboxTable(inCloud('cloud.db'));
   teardown.add('the table of sandboxes', () => table.close());
 
   const agent = new AgentProgram(settings.agent);
@@ -57,7 +57,7 @@ async function compose(settings: CloudSettings, log: Logger, teardown: Teardown)
     searchPath: settings.searchPath,
     temporary: tmpdir(),
   });
-  const proxy = await startNodeProxy({ port: 0, find: (sandboxId) => life.find(sandboxId) });
+  const proxy = await startNodeProxy({ port: 0, find: (sandboxId) => lifecycle.find(sandboxId) });
   teardown.add('the node proxy', () => proxy.close());
   const tokens = {
     traffic: (sandboxId: string) => trafficToken(seed, sandboxId),
@@ -69,17 +69,17 @@ async function compose(settings: CloudSettings, log: Logger, teardown: Teardown)
     trafficToken: tokens.traffic,
   });
   const parts = { sandboxes, policies, table, log };
-  const life = new Life({
+  const lifecycle = new Lifecycle({
     ...{ ...parts, agent },
     agentToken: tokens.agent,
     newId: () => newSandboxId(randomBytes),
     now: Date.now,
   });
   await recover(parts);
-  teardown.add('the sandboxes', () => life.close());
+  teardown.add('the sandboxes', () => lifecycle.close());
 
   const api = createApi({
-    operations: new Operations(life, tokens),
+    operations: new Operations(lifecycle, tokens),
     isKey: createKeyTest(key),
     domainOf: (host) => domainOfHost(host, domains, domain),
     onFault: (error) => log.error({ err: error }, 'request_fault'),
@@ -92,10 +92,10 @@ async function compose(settings: CloudSettings, log: Logger, teardown: Teardown)
 
 async function listen(api: ReturnType<typeof createApi>, wanted: CloudSettings['listen']): Promise<void> {
   if ('path' in wanted) {
-    const place = resolveSocketPath({ path: wanted.path, access: 'private' }, tmpdir());
-    await prepareSocket(place, 'SANDGATE_CLOUD');
-    // Whoever may not enter its folder cannot reach it; Envoy is this user.
-    await api.listen({ path: place.path });
+    const socket = resolveSocketPath({ path: wanted.path, access: 'private' }, tmpdir());
+    await prepareSocket(socket, 'SANDGATE_CLOUD');
+    // Only this user may enter the folder; Envoy runs as this user.
+    await api.listen({ path: socket.path });
     return;
   }
   await api.listen({ host: wanted.host, port: wanted.port }).catch((cause: Error) => {

@@ -3,15 +3,15 @@ import { HttpPolicyAdmin } from '#src/policy-api/client/http-client.js';
 import type { PolicyAdmin } from '#src/policy-api/policy-admin.js';
 import type { CloudSettings } from './settings.ts';
 
-/** Longer than a write waits until it is in force everywhere, 2 s. */
+/** Longer than the 2 s that a write waits to be in force everywhere. */
 const WITHIN_MS = 10_000;
 
-/** The calls that the control plane makes. */
+/** The policy API calls that the control plane makes. */
 export type GateAdmin = Pick<PolicyAdmin, 'get' | 'put' | 'putPart' | 'delete'>;
 
 /**
- * The policy API of whichever gate answers. A call may have taken effect at a gate that then went away, so each one here
- * is safe to repeat, but for the create: its repetition then says that the policy is there, and the create fails.
+ * The policy API of the first gate that answers. A call may have taken effect at a gate that then went away, so every call
+ * here is safe to repeat, except a create: its repetition finds that the policy exists, and fails.
  */
 export function gateAdmin({
   policyApis,
@@ -19,16 +19,16 @@ export function gateAdmin({
 }: Pick<CloudSettings, 'policyApis' | 'policyKey'>): GateAdmin {
   const gates = policyApis.map((at) => new HttpPolicyAdmin({ at, key, timeLimitMs: WITHIN_MS }));
   const first = async <T>(call: (gate: PolicyAdmin) => Promise<T>): Promise<T> => {
-    let away: unknown;
+    let unreachable: unknown;
     for (const gate of gates) {
       try {
         return await call(gate);
       } catch (error) {
         if (!(error instanceof SandgateError) || error.code !== 'API_UNREACHABLE') throw error;
-        away = error;
+        unreachable = error;
       }
     }
-    throw away;
+    throw unreachable;
   };
   return {
     get: (sandboxId) => first((gate) => gate.get(sandboxId)),

@@ -11,9 +11,9 @@ process.on('uncaughtException', end).on('unhandledRejection', end);
 
 const signals = listenForStop(process, () => performance.now());
 try {
-  const asked = readCloudSettings(process.argv.slice(2), process.env);
-  if (asked.kind === 'help') process.stdout.write(USAGE);
-  else await run(asked.settings);
+  const invocation = readCloudSettings(process.argv.slice(2), process.env);
+  if (invocation.kind === 'help') process.stdout.write(USAGE);
+  else await run(invocation.settings);
 } catch (error) {
   end(error);
 }
@@ -30,7 +30,7 @@ async function run(settings: Parameters<typeof startCloud>[0]): Promise<void> {
   process.exit(0);
 }
 
-/** In an unknown state it must not run sandboxes: its supervisor starts it again, and the next start ends them. */
+/** A process in an unknown state must not run sandboxes. The supervisor restarts it, and the next start ends them. */
 function end(thrown: unknown): never {
   const { code, message, remedy } = toSandgateError(thrown);
   process.stderr.write(`sandgate: ${message} [${code}]${remedy ? `; remedy: ${remedy}` : ''}\n`);

@@ -4,13 +4,13 @@ import { SandgateError } from '#src/errors.js';
 import { makeFolder } from '#src/folder.js';
 
 /**
- * One secret of the local cloud, 0600, made on the first start. `pattern`: what a file that is there must hold.
- * Throws STATE_UNUSABLE, whose message does not quote it.
+ * Reads a secret of the local cloud from a file with mode 0600, which is made on the first start. `pattern`: what the
+ * secret must look like. Throws STATE_UNUSABLE with a message that does not quote the secret.
  */
 export function secretFile(path: string, pattern: RegExp, make: () => string): string {
   try {
     makeFolder(dirname(path), 0o700);
-    // Linked into place: two starts at once must end up with the same secret, and a crash must not leave half of one.
+    // Linked into place: two starts at the same time must get the same secret, and a crash must not leave half of it.
     const draft = `${path}.${process.pid}`;
     writeFileSync(draft, `${make()}\n`, { mode: 0o600 });
     try {
@@ -22,11 +22,11 @@ export function secretFile(path: string, pattern: RegExp, make: () => string): s
     }
     chmodSync(path, 0o600);
     const secret = readFileSync(path, 'utf8').trim();
-    if (!pattern.test(secret)) throw new Error('it does not hold what belongs there');
+    if (!pattern.test(secret)) throw new Error('its content is not valid');
     return secret;
   } catch (cause) {
     throw new SandgateError('STATE_UNUSABLE', `cannot use ${path}: ${(cause as Error).message}`, {
-      remedy: 'make it readable and its folder writable; if it is damaged, remove it and a new one is made',
+      remedy: 'make it readable and its folder writable; if it is damaged, remove it, and a new one is made',
       cause,
     });
   }

@@ -3,20 +3,20 @@ import { parseArgs } from 'node:util';
 import { type Endpoint, parseAddress } from '#src/address.js';
 import { SandgateError } from '#src/errors.js';
 
-/** Paths are absolute. */
+/** All paths are absolute. */
 export interface CloudSettings {
   readonly stateDir: string;
-  /** Of the control plane's API. */
+  /** Where the control plane's API listens. */
   readonly listen: Endpoint;
-  /** Where gates offer their policy API; the next one is asked where one is away. */
+  /** Where gates offer their policy API; if one is unreachable, the next one is used. */
   readonly policyApis: readonly Endpoint[];
   readonly policyKey: string | undefined;
   /** Parent domains of sandbox URLs. */
   readonly domains: readonly string[];
-  /** With its port, as clients reach it: told to those who did not ask at `api.<domain>`. */
+  /** Domain and port for clients whose request did not come to `api.<domain>`. */
   readonly domain: string;
   readonly isolation: boolean;
-  /** Another agent than ours. */
+  /** An agent to run instead of our own. */
   readonly agent: string | undefined;
   readonly logLevel: string;
   readonly searchPath: string;
@@ -25,24 +25,24 @@ export interface CloudSettings {
 export const USAGE = `Usage: node main.js --state-dir FOLDER --policy-api-url LIST [flags]
 
 The local cloud: an E2B-compatible control plane for development, and the sandboxes themselves.
-\`sandgate dev\` starts it; by hand it is for a machine of its own beside a gate.
+\`sandgate dev\` starts it. Start it by hand to run it on a machine of its own, next to a gate.
 
   --state-dir FOLDER   keys, sandboxes and what runs, absolute
   --policy-api-url LIST    policy APIs of gates, unix:<path> or host:port, comma-separated
-  --listen PLACE       unix:<path> or host:port [unix:<state-dir>/cloud/api.sock]
+  --listen ENDPOINT    unix:<path> or host:port [unix:<state-dir>/cloud/api.sock]
   --domains LIST       parent domains of sandbox URLs [e2b.localhost]
-  --domain NAME[:PORT] what clients are told where the Host does not say [the first of --domains]
+  --domain NAME[:PORT] domain for clients whose Host is not api.<domain> [the first of --domains]
   --agent PATH         another agent with the interface of E2B's envd
-  --no-isolation       do not keep sandboxes apart
+  --no-isolation       run sandboxes without isolation
   --log-level LEVEL    [info]
 
-SANDGATE_CLOUD_POLICY_KEY: key of policy APIs on TCP.
+SANDGATE_CLOUD_POLICY_KEY: key for policy APIs on TCP.
 `;
 
-export type Asked = { kind: 'help' } | { kind: 'run'; settings: CloudSettings };
+export type Invocation = { kind: 'help' } | { kind: 'run'; settings: CloudSettings };
 
 /** The only reader of this program's flags and environment. Throws SETTINGS_INVALID with one line per fault. */
-export function readCloudSettings(args: string[], env: NodeJS.ProcessEnv): Asked {
+export function readCloudSettings(args: string[], env: NodeJS.ProcessEnv): Invocation {
   const text = { type: 'string' } as const;
   const flag = { type: 'boolean' } as const;
   const names = {
@@ -66,14 +66,14 @@ export function readCloudSettings(args: string[], env: NodeJS.ProcessEnv): Asked
   const given = attempt('flags', () => parseArgs({ args, options }).values);
   if (given?.help) return { kind: 'help' };
   const stateDir = attempt('--state-dir', () => absolute(given?.['state-dir']));
-  const policyApis = attempt('--policy-api-url', () => places(given?.['policy-api-url'] ?? ''));
+  const policyApis = attempt('--policy-api-url', () => endpoints(given?.['policy-api-url'] ?? ''));
   const listen = attempt('--listen', () =>
-    place(given?.listen ?? `unix:${join(stateDir ?? '/', 'cloud', 'api.sock')}`),
+    endpoint(given?.listen ?? `unix:${join(stateDir ?? '/', 'cloud', 'api.sock')}`),
   );
   const agent = attempt('--agent', () => (given?.agent ? absolute(given.agent) : undefined));
   const domains = list(given?.domains ?? 'e2b.localhost');
   const [first] = domains;
-  if (first === undefined) faults.push('--domains: names none');
+  if (first === undefined) faults.push('--domains: is empty');
   if (faults.length > 0 || !stateDir || !policyApis || !listen || !first) {
     throw new SandgateError('SETTINGS_INVALID', faults.join('\n'), { remedy: 'see --help' });
   }
@@ -97,12 +97,12 @@ function list(text: string): string[] {
   return text.split(',').filter((item) => item !== '');
 }
 
-function places(text: string): CloudSettings['policyApis'] {
-  const all = list(text).map(place);
-  if (all.length === 0) throw new Error('names none');
+function endpoints(text: string): CloudSettings['policyApis'] {
+  const all = list(text).map(endpoint);
+  if (all.length === 0) throw new Error('is empty');
   return all;
 }
 
-function place(text: string): Endpoint {
+function endpoint(text: string): Endpoint {
   return text.startsWith('unix:') ? { path: absolute(text.slice('unix:'.length)) } : parseAddress(text);
 }

@@ -1,4 +1,4 @@
-/** What the control plane says to one request. */
+/** The control plane's response to one request. */
 export interface Answer {
   status: number;
   body?: unknown;

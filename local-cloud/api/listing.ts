@@ -1,10 +1,10 @@
 import { z } from 'zod';
-import { type Entry, TEMPLATE } from '../lifecycle/entry.ts';
+import { type SandboxEntry, TEMPLATE } from '../lifecycle/sandbox-entry.ts';
 
 const LARGEST_PAGE = 100;
 const STATES = ['running', 'paused'] as const;
 
-/** Query parameters as they come: repeated ones are an array. */
+/** Query parameters as fastify reads them: a repeated one is an array. */
 const several = z
   .union([z.string(), z.array(z.string())])
   .transform((value) => [value].flat().flatMap((text) => text.split(',')));
@@ -21,14 +21,14 @@ export const listQuery = z.looseObject({
 export type ListQuery = z.infer<typeof listQuery>;
 
 export interface Page {
-  entries: Entry[];
-  /** Of the next page; absent on the last one. */
+  entries: SandboxEntry[];
+  /** Cursor of the next page; absent on the last one. */
   nextToken?: string;
 }
 
-type Cursor = Pick<Entry, 'startedAt' | 'sandboxId'>;
+type Cursor = Pick<SandboxEntry, 'startedAt' | 'sandboxId'>;
 
-export function pageOf(all: readonly Entry[], query: ListQuery): Page {
+export function pageOf(all: readonly SandboxEntry[], query: ListQuery): Page {
   const { limit, nextToken, state, metadata = {}, order, startedAfter = 0, template = TEMPLATE } = query;
   const sign = order === 'asc' ? 1 : -1;
   const found = all
@@ -42,7 +42,7 @@ export function pageOf(all: readonly Entry[], query: ListQuery): Page {
   return { entries, ...(found.length > limit && last && { nextToken: writeCursor(last) }) };
 }
 
-/** Several may start within one millisecond. */
+/** The id breaks ties: several sandboxes may start within one millisecond. */
 function compare(a: Cursor, b: Cursor): number {
   return a.startedAt - b.startedAt || (a.sandboxId < b.sandboxId ? -1 : Number(a.sandboxId > b.sandboxId));
 }
@@ -57,7 +57,7 @@ function readCursor(text: string, context: z.RefinementCtx): Cursor {
   return { startedAt: Number(match?.[1]), sandboxId: match?.[2] ?? '' };
 }
 
-/** `k=v&l=w`, encoded once more as the value of its parameter. */
+/** `k=v&l=w`, which is encoded again as the value of the parameter. */
 function readMetadata(text: string): Record<string, string> {
   return Object.fromEntries(new URLSearchParams(text));
 }

@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import { isHostMask } from '#src/policy/mask.js';
 
-/** The longest life of a sandbox, as in E2B's Pro plan. */
+/** The longest timeout of a sandbox, as in E2B's Pro plan. */
 export const LONGEST_HOURS = 24;
 const TOO_LONG = `Timeout cannot be greater than ${LONGEST_HOURS} hours`;
 
@@ -9,7 +9,7 @@ const seconds = z.int().min(0);
 const timeout = seconds.max(LONGEST_HOURS * 3600, TOO_LONG);
 const texts = z.record(z.string(), z.string());
 
-/** Rules for what a sandbox may reach are accepted and kept: a sandbox here reaches nothing outside itself. */
+/** Egress rules are accepted and stored, but need no enforcement: a sandbox here has no outgoing network. */
 export const networkSchema = z.looseObject({
   allowPublicTraffic: z.boolean().optional(),
   maskRequestHost: z.string().max(255).refine(isHostMask, 'is not a host name').nullish(),
@@ -32,7 +32,7 @@ export const createSchema = z.looseObject({
 
 export const connectSchema = z.looseObject({ timeout: timeout.optional() });
 export const resumeSchema = z.looseObject({ timeout: timeout.optional(), autoPause: z.boolean().optional() });
-/** Below zero is zero: end now. */
+/** A negative timeout counts as 0: end now. */
 export const timeoutSchema = z.looseObject({
   timeout: z
     .int()
@@ -43,7 +43,7 @@ export const timeoutSchema = z.looseObject({
 export type NetworkRequest = z.infer<typeof networkSchema>;
 export type CreateRequest = z.infer<typeof createSchema>;
 
-/** The first fault in E2B's words; a message that is a sentence of its own stands alone. */
+/** The first fault in E2B's words; messages that are whole sentences get no prefix. */
 export function faultText(error: z.ZodError): string {
   const [issue] = error.issues;
   const { path = [], message = '' } = issue ?? {};

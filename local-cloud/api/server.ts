@@ -1,12 +1,12 @@
 import { type FastifyInstance, type FastifyReply, type FastifyRequest, fastify } from 'fastify';
 import { toSandgateError } from '#src/errors.js';
 import { type Answer, NO_KEY, refusal, WRONG_KEY } from './answer.ts';
-import type { Asked, Operations } from './operations.ts';
+import type { ApiRequest, Operations } from './operations.ts';
 
 export interface ApiOptions {
   operations: Operations;
   isKey(presented: string): boolean;
-  /** The domain of sandbox URLs for whoever asked at this Host. */
+  /** The domain of sandbox URLs for a client that used this Host. */
   domainOf(host: string | undefined): string;
   onFault(error: unknown): void;
 }
@@ -24,7 +24,7 @@ export function createApi({ operations, isKey, domainOf, onFault }: ApiOptions):
       if (typeof key !== 'string' || key === '') return send(reply, NO_KEY);
       if (!isKey(key)) return send(reply, WRONG_KEY);
     });
-    // SDKs say `application/json` and send nothing.
+    // SDKs send `application/json` with an empty body.
     guarded.removeContentTypeParser('application/json');
     guarded.addContentTypeParser(
       'application/json',
@@ -34,25 +34,25 @@ export function createApi({ operations, isKey, domainOf, onFault }: ApiOptions):
     const route = (
       method: 'GET' | 'POST' | 'PUT' | 'DELETE',
       url: string,
-      work: (asked: Asked) => Promise<Answer>,
+      work: (request: ApiRequest) => Promise<Answer>,
     ) =>
       guarded.route({
         method,
         url,
-        handler: async (request, reply) => send(reply, await work(askedOf(request, domainOf))),
+        handler: async (request, reply) => send(reply, await work(apiRequest(request, domainOf))),
       });
-    route('POST', '/sandboxes', (asked) => operations.create(asked, 'v1'));
-    route('POST', '/v2/sandboxes', (asked) => operations.create(asked, 'v2'));
-    route('POST', '/sandboxes/:id/connect', (asked) => operations.connect(asked, 'v1'));
-    route('POST', '/v2/sandboxes/:id/connect', (asked) => operations.connect(asked, 'v2'));
-    route('GET', '/sandboxes', (asked) => operations.list(asked, 'v1'));
-    route('GET', '/v2/sandboxes', (asked) => operations.list(asked, 'v2'));
-    route('GET', '/sandboxes/:id', (asked) => operations.get(asked));
-    route('DELETE', '/sandboxes/:id', (asked) => operations.kill(asked));
-    route('POST', '/sandboxes/:id/timeout', (asked) => operations.timeout(asked));
-    route('POST', '/sandboxes/:id/pause', (asked) => operations.pause(asked));
-    route('POST', '/sandboxes/:id/resume', (asked) => operations.resume(asked));
-    route('PUT', '/sandboxes/:id/network', (asked) => operations.network(asked));
+    route('POST', '/sandboxes', (request) => operations.create(request, 'v1'));
+    route('POST', '/v2/sandboxes', (request) => operations.create(request, 'v2'));
+    route('POST', '/sandboxes/:id/connect', (request) => operations.connect(request, 'v1'));
+    route('POST', '/v2/sandboxes/:id/connect', (request) => operations.connect(request, 'v2'));
+    route('GET', '/sandboxes', (request) => operations.list(request, 'v1'));
+    route('GET', '/v2/sandboxes', (request) => operations.list(request, 'v2'));
+    route('GET', '/sandboxes/:id', (request) => operations.get(request));
+    route('DELETE', '/sandboxes/:id', (request) => operations.kill(request));
+    route('POST', '/sandboxes/:id/timeout', (request) => operations.timeout(request));
+    route('POST', '/sandboxes/:id/pause', (request) => operations.pause(request));
+    route('POST', '/sandboxes/:id/resume', (request) => operations.resume(request));
+    route('PUT', '/sandboxes/:id/network', (request) => operations.network(request));
   });
 
   app.setNotFoundHandler((_request, reply) => send(reply, refusal(404, 'no matching operation was found')));
@@ -60,7 +60,17 @@ export function createApi({ operations, isKey, domainOf, onFault }: ApiOptions):
   return app;
 }
 
-function askedOf(request: FastifyRequest, domainOf: ApiOptions['domainOf']): Asked {
+/**
+ * The domain of sandbox URLs for a client: the Host of its request without `api.`, with its port, so that a name or port
+ * that reaches the API (a tunnel, a published port) also reaches the sandboxes. `fallback` for any other Host.
+ */
+export function domainOfHost(host: string | undefined, domains: readonly string[], fallback: string): string {
+  const match = /^api\.([a-z0-9.-]+)(:\d{1,5})?$/.exec(host?.toLowerCase() ?? '');
+  const [, domain = '', port = ''] = match ?? [];
+  return domains.includes(domain) ? `${domain}${port}` : fallback;
+}
+
+function apiRequest(request: FastifyRequest, domainOf: ApiOptions['domainOf']): ApiRequest {
   const { id = '' } = (request.params ?? {}) as { id?: string };
   return { id, body: request.body, query: request.query, domain: domainOf(request.headers.host) };
 }
@@ -69,7 +79,7 @@ function send(reply: FastifyReply, { status, body, headers = {} }: Answer): Fast
   return reply.code(status).headers(headers).send(body);
 }
 
-/** What the client did wrong keeps its status; a fault of ours says what it is, and not how. */
+/** A client's mistake keeps its status; an internal fault is named without its details. */
 function faultAnswer(thrown: unknown, onFault: (error: unknown) => void): Answer {
   if (thrown instanceof SyntaxError) return refusal(400, 'Error when parsing request: body: is not JSON');
   const { statusCode = 500 } = thrown as { statusCode?: number };

@@ -1,17 +1,17 @@
-import { ENVD_VERSION, type Entry, TEMPLATE } from '../lifecycle/entry.ts';
+import { ENVD_VERSION, type SandboxEntry, TEMPLATE } from '../lifecycle/sandbox-entry.ts';
 
-/** What of a sandbox's secrets an answer may hold. */
+/** The tokens of a sandbox that a response may contain. */
 export interface Tokens {
   traffic(sandboxId: string): string;
   agent(sandboxId: string): string;
 }
 
-/** E2B's own constant, from the time when ids had a second part. */
+/** E2B's constant, left over from ids that had a second part. */
 const CLIENT_ID = '6532622b';
 const SIZE = { cpuCount: 2, memoryMB: 1024, diskSizeMB: 0 };
 
-/** Of create, connect and resume: the only answers that hold the traffic token. `domain` may carry a port. */
-export function createdView(entry: Entry, domain: string, tokens: Tokens): Record<string, unknown> {
+/** The response of create, connect and resume, the only one with the traffic token. `domain` may include a port. */
+export function createdView(entry: SandboxEntry, domain: string, tokens: Tokens): Record<string, unknown> {
   const { sandboxId, secure, allowPublicTraffic } = entry;
   return {
     ...names(entry),
@@ -22,7 +22,7 @@ export function createdView(entry: Entry, domain: string, tokens: Tokens): Recor
   };
 }
 
-export function listedView(entry: Entry): Record<string, unknown> {
+export function listedView(entry: SandboxEntry): Record<string, unknown> {
   const { startedAt, endsAt, metadata, state } = entry;
   return {
     ...names(entry),
@@ -35,7 +35,7 @@ export function listedView(entry: Entry): Record<string, unknown> {
   };
 }
 
-export function detailView(entry: Entry, domain: string, tokens: Tokens): Record<string, unknown> {
+export function detailView(entry: SandboxEntry, domain: string, tokens: Tokens): Record<string, unknown> {
   const { sandboxId, secure, autoPause, network, allowPublicTraffic, maskRequestHost } = entry;
   return {
     ...listedView(entry),
@@ -46,6 +46,6 @@ export function detailView(entry: Entry, domain: string, tokens: Tokens): Record
   };
 }
 
-function names({ sandboxId }: Entry): Record<string, unknown> {
+function names({ sandboxId }: SandboxEntry): Record<string, unknown> {
   return { templateID: TEMPLATE, alias: TEMPLATE, sandboxID: sandboxId, clientID: CLIENT_ID };
 }

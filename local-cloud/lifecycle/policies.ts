@@ -1,19 +1,19 @@
 import { createHash } from 'node:crypto';
 import { SandgateError } from '#src/errors.js';
 import type { GateAdmin } from '../gates.ts';
-import type { Entry } from './entry.ts';
+import type { SandboxEntry } from './sandbox-entry.ts';
 
 export interface PoliciesOptions {
   admin: GateAdmin;
-  /** Of the node proxy. */
+  /** Where the node proxy listens. */
   route: { address: string; port: number };
   trafficToken(sandboxId: string): string;
 }
 
-/** An operator's write may come between our read and our write, again and again; not this often. */
+/** How often an operator's write may come between our read and our write before we give up. */
 const TRIES = 20;
 
-/** What the control plane tells the gate. All of it throws what `PolicyAdmin` throws. */
+/** The policies that the control plane writes. Every method throws what `PolicyAdmin` throws. */
 export class Policies {
   readonly #options: PoliciesOptions;
 
@@ -21,19 +21,19 @@ export class Policies {
     this.#options = options;
   }
 
-  async create(entry: Entry): Promise<void> {
+  async create(entry: SandboxEntry): Promise<void> {
     const { sandboxId, allowPublicTraffic } = entry;
     const sha256 = createHash('sha256').update(this.#options.trafficToken(sandboxId)).digest('hex');
     const access = { allowPublicTraffic, tokens: [{ id: 'default', sha256 }] };
     await this.#options.admin.put([{ sandboxId, runtime: this.#runtime(entry), access }], { create: true });
   }
 
-  /** State and end, and nothing of who may in. */
-  async writeRuntime(entry: Entry): Promise<void> {
+  /** Writes state and end time; leaves access as it is. */
+  async writeRuntime(entry: SandboxEntry): Promise<void> {
     await this.#options.admin.putPart(entry.sandboxId, 'runtime', this.#runtime(entry));
   }
 
-  /** Tokens that operators minted or revoked meanwhile stay as they are. */
+  /** Keeps the tokens that operators have minted or revoked meanwhile. */
   async setPublic(sandboxId: string, allowPublicTraffic: boolean): Promise<void> {
     const { admin } = this.#options;
     for (let tries = 1; ; tries++) {
@@ -47,7 +47,7 @@ export class Policies {
     }
   }
 
-  /** As often as you like. */
+  /** Succeeds if there is no policy. */
   async delete(sandboxId: string): Promise<void> {
     try {
       await this.#options.admin.delete(sandboxId);
@@ -56,13 +56,13 @@ export class Policies {
     }
   }
 
-  #runtime({ state, endsAt, secure }: Entry): Record<string, unknown> {
+  #runtime({ state, endsAt, secure }: SandboxEntry): Record<string, unknown> {
     return {
       state: state === 'paused' ? 'paused' : 'running',
       route: this.#options.route,
-      // Without a token of its own the agent is guarded like every port.
+      // An agent without a token of its own is protected like every other port.
       ...(secure && { agent: 'self-authenticating' }),
-      // A paused sandbox has no end; it is not reachable anyway.
+      // A paused sandbox has no end; it cannot be reached anyway.
       ...(state !== 'paused' && { endsAt: new Date(endsAt).toISOString() }),
     };
   }

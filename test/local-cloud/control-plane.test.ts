@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { trafficToken } from '../../local-cloud/tokens.ts';
+import { trafficToken } from '../../local-cloud/credentials.ts';
 import { eventually } from '../stack/eventually.ts';
 import { type LocalStack, startLocalStack } from './local-stack.ts';
 

@@ -2,7 +2,7 @@ import { chmodSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync }
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { API_KEY, createKeyTest, newApiKey } from '../../local-cloud/api/api-key.ts';
+import { API_KEY, createKeyTest, newApiKey } from '../../local-cloud/credentials.ts';
 import { secretFile } from '../../local-cloud/secret-file.ts';
 
 let folder: string;

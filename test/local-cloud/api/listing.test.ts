@@ -1,8 +1,8 @@
 import { describe, expect, it } from 'vitest';
 import { listQuery, pageOf } from '../../../local-cloud/api/listing.ts';
-import type { Entry } from '../../../local-cloud/lifecycle/entry.ts';
+import type { SandboxEntry } from '../../../local-cloud/lifecycle/sandbox-entry.ts';
 
-const entry = (sandboxId: string, startedAt: number, more: Partial<Entry> = {}): Entry => ({
+const entry = (sandboxId: string, startedAt: number, more: Partial<SandboxEntry> = {}): SandboxEntry => ({
   ...{
     sandboxId,
     state: 'running',

@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest';
-import { agentToken, trafficToken } from '../../local-cloud/tokens.ts';
+import { agentToken, trafficToken } from '../../local-cloud/credentials.ts';
 
 it.each([
   [

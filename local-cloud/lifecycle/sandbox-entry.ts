@@ -1,21 +1,21 @@
-/** One sandbox as the control plane keeps it. Times are milliseconds since 1970. */
-export interface Entry {
+/** The control plane's record of one sandbox. Times are milliseconds since 1970. */
+export interface SandboxEntry {
   readonly sandboxId: string;
-  /** `starting` and `ending` are shown to nobody. */
+  /** Clients do not see sandboxes that are `starting` or `ending`. */
   state: 'starting' | 'running' | 'paused' | 'ending';
   readonly startedAt: number;
   endsAt: number;
-  /** Its agent asks for a token of its own. */
+  /** The agent requires an access token of its own. */
   readonly secure: boolean;
   allowPublicTraffic: boolean;
   maskRequestHost: string | undefined;
-  /** At its end it is paused instead. */
+  /** At `endsAt`, pause the sandbox instead of ending it. */
   autoPause: boolean;
   readonly metadata: Readonly<Record<string, string>>;
-  /** As it was given, for `GET`. */
+  /** As the client gave it, for `GET`. */
   network: Readonly<Record<string, unknown>> | undefined;
 }
 
 export const TEMPLATE = 'base';
-/** The honest one for what the agent does; see docs/local-cloud.md. */
+/** The newest version whose features the agent has; see docs/local-cloud.md. */
 export const ENVD_VERSION = '0.5.2';

@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest';
-import { domainOfHost } from '../../../local-cloud/api/domain-of-host.ts';
+import { domainOfHost } from '../../../local-cloud/api/server.ts';
 
 it.each([
   ['api.e2b.localhost:8443', 'e2b.localhost:8443'],

@@ -3,10 +3,10 @@ import { dirname } from 'node:path';
 import Database from 'libsql';
 import { SandgateError } from '#src/errors.js';
 import { makeFolder } from '#src/folder.js';
-import type { Entry } from './entry.ts';
+import type { SandboxEntry } from './sandbox-entry.ts';
 
-/** The control plane's sandboxes on disk: after a crash it tells what must be ended. One process opens it. */
-export class EntryTable {
+/** The control plane's sandboxes on disk: what the next start must end after a crash. Only one process may open it. */
+export class SandboxTable {
   readonly #db: Database.Database;
 
   /** Throws STATE_UNUSABLE. */
@@ -26,12 +26,12 @@ export class EntryTable {
     }
   }
 
-  all(): Entry[] {
+  all(): SandboxEntry[] {
     const rows = this.#db.prepare('SELECT entry FROM sandboxes').all() as { entry: string }[];
-    return rows.map(({ entry }) => JSON.parse(entry) as Entry);
+    return rows.map(({ entry }) => JSON.parse(entry) as SandboxEntry);
   }
 
-  put(entry: Entry): void {
+  put(entry: SandboxEntry): void {
     this.#db
       .prepare('INSERT INTO sandboxes VALUES (?, ?) ON CONFLICT (id) DO UPDATE SET entry = excluded.entry')
       .run(entry.sandboxId, JSON.stringify(entry));

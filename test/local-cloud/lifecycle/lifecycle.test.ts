@@ -4,35 +4,33 @@ import { join } from 'node:path';
 import { pino } from 'pino';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { AgentProgram } from '../../../local-cloud/lifecycle/agent-program.ts';
-import type { Birth } from '../../../local-cloud/lifecycle/birth.ts';
-import { EntryTable } from '../../../local-cloud/lifecycle/entry-table.ts';
-import { Life } from '../../../local-cloud/lifecycle/life.ts';
+import { type CreateOptions, Lifecycle, recover } from '../../../local-cloud/lifecycle/lifecycle.ts';
 import { Policies } from '../../../local-cloud/lifecycle/policies.ts';
-import { recover } from '../../../local-cloud/lifecycle/recover.ts';
+import { SandboxTable } from '../../../local-cloud/lifecycle/sandbox-table.ts';
 import type { Sandboxes } from '../../../local-cloud/sandbox/sandboxes.ts';
 import { SandgateError } from '../../../src/errors.ts';
 
 let folder: string;
-let table: EntryTable;
+let table: SandboxTable;
 let steps: string[];
-/** Calls of the policy API that find no gate. */
+/** Calls of the policy API that reach no gate. */
 let away: Set<string>;
-const lives: Life[] = [];
+const lifecycles: Lifecycle[] = [];
 beforeEach(() => {
-  folder = mkdtempSync(join(tmpdir(), 'sandgate-life-'));
-  table = new EntryTable(join(folder, 'cloud.db'));
+  folder = mkdtempSync(join(tmpdir(), 'sandgate-lifecycle-'));
+  table = new SandboxTable(join(folder, 'cloud.db'));
   steps = [];
   away = new Set();
 });
 afterEach(async () => {
-  for (const life of lives.splice(0)) await life.close();
+  for (const lifecycle of lifecycles.splice(0)) await lifecycle.close();
   table.close();
   rmSync(folder, { recursive: true, force: true });
 });
 
-const BIRTH: Birth = {
+const OPTIONS: CreateOptions = {
   ...{
-    lifeMs: 60_000,
+    timeoutMs: 60_000,
     secure: true,
     autoPause: false,
     allowPublicTraffic: false,
@@ -41,8 +39,8 @@ const BIRTH: Birth = {
   ...{ metadata: {}, envVars: {}, network: undefined },
 };
 
-/** A `Life` over sandboxes and a gate that only note what is asked of them. */
-function createLife(): Life & { recover(): Promise<void> } {
+/** A `Lifecycle` over sandboxes and a gate that only record their calls. */
+function createLifecycle(): Lifecycle & { recover(): Promise<void> } {
   const running = new Set<string>();
   const sandbox = (sandboxId: string) => ({
     exited: new Promise(() => {}),
@@ -83,23 +81,23 @@ function createLife(): Life & { recover(): Promise<void> } {
   });
   let count = 0;
   const log = pino({ level: 'silent' });
-  const life = new Life({
+  const lifecycle = new Lifecycle({
     ...{ sandboxes, agent, policies, table, log },
     agentToken: () => 'token',
     newId: () => `i${count++}`,
     now: Date.now,
   });
-  lives.push(life);
-  return Object.assign(life, { recover: () => recover({ sandboxes, policies, table, log }) });
+  lifecycles.push(lifecycle);
+  return Object.assign(lifecycle, { recover: () => recover({ sandboxes, policies, table, log }) });
 }
 
-describe('the life of a sandbox', () => {
-  it('lets nobody in before it runs, and nobody any more before it ends', async () => {
-    const life = createLife();
-    await life.create(BIRTH);
-    await life.pause('i0');
-    await life.resume('i0', 1000);
-    await life.kill('i0');
+describe('the lifecycle of a sandbox', () => {
+  it('writes the policy after the sandbox has started, and deletes it before the sandbox ends', async () => {
+    const lifecycle = createLifecycle();
+    await lifecycle.create(OPTIONS);
+    await lifecycle.pause('i0');
+    await lifecycle.resume('i0', 1000);
+    await lifecycle.kill('i0');
     expect(steps).toEqual([
       ...['start', 'create policy', 'policy paused', 'stop', 'go on', 'policy running'],
       ...['delete policy', 'delete policy', 'end'],
@@ -107,22 +105,22 @@ describe('the life of a sandbox', () => {
     expect(table.all()).toEqual([]);
   });
 
-  it('does not begin where its policy could not be written: no sandbox, no policy, no entry', async () => {
-    const life = createLife();
+  it('leaves no sandbox, policy or entry behind if the policy could not be written', async () => {
+    const lifecycle = createLifecycle();
     away.add('put');
-    await expect(life.create(BIRTH)).rejects.toMatchObject({ code: 'API_UNREACHABLE' });
+    await expect(lifecycle.create(OPTIONS)).rejects.toMatchObject({ code: 'API_UNREACHABLE' });
     // A call without an answer may have taken effect.
     expect(steps).toEqual(['start', 'delete policy', 'end']);
-    expect([life.all(), table.all()]).toEqual([[], []]);
+    expect([lifecycle.all(), table.all()]).toEqual([[], []]);
   });
 
-  it('is not shown, and stays on disk, while its policy cannot be taken back', async () => {
+  it('hides a sandbox, and keeps it on disk, while its policy cannot be deleted', async () => {
     vi.useFakeTimers();
     try {
-      const life = createLife();
+      const lifecycle = createLifecycle();
       away.add('put').add('delete');
-      await expect(life.create(BIRTH)).rejects.toThrow();
-      expect([life.get('i0'), table.all().map(({ state }) => state)]).toEqual([undefined, ['ending']]);
+      await expect(lifecycle.create(OPTIONS)).rejects.toThrow();
+      expect([lifecycle.get('i0'), table.all().map(({ state }) => state)]).toEqual([undefined, ['ending']]);
       away.clear();
       await vi.advanceTimersByTimeAsync(1000);
       expect([steps.at(-1), table.all()]).toEqual(['delete policy', []]);
@@ -131,45 +129,45 @@ describe('the life of a sandbox', () => {
     }
   });
 
-  it('goes on where the kill could not reach a gate', async () => {
-    const life = createLife();
-    await life.create(BIRTH);
+  it('keeps a sandbox running if a kill could not reach a gate', async () => {
+    const lifecycle = createLifecycle();
+    await lifecycle.create(OPTIONS);
     away.add('delete');
-    await expect(life.kill('i0')).rejects.toMatchObject({ code: 'API_UNREACHABLE' });
-    expect([life.get('i0')?.state, steps.includes('end')]).toEqual(['running', false]);
+    await expect(lifecycle.kill('i0')).rejects.toMatchObject({ code: 'API_UNREACHABLE' });
+    expect([lifecycle.get('i0')?.state, steps.includes('end')]).toEqual(['running', false]);
   });
 
-  it('ends by the clock, and again where no gate heard of it', async () => {
+  it('ends a sandbox when its time is over, and tries again if no gate answered', async () => {
     vi.useFakeTimers();
     try {
-      const life = createLife();
-      await life.create(BIRTH);
+      const lifecycle = createLifecycle();
+      await lifecycle.create(OPTIONS);
       away.add('delete');
       await vi.advanceTimersByTimeAsync(60_000);
-      expect(life.get('i0')?.state).toBe('running');
+      expect(lifecycle.get('i0')?.state).toBe('running');
       away.clear();
       await vi.advanceTimersByTimeAsync(1000);
-      expect([life.get('i0'), steps.at(-1)]).toEqual([undefined, 'end']);
+      expect([lifecycle.get('i0'), steps.at(-1)]).toEqual([undefined, 'end']);
     } finally {
       vi.useRealTimers();
     }
   });
 
-  it('of a killed predecessor ends with the next start, its policy first', async () => {
-    await createLife().create(BIRTH);
+  it('ends the sandbox of a killed predecessor at the next start, its policy first', async () => {
+    await createLifecycle().create(OPTIONS);
     steps = [];
-    await createLife().recover();
+    await createLifecycle().recover();
     expect([steps, table.all()]).toEqual([['delete policy', 'recover'], []]);
   });
 
-  it('has one step at a time', async () => {
-    const life = createLife();
-    await life.create(BIRTH);
+  it('runs one operation at a time', async () => {
+    const lifecycle = createLifecycle();
+    await lifecycle.create(OPTIONS);
     const results = await Promise.all([
-      life.pause('i0'),
-      life.pause('i0'),
-      life.kill('i0'),
-      life.pause('i0'),
+      lifecycle.pause('i0'),
+      lifecycle.pause('i0'),
+      lifecycle.kill('i0'),
+      lifecycle.pause('i0'),
     ]);
     expect(results).toEqual([expect.objectContaining({ sandboxId: 'i0' }), false, true, undefined]);
   });
