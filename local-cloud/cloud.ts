@@ -14,7 +14,7 @@ import { Lifecycle, recover } from './lifecycle/lifecycle.ts';
 import { Policies } from './lifecycle/policies.ts';
 import { SandboxTable } from './lifecycle/sandbox-table.ts';
 import { startNodeProxy } from './node-proxy/node-proxy.ts';
-import { thisCgroupPlace } from './sandbox/cgroup.ts';
+import { ownCgroupRoot } from './sandbox/cgroup.ts';
 import { findIsolation, type Isolation } from './sandbox/isolation.ts';
 import { Sandboxes } from './sandbox/sandboxes.ts';
 import { newSandboxId } from './sandbox-id.ts';
@@ -53,7 +53,7 @@ async function compose(settings: CloudSettings, log: Logger, teardown: Teardown)
     isolation,
     programs: agent.files,
     graceMs: GRACE_MS,
-    cgroups: thisCgroupPlace(),
+    cgroups: ownCgroupRoot(),
     searchPath: settings.searchPath,
     temporary: tmpdir(),
   });

@@ -11,41 +11,41 @@ export interface Cgroup {
   readonly limitedBy: LimitedBy;
 }
 
-/** Where cgroups are, and which ones this process is in (`/proc/self/cgroup`). */
-export interface CgroupPlace {
+/** Where cgroups are mounted, and the ones this process is in (`/proc/self/cgroup`). */
+export interface CgroupRoot {
   mount: string;
   membership: string;
 }
 
-export function thisCgroupPlace(): CgroupPlace {
+export function ownCgroupRoot(): CgroupRoot {
   let membership = '';
   try {
     membership = readFileSync('/proc/self/cgroup', 'utf8');
   } catch {
-    // A kernel without cgroups: rlimits it is.
+    // A kernel without cgroups: rlimits are used.
   }
   return { mount: '/sys/fs/cgroup', membership };
 }
 
-/** Two clouds on one machine may both have a sandbox of that id. */
+/** Includes the state folder: two local clouds on one machine may have a sandbox of the same id. */
 export function cgroupName(stateDir: string, sandboxId: string): string {
   return `sandgate-${createHash('sha256').update(stateDir).digest('hex').slice(0, 8)}-${sandboxId}`;
 }
 
-/** Makes what this machine lets us make; what is missing in `limitedBy` must be kept by rlimits. */
-export function makeCgroup(name: string, limits: Limits, place: CgroupPlace): Cgroup {
+/** Makes the cgroups that this machine lets us make; rlimits must enforce the limits that `limitedBy` assigns to them. */
+export function makeCgroup(name: string, limits: Limits, root: CgroupRoot): Cgroup {
   const bytes = String(limits.memoryMiB * 1024 * 1024);
   const processes = String(limits.processes);
-  if (existsSync(join(place.mount, 'cgroup.controllers'))) {
-    const made = unified(name, place, { 'memory.max': bytes, 'pids.max': processes });
+  if (existsSync(join(root.mount, 'cgroup.controllers'))) {
+    const made = unified(name, root, { 'memory.max': bytes, 'pids.max': processes });
     if (made === undefined) return { folders: [], limitedBy: { memory: 'rlimit', processes: 'rlimit' } };
-    // Absent where there is no swap.
+    // The file is absent if there is no swap.
     attempt(() => write(made, { 'memory.swap.max': '0' }));
     return { folders: [made], limitedBy: { memory: 'cgroup', processes: 'cgroup' } };
   }
-  const memory = versionOne('memory', name, place, { 'memory.limit_in_bytes': bytes });
+  const memory = versionOne('memory', name, root, { 'memory.limit_in_bytes': bytes });
   if (memory !== undefined) attempt(() => write(memory, { 'memory.memsw.limit_in_bytes': bytes }));
-  const pids = versionOne('pids', name, place, { 'pids.max': processes });
+  const pids = versionOne('pids', name, root, { 'pids.max': processes });
   return {
     folders: [memory, pids].filter((folder) => folder !== undefined),
     limitedBy: { memory: memory ? 'cgroup' : 'rlimit', processes: pids ? 'cgroup' : 'rlimit' },
@@ -58,7 +58,7 @@ export function joinCgroup(cgroup: Cgroup, pid: number): void {
     try {
       writeFileSync(join(folder, 'cgroup.procs'), String(pid));
     } catch (error) {
-      throw new SandgateError('SANDBOX_FAILED', `cannot put a sandbox into the cgroup ${folder}`, {
+      throw new SandgateError('SANDBOX_FAILED', `cannot move a sandbox into the cgroup ${folder}`, {
         remedy: 'run the local cloud in a cgroup that it may divide, or as root',
         cause: error,
       });
@@ -66,7 +66,7 @@ export function joinCgroup(cgroup: Cgroup, pid: number): void {
   }
 }
 
-/** After the last process has ended. The kernel lets go of a cgroup a moment after that. */
+/** Call after the last process has ended. The kernel releases a cgroup a moment after that. */
 export async function removeCgroups(folders: readonly string[]): Promise<void> {
   for (const folder of folders) {
     for (let tries = 0; tries < 100 && existsSync(folder); tries++) {
@@ -76,10 +76,10 @@ export async function removeCgroups(folders: readonly string[]): Promise<void> {
   }
 }
 
-function unified(name: string, place: CgroupPlace, values: Record<string, string>): string | undefined {
-  const own = /^0::(\/.*)$/m.exec(place.membership)?.[1] ?? '/';
-  for (const parent of [join(place.mount, own), place.mount]) {
-    // Refused where the parent holds processes itself, unless it is the root of all.
+function unified(name: string, root: CgroupRoot, values: Record<string, string>): string | undefined {
+  const own = /^0::(\/.*)$/m.exec(root.membership)?.[1] ?? '/';
+  for (const parent of [join(root.mount, own), root.mount]) {
+    // Refused if the parent contains processes, unless it is the root cgroup.
     attempt(() => write(parent, { 'cgroup.subtree_control': '+memory +pids' }));
     const made = make(join(parent, name), values);
     if (made !== undefined) return made;
@@ -90,16 +90,16 @@ function unified(name: string, place: CgroupPlace, values: Record<string, string
 function versionOne(
   controller: string,
   name: string,
-  place: CgroupPlace,
+  root: CgroupRoot,
   values: Record<string, string>,
 ): string | undefined {
-  const own = new RegExp(`^\\d+:(?:.*,)?${controller}(?:,.*)?:(/.*)$`, 'm').exec(place.membership)?.[1];
-  return own === undefined ? undefined : make(join(place.mount, controller, own, name), values);
+  const own = new RegExp(`^\\d+:(?:.*,)?${controller}(?:,.*)?:(/.*)$`, 'm').exec(root.membership)?.[1];
+  return own === undefined ? undefined : make(join(root.mount, controller, own, name), values);
 }
 
-/** Undefined where the folder cannot be made or lacks the files: not a controller of ours. */
+/** Undefined if the folder cannot be made or lacks the files: we may not use that controller. */
 function make(folder: string, values: Record<string, string>): string | undefined {
-  // An empty one of a killed host; one in use stays.
+  // An empty one that a killed host left; one in use stays.
   attempt(() => rmdirSync(folder));
   if (!attempt(() => mkdirSync(folder))) return undefined;
   if (attempt(() => write(folder, values))) return folder;
@@ -108,7 +108,7 @@ function make(folder: string, values: Record<string, string>): string | undefine
 }
 
 function write(folder: string, values: Record<string, string>): void {
-  // `r+`: never makes a file, which would pass for a limit on a folder that is no cgroup.
+  // `r+` never creates a file, which would look like a limit on a folder that is not a cgroup.
   for (const [file, value] of Object.entries(values))
     writeFileSync(join(folder, file), value, { flag: 'r+' });
 }

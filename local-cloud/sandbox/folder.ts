@@ -6,21 +6,21 @@ import { promisify } from 'node:util';
 import { SandgateError } from '#src/errors.js';
 import { resolveSocketPath } from '#src/state/socket-path.js';
 
-/** The places of one sandbox on the host. */
+/** The files of one sandbox on the host. */
 export interface SandboxFolder {
   path: string;
   home: string;
-  /** Folder of the bridge's socket alone. */
+  /** Folder that holds only the bridge's socket. */
   sockets: string;
   bridgeSocket: string;
-  /** What its programs wrote on standard output and error. */
+  /** Standard output and error of its programs. */
   log: string;
 }
 
-/** `user` inside; see image/passwd. */
+/** The id of `user` in the sandbox; see image/passwd. */
 const USER = 1000;
 
-/** Makes the folders, owned by the sandbox's users where it has some. Throws STATE_UNUSABLE. */
+/** Makes the folders, owned by the sandbox's users if it has its own. Throws STATE_UNUSABLE. */
 export function makeFolder(path: string, uidBase: number | undefined, temporary: string): SandboxFolder {
   const wanted = { path: join(path, 'sockets', 'bridge.sock'), access: 'private' } as const;
   const bridgeSocket = resolveSocketPath(wanted, temporary).path;
@@ -36,7 +36,7 @@ export function makeFolder(path: string, uidBase: number | undefined, temporary:
     mkdirSync(path, { mode: 0o700 });
     mkdirSync(join(path, 'root'));
     make(home, 0o755, USER);
-    // Programs of the machine that are shown may lie in a root's home.
+    // Programs of the machine that the sandbox is shown may be in root's home.
     make(join(path, 'root-home'), 0o711, 0);
     make(join(path, 'tmp'), 0o1777, 0);
     make(sockets, 0o700, 0);
@@ -49,13 +49,13 @@ export function makeFolder(path: string, uidBase: number | undefined, temporary:
   return { path, home, sockets, bridgeSocket, log: join(path, 'log') };
 }
 
-/** Once nothing runs in it any more. */
+/** Call once no process uses the folder. */
 export async function removeFolder(path: string, sockets: string | undefined): Promise<void> {
   if (sockets !== undefined) await rm(sockets, { recursive: true, force: true });
   try {
     await rm(path, { recursive: true, force: true });
   } catch {
-    // A folder that its owner may not enter, which only root removes as it is.
+    // It contains a folder that even its owner may not enter, which only root can remove as it is.
     await promisify(execFile)('chmod', ['-R', 'u+rwX', path]).catch(() => {});
     await rm(path, { recursive: true, force: true });
   }

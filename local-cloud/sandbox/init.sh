@@ -1,31 +1,32 @@
 #!/bin/bash
-# PID 1 of a sandbox, run by sandboxes.ts under `unshare`. It builds the root that the sandbox sees, starts the port
-# bridge and the agent in it, and then takes words from the host on stdin: pause, resume, end. It answers on stdout.
-# When it ends, by itself or killed, the kernel ends everything in its PID namespace; when the host dies, its stdin ends.
+# PID 1 of a sandbox, run by keeper.ts under `unshare`. It builds the root file system that the sandbox sees, starts the
+# port bridge and the agent in it, and then reads commands from the host on stdin: pause, resume, end. It replies on
+# stdout. When it exits or is killed, the kernel ends everything in its PID namespace; when the host dies, its stdin ends.
 #
-# Arguments: the number of words of the bridge's command (0: the agent is its own bridge), that command, the agent's.
-# Environment: SANDBOX_WAY root|user, SANDBOX_FOLDER, SANDBOX_SOCKETS (host folder of the bridge's socket),
-# SANDBOX_IMAGE (files of image/), SANDBOX_VISIBLE and SANDBOX_HIDDEN (paths, one a line), SANDBOX_UID_BASE (way root),
-# SANDBOX_PROCESSES and SANDBOX_DATA_KIB (rlimits, empty where a cgroup does it). fd 3: the agent's environment. fd 4: its stdin.
+# Arguments: the number of words in the bridge's command (0: the agent is its own bridge), that command, the agent's.
+# Environment: SANDBOX_ISOLATION (root or user), SANDBOX_FOLDER, SANDBOX_SOCKETS (host folder of the bridge's socket),
+# SANDBOX_IMAGE (the folder image/), SANDBOX_VISIBLE and SANDBOX_HIDDEN (paths, one per line), SANDBOX_UID_BASE (only with
+# root), SANDBOX_PROCESSES and SANDBOX_DATA_KIB (rlimits, empty if a cgroup enforces them).
+# fd 3: the agent's environment. fd 4: its stdin.
 
 set -Eeu
-# Sandboxes have users of their own, who must get through the folders made here, whatever the host's umask.
+# A sandbox may have users of its own, which must be able to enter the folders made here, whatever the host's umask.
 umask 022
 trap 'echo "failed $BASH_COMMAND"' ERR
-# Below, `kill -1` means every process there is: only ever in a PID namespace of our own.
+# `kill -1` below signals every process there is, so this must be a PID namespace of our own.
 [ $$ = 1 ] || { echo 'failed to be PID 1'; exit 70; }
 
 new=$SANDBOX_FOLDER/root
 
-# What is bound must not be writable, submounts included: without root, this process' user owns some of it. A locked flag
-# (nodev, nosuid) must be said again, or a user namespace may not remount.
+# Bind mounts must not be writable, submounts included: without root, the user of this process owns some of the files. A
+# locked flag (nodev, nosuid) must be repeated, or the remount is refused in a user namespace.
 read_only() {
   findmnt -Rrno TARGET,VFS-OPTIONS --mountpoint "$1" | while read -r target options; do
     mount -o "remount,bind,ro,${options#r[ow],}" "$(printf %b "$target")"
   done
 }
 
-show() { # a path of the machine, at the same place
+show() { # a path of the machine, at the same path
   [ -e "$1" ] && [ ! -e "$new$1" ] || return 0
   if [ -d "$1" ]; then mkdir -p "$new$1"; else mkdir -p "$new$(dirname "$1")"; : >"$new$1"; fi
   mount --rbind "$1" "$new$1"
@@ -57,7 +58,7 @@ build_root() {
   own "$SANDBOX_FOLDER/home" /home/user
   own "$SANDBOX_FOLDER/root-home" /root
   own "$SANDBOX_FOLDER/tmp" /tmp
-  # Not a link: what is shown below it would be made in the /tmp of the machine.
+  # Not a link: paths shown below it would be created in the machine's /tmp.
   own "$SANDBOX_FOLDER/tmp" /var/tmp
   local path
   while read -r path; do [ -z "$path" ] || show "$path"; done <<<"$SANDBOX_VISIBLE"
@@ -66,7 +67,7 @@ build_root() {
   done <<<"$SANDBOX_HIDDEN"
 
   own "$SANDBOX_SOCKETS" /run/bridge
-  # Copied: a checkout may be readable for its owner alone, who is somebody else to the sandbox's users.
+  # Copied, because only the owner of a checkout may be able to read it, and the sandbox's users are other users.
   mkdir "$new/opt/sandbox/etc"
   for file in passwd group hosts hostname profile; do
     cat "$SANDBOX_IMAGE/$file" >"$new/opt/sandbox/etc/$file"
@@ -76,7 +77,8 @@ build_root() {
   build_commands
 }
 
-# `python` and `sudo`, which the machine may not have. A set-uid program of the machine belongs to nobody in here.
+# `python` and `sudo`, which the machine may not have. In a sandbox, the owner of the machine's set-uid programs is not
+# mapped, so they do not work.
 build_commands() {
   local bin=$new/opt/sandbox/bin python=
   for python in /usr/local/bin/python3 /usr/bin/python3 ''; do [ ! -x "$python" ] || break; done
@@ -101,18 +103,18 @@ with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as lo:
     # SIOCSIFFLAGS, IFF_UP
     fcntl.ioctl(lo, 0x8914, struct.pack('16sH14s', b'lo', 1, b''))
 PYTHON
-  # Nobody in here has a right over the network namespace, and ports such as 80 are often asked for.
+  # No user of the sandbox has privileges in the network namespace, and servers often use ports such as 80.
   echo 0 >"$new/proc/sys/net/ipv4/ip_unprivileged_port_start"
 }
 
-# Starts a command as the sandbox's own user, with no rights over the namespaces made here; its pid is `entered`.
+# Starts a command as the sandbox's own user, without privileges over the namespaces made here; sets `entered` to its pid.
 enter() {
   local flags=(--keep-caps)
-  [ "$SANDBOX_WAY" = root ] || flags=(--map-user=1000 --map-group=1000)
-  unshare --user "${flags[@]}" -- /bin/bash /opt/sandbox/enter "$SANDBOX_WAY" "$SANDBOX_PROCESSES" "$SANDBOX_DATA_KIB" "$@" \
+  [ "$SANDBOX_ISOLATION" = root ] || flags=(--map-user=1000 --map-group=1000)
+  unshare --user "${flags[@]}" -- /bin/bash /opt/sandbox/enter "$SANDBOX_ISOLATION" "$SANDBOX_PROCESSES" "$SANDBOX_DATA_KIB" "$@" \
     <&0 >&2 5<&- &
   entered=$!
-  [ "$SANDBOX_WAY" = root ] || return 0
+  [ "$SANDBOX_ISOLATION" = root ] || return 0
   local here
   here=$(readlink /proc/self/ns/user)
   while [ "$(readlink "/proc/$entered/ns/user")" = "$here" ]; do sleep 0.01; done
@@ -121,9 +123,9 @@ enter() {
 }
 
 obey() {
-  local word
-  while read -r word; do
-    case $word in
+  local command
+  while read -r command; do
+    case $command in
       pause) kill -STOP -- -1 && echo paused ;;
       resume) kill -CONT -- -1 && echo resumed ;;
       end) kill -CONT -- -1; kill -TERM "$agent" ;;
@@ -131,8 +133,8 @@ obey() {
   done
 }
 
-# Waits for the bridge, whose last step is to make its socket 0600, and hides the socket's folder: nothing in the sandbox
-# can put another socket there, or a link to one of the machine's.
+# Waits for the bridge, whose last step is to make its socket 0600, then hides the folder of the socket: nothing in the
+# sandbox can replace the socket, or link to one of the machine's.
 await_bridge() {
   local socket=/run/bridge/bridge.sock tries=0
   while [ ! -S "$socket" ] || { [ "$(stat -c %a "$socket")" != 600 ] && [ $((tries += 1)) -lt 100 ]; }; do
@@ -143,11 +145,11 @@ await_bridge() {
 }
 
 main() {
-  local word bridge_words=$1
+  local command bridge_words=$1
   shift
-  # Until the host has written down who we are, it could not end us after a crash.
-  read -r word && [ "$word" = go ] || exit 0
-  # Where memory runs out on the machine, a sandbox goes first.
+  # Until the host has recorded this process, the next start could not end it after a crash.
+  read -r command && [ "$command" = go ] || exit 0
+  # If the machine runs out of memory, the kernel kills a sandbox first.
   echo 500 >/proc/self/oom_score_adj
   hostname sandbox 2>/dev/null || true
   build_root
@@ -156,7 +158,7 @@ main() {
   mkdir -p .old
   pivot_root . .old
   cd /
-  # The machine's own PATH may lead to folders that are not in here.
+  # The machine's PATH may name folders that do not exist here.
   export PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
   umount -l /.old
   rmdir /.old

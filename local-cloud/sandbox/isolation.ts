@@ -3,26 +3,26 @@ import { promisify } from 'node:util';
 import { SandgateError } from '#src/errors.js';
 
 /**
- * How sandboxes are kept apart. `root`: namespaces made by root, each sandbox with 65,536 users of its own. `user`: by a
- * user namespace, all with the one user that started us. `none`: not at all, process groups only.
+ * How sandboxes are isolated. `root`: namespaces made by root, each sandbox with 65,536 users of its own. `user`: a user
+ * namespace, in which every user is the one that started this process. `none`: no isolation, only process groups.
  */
 export type Isolation = 'root' | 'user' | 'none';
 
 const NAMESPACES = ['--mount', '--pid', '--fork', '--kill-child', '--net', '--ipc', '--uts'];
 
-/** The command that PID 1 of a sandbox is run by. */
+/** The command that runs PID 1 of a sandbox. */
 export function unshareFor(isolation: 'root' | 'user'): readonly string[] {
   return ['unshare', ...(isolation === 'user' ? ['--user', '--map-root-user'] : []), ...NAMESPACES, '--'];
 }
 
-/** Tries what a sandbox needs of this machine, in small. */
+/** A small trial of everything that a sandbox needs from this machine. */
 const TRIAL = `set -e
 command -v bash findmnt mountpoint pivot_root setpriv umount >&2
 mount -t tmpfs sandbox /tmp
 mkdir /tmp/proc
 mount -t proc proc /tmp/proc`;
 
-/** Which way works here; throws ISOLATION_UNAVAILABLE where neither does. */
+/** The isolation that this user can get here. Throws ISOLATION_UNAVAILABLE if there is none. */
 export async function findIsolation(uid: number): Promise<'root' | 'user'> {
   const isolation = uid === 0 ? 'root' : 'user';
   const [program, ...args] = [...unshareFor(isolation), 'sh', '-c', TRIAL];
@@ -32,7 +32,7 @@ export async function findIsolation(uid: number): Promise<'root' | 'user'> {
   } catch (error) {
     throw new SandgateError(
       'ISOLATION_UNAVAILABLE',
-      `sandboxes cannot be kept apart on this machine: ${lastLine(error)}`,
+      `cannot isolate sandboxes on this machine: ${lastLine(error)}`,
       {
         remedy:
           isolation === 'root'

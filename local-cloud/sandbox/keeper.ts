@@ -11,11 +11,11 @@ import { type Isolation, unshareFor } from './isolation.ts';
 import { onlyChild } from './processes.ts';
 import type { SandboxCommands } from './sandbox.ts';
 
-/** The shell that runs a sandbox, waiting for its first word. */
+/** The shell that runs a sandbox; it does nothing until the first command. */
 export interface Keeper {
   keeper: ProcessIdentity;
   init: ProcessIdentity;
-  words: Words;
+  protocol: InitProtocol;
   exited: Promise<number | null>;
 }
 
@@ -26,10 +26,10 @@ export interface KeeperOptions {
   commands: SandboxCommands;
   env: Readonly<Record<string, string>>;
   input: string;
-  /** Host paths shown read-only at the same place, and folders hidden wherever they would show. */
+  /** Host paths to show read-only at the same path, and folders to hide wherever they would appear. */
   visible: readonly string[];
   hidden: readonly string[];
-  /** Empty where a cgroup does it. */
+  /** Empty for a limit that a cgroup enforces. */
   rlimits: { processes: string; dataKib: string };
   searchPath: string;
 }
@@ -42,17 +42,17 @@ export async function startKeeper(options: KeeperOptions): Promise<Keeper> {
     child.once('exit', (code) => resolve(code));
     child.once('error', () => resolve(null));
   });
-  const words = new Words(child.stdin!, child.stdout!);
+  const protocol = new InitProtocol(child.stdin!, child.stdout!);
   feed(child.stdio[3] as Writable, environmentOf(options.env));
   feed(child.stdio[4] as Writable, options.input);
   const keeper = child.pid === undefined ? undefined : identify(child.pid);
   const init = options.isolation === 'none' || !keeper ? keeper : await onlyChild(keeper.pid);
   if (keeper === undefined || init === undefined) {
-    throw new SandgateError('SANDBOX_FAILED', 'the shell of a sandbox could not be started', {
-      remedy: 'see whether this machine is out of processes or memory',
+    throw new SandgateError('SANDBOX_FAILED', 'cannot start the shell of a sandbox', {
+      remedy: 'check whether this machine is out of processes or memory',
     });
   }
-  return { keeper, init, words, exited };
+  return { keeper, init, protocol, exited };
 }
 
 function spawnShell(options: KeeperOptions): ChildProcess {
@@ -69,13 +69,13 @@ function spawnShell(options: KeeperOptions): ChildProcess {
   const log = openSync(folder.log, 'a', 0o600);
   try {
     return spawn(program, args, {
-      // A group of its own: a Ctrl-C in the terminal is for the host, which then ends its sandboxes in order.
+      // A process group of its own: Ctrl-C in the terminal reaches only the host, which then ends its sandboxes in order.
       detached: true,
       cwd: '/',
       env: {
         PATH: options.searchPath,
         LANG: 'C.UTF-8',
-        SANDBOX_WAY: isolation,
+        SANDBOX_ISOLATION: isolation,
         SANDBOX_FOLDER: folder.path,
         SANDBOX_SOCKETS: folder.sockets,
         SANDBOX_IMAGE: join(SCRIPTS, 'image'),
@@ -92,7 +92,7 @@ function spawnShell(options: KeeperOptions): ChildProcess {
   }
 }
 
-/** Zero bytes end each pair; neither a name nor a value can hold one. */
+/** Each pair ends with a zero byte, which neither a name nor a value can contain. */
 function environmentOf(env: Readonly<Record<string, string>>): string {
   return Object.entries(env)
     .filter(([name, value]) => /^[A-Za-z_]\w*$/.test(name) && !value.includes('\0'))
@@ -101,27 +101,27 @@ function environmentOf(env: Readonly<Record<string, string>>): string {
 }
 
 function feed(pipe: Writable, text: string): void {
-  // A sandbox that fails before it reads it says so in its own words.
+  // A sandbox that fails before it reads this reports the failure over the protocol.
   pipe.on('error', () => {});
   pipe.end(text);
 }
 
-/** Words to PID 1 of a sandbox and its answers, one a line, in order. */
-class Words {
+/** Commands to PID 1 of a sandbox and its replies: one per line, in order. */
+class InitProtocol {
   readonly #stdin: Writable;
   readonly #waiting: ((line: string | undefined) => void)[] = [];
-  readonly #heard: string[] = [];
+  readonly #received: string[] = [];
   #closed = false;
 
   constructor(stdin: Writable, stdout: Readable) {
     this.#stdin = stdin;
-    // It may end while we speak; `hear` then says so.
+    // It may end while we write; `receive` then returns undefined.
     stdin.on('error', () => {});
     const lines = createInterface({ input: stdout });
     lines.on('line', (line) => {
       const next = this.#waiting.shift();
       if (next) next(line);
-      else this.#heard.push(line);
+      else this.#received.push(line);
     });
     lines.on('close', () => {
       this.#closed = true;
@@ -129,13 +129,13 @@ class Words {
     });
   }
 
-  say(word: 'go' | 'pause' | 'resume' | 'end'): void {
-    this.#stdin.write(`${word}\n`);
+  send(command: 'go' | 'pause' | 'resume' | 'end'): void {
+    this.#stdin.write(`${command}\n`);
   }
 
-  /** The next line; undefined once it has ended. */
-  hear(): Promise<string | undefined> {
-    const line = this.#heard.shift();
+  /** The next line; undefined once PID 1 has ended. */
+  receive(): Promise<string | undefined> {
+    const line = this.#received.shift();
     if (line !== undefined || this.#closed) return Promise.resolve(line);
     return new Promise((resolve) => this.#waiting.push(resolve));
   }

@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs';
 import { setTimeout as pause } from 'node:timers/promises';
 import { identify, isAlive, type ProcessIdentity } from '#src/state/process-identity.js';
 
-/** The one child of `unshare --fork`. Resolves once it is there; undefined where the parent ended before. */
+/** The only child of `unshare --fork`. Resolves once it exists, or with undefined if the parent ended first. */
 export async function onlyChild(parent: number): Promise<ProcessIdentity | undefined> {
   for (;;) {
     const children = childrenOf(parent);
@@ -13,13 +13,13 @@ export async function onlyChild(parent: number): Promise<ProcessIdentity | undef
   }
 }
 
-/** SIGKILL to it, or to the group that it leads, and waits until it is gone. One that is dead may have given its number away. */
+/** Sends SIGKILL to a process, or to the group that it leads, and waits for its end. The pid of a dead one may be reused. */
 export async function killAndWait(process_: ProcessIdentity, group: boolean): Promise<void> {
   if (isAlive(process_)) signal(group ? -process_.pid : process_.pid, 'SIGKILL');
   while (isAlive(process_)) await pause(5);
 }
 
-/** False where there is nobody to signal. */
+/** Returns false if there is no such process. */
 export function signal(pid: number, name: NodeJS.Signals): boolean {
   try {
     return process.kill(pid, name);

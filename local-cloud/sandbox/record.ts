@@ -3,17 +3,17 @@ import { join } from 'node:path';
 import type { ProcessIdentity } from '#src/state/process-identity.js';
 import type { Isolation } from './isolation.ts';
 
-/** What is needed to end a sandbox whose host was killed. Written before any of its processes may do anything. */
+/** What the next start needs to end a sandbox whose host was killed. Written before any of its processes may run. */
 export interface SandboxRecord {
   isolation: Isolation;
-  /** Leader of its process group; with isolation, the parent of `init`. */
+  /** The leader of the process group; with isolation, the parent of `init`. */
   keeper: ProcessIdentity;
-  /** PID 1 of its PID namespace, as the host numbers it; without isolation the keeper itself. */
+  /** PID 1 of the PID namespace, by its pid on the host; without isolation, the keeper itself. */
   init: ProcessIdentity;
   cgroups: readonly string[];
   /** Folder of the bridge's socket. */
   sockets: string;
-  /** Outer id of its user 0; undefined where it has no users of its own. */
+  /** Host id of the sandbox's user 0; undefined if it has no users of its own. */
   uidBase: number | undefined;
 }
 
@@ -25,7 +25,7 @@ export function writeRecord(folder: string, record: SandboxRecord): void {
   renameSync(temporary, join(folder, FILE));
 }
 
-/** Undefined where there is none: the host died before it let anything start. */
+/** Undefined if there is none: the host died before it let any process run. */
 export function readRecord(folder: string): SandboxRecord | undefined {
   try {
     return JSON.parse(readFileSync(join(folder, FILE), 'utf8')) as SandboxRecord;

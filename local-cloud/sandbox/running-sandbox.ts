@@ -13,7 +13,7 @@ export interface RunningSandboxParts {
   /** True with `--no-isolation`: signals go to the process group. */
   grouped: boolean;
   graceMs: number;
-  /** Removes what it leaves on disk. */
+  /** Removes what the sandbox leaves on disk. */
   clear(): Promise<void>;
 }
 
@@ -26,8 +26,8 @@ export class RunningSandbox implements Sandbox {
   readonly exited: Promise<number | null>;
   readonly #parts: RunningSandboxParts;
   #ending: Promise<void> | undefined;
-  /** One word at a time: answers come in order. */
-  #turn: Promise<void> = Promise.resolve();
+  /** One command at a time: replies come in order. */
+  #lastCommand: Promise<void> = Promise.resolve();
 
   constructor(parts: RunningSandboxParts) {
     this.#parts = parts;
@@ -40,11 +40,11 @@ export class RunningSandbox implements Sandbox {
   }
 
   pause(): Promise<void> {
-    return this.#order('pause', 'SIGSTOP');
+    return this.#command('pause', 'SIGSTOP');
   }
 
   resume(): Promise<void> {
-    return this.#order('resume', 'SIGCONT');
+    return this.#command('resume', 'SIGCONT');
   }
 
   end(): Promise<void> {
@@ -52,23 +52,23 @@ export class RunningSandbox implements Sandbox {
     return this.#ending;
   }
 
-  #order(word: 'pause' | 'resume', name: NodeJS.Signals): Promise<void> {
-    const turn = this.#turn.then(async () => {
+  #command(command: 'pause' | 'resume', name: NodeJS.Signals): Promise<void> {
+    const done = this.#lastCommand.then(async () => {
       if (this.#parts.grouped) {
-        if (!signal(-this.pid, name)) throw this.#gone(word);
+        if (!signal(-this.pid, name)) throw this.#ended(command);
         return;
       }
-      this.#parts.keeper.words.say(word);
-      if ((await this.#parts.keeper.words.hear()) === undefined) throw this.#gone(word);
+      this.#parts.keeper.protocol.send(command);
+      if ((await this.#parts.keeper.protocol.receive()) === undefined) throw this.#ended(command);
     });
-    this.#turn = turn.catch(() => {});
-    return turn;
+    this.#lastCommand = done.catch(() => {});
+    return done;
   }
 
   async #end(): Promise<void> {
     const { keeper, grouped, graceMs, clear } = this.#parts;
     if (grouped) signal(-this.pid, 'SIGCONT');
-    keeper.words.say('end');
+    keeper.protocol.send('end');
     const waiting = new AbortController();
     await Promise.race([this.exited, pause(graceMs, undefined, { signal: waiting.signal }).catch(() => {})]);
     waiting.abort();
@@ -77,7 +77,7 @@ export class RunningSandbox implements Sandbox {
     await clear();
   }
 
-  #gone(word: string): SandgateError {
-    return new SandgateError('SANDBOX_FAILED', `cannot ${word} sandbox ${this.sandboxId}: it has ended`);
+  #ended(command: string): SandgateError {
+    return new SandgateError('SANDBOX_FAILED', `cannot ${command} sandbox ${this.sandboxId}: it has ended`);
   }
 }

@@ -1,17 +1,17 @@
-/** What one sandbox may use up. A cgroup holds them where this machine lets us make one, else rlimits. */
+/** Resource limits of one sandbox, enforced by a cgroup if this machine lets us make one, else by rlimits. */
 export interface Limits {
-  /** All processes of the sandbox together in a cgroup; each one's data segment (RLIMIT_DATA) without. */
+  /** With a cgroup, of all processes together; without, of each process' data segment (RLIMIT_DATA). */
   memoryMiB: number;
   /** Processes and threads. */
   processes: number;
 }
 
-/** E2B's base template has 512 MiB; an agent in Node takes a share of it here. */
+/** E2B's base template has 512 MiB; here an agent in Node takes its share of it. */
 export const DEFAULT_LIMITS: Limits = { memoryMiB: 1024, processes: 512 };
 
-/** Where the commands of a sandbox find things; they differ only without isolation. */
+/** Paths and port as the commands of a sandbox see them; without isolation they differ for each sandbox. */
 export interface Inside {
-  /** The port bridge listens here and then makes it 0600; from then on nothing else can. */
+  /** The port bridge listens here, then makes the socket 0600; after that, nothing else can take its place. */
   bridgeSocket: string;
   /** The agent listens here, on 127.0.0.1. */
   agentPort: number;
@@ -22,9 +22,9 @@ export interface Inside {
 }
 
 export interface SandboxCommands {
-  /** Program and arguments; the program by its absolute path, visible in the sandbox. */
+  /** Program and arguments; the program as an absolute path that is visible in the sandbox. */
   agent: readonly string[];
-  /** Absent where the agent listens on `bridgeSocket` itself. E2B's own does not. */
+  /** Absent if the agent itself listens on `bridgeSocket`, as ours does and E2B's does not. */
   bridge?: readonly string[];
 }
 
@@ -32,14 +32,14 @@ export interface SandboxRequest {
   /** `^[a-z0-9]{1,63}$` */
   sandboxId: string;
   commands(inside: Inside): SandboxCommands;
-  /** The agent's environment; PATH and HOME are given. A name that a shell cannot hold is left out. */
+  /** Added to the agent's environment, which has PATH and HOME. Names that a shell cannot set are left out. */
   env?: Readonly<Record<string, string>>;
-  /** The agent's standard input: what no `ps` shows. */
+  /** The agent's standard input, which `ps` does not show. */
   input?: string;
   limits?: Partial<Limits>;
 }
 
-/** Which limits are kept by what. */
+/** What enforces each limit. */
 export interface LimitedBy {
   memory: 'cgroup' | 'rlimit';
   processes: 'cgroup' | 'rlimit';
@@ -47,21 +47,21 @@ export interface LimitedBy {
 
 export interface Sandbox {
   readonly sandboxId: string;
-  /** On the host. See the node proxy for what is said on it. */
+  /** Path on the host. port-bridge.ts describes the protocol. */
   readonly bridgeSocket: string;
-  /** What to ask the bridge for to reach the agent; 49983 but for `--no-isolation`. */
+  /** The port to request from the bridge to reach the agent; 49983, except with `--no-isolation`. */
   readonly agentPort: number;
-  /** On the host, the process whose end ends all others of the sandbox. */
+  /** Pid on the host of the process whose end ends all others of the sandbox. */
   readonly pid: number;
   readonly limitedBy: LimitedBy;
   /**
-   * Resolves once no process is left, however it came: with the agent's exit code, or
-   * null where it was killed. What is on disk stays until `end`.
+   * Resolves once no process is left, for whatever reason: with the agent's exit code, or null if it was killed. Files
+   * stay on disk until `end`.
    */
   readonly exited: Promise<number | null>;
-  /** Stops every process where it is. */
+  /** Stops every process (SIGSTOP). */
   pause(): Promise<void>;
   resume(): Promise<void>;
-  /** SIGTERM to the agent, a grace, SIGKILL to all; then its folders are removed. As often as you like. */
+  /** SIGTERM to the agent, then SIGKILL to all; then removes the folders. Later calls return the same promise. */
   end(): Promise<void>;
 }

@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { SandgateError } from '#src/errors.js';
 import { AGENT_PORT } from '#src/target/target.js';
 import { startWith, Teardown } from '#src/teardown.js';
-import { type CgroupPlace, cgroupName, joinCgroup, makeCgroup, removeCgroups } from './cgroup.ts';
+import { type CgroupRoot, cgroupName, joinCgroup, makeCgroup, removeCgroups } from './cgroup.ts';
 import { makeFolder, removeFolder, type SandboxFolder } from './folder.ts';
 import type { Isolation } from './isolation.ts';
 import { type Keeper, startKeeper } from './keeper.ts';
@@ -15,23 +15,23 @@ import { RunningSandbox } from './running-sandbox.ts';
 import { DEFAULT_LIMITS, type Inside, type Limits, type Sandbox, type SandboxRequest } from './sandbox.ts';
 
 export interface SandboxesOptions {
-  /** Hidden from every sandbox; theirs live in `<stateDir>/sandboxes`. */
+  /** Hidden from every sandbox. The folders of sandboxes are in `<stateDir>/sandboxes`. */
   stateDir: string;
   isolation: Isolation;
-  /** Files and folders of the machine, beside its system folders, that agent and bridge need: shown read-only. */
+  /** Files and folders that agent and bridge need in addition to the system's folders; shown read-only. */
   programs: readonly string[];
-  /** Between SIGTERM to the agent and SIGKILL to all. */
+  /** Time between SIGTERM to the agent and SIGKILL to all processes. */
   graceMs: number;
-  cgroups: CgroupPlace;
-  /** PATH, where `unshare` and `mount` are. */
+  cgroups: CgroupRoot;
+  /** PATH with `unshare` and `mount`. */
   searchPath: string;
-  /** The system's temporary folder, for sockets whose path would be too long. */
+  /** The system's temporary folder, for sockets whose path would otherwise be too long. */
   temporary: string;
 }
 
 /**
- * The sandboxes of this machine. A stand-in for development: they cannot see or disturb each other by accident or by
- * ordinary means, but they share the kernel, the disk and the processors. Not a boundary for hostile code.
+ * The sandboxes of this machine. For development only: they cannot see or disturb each other by accident or by ordinary
+ * means, but they share the kernel, the disk and the processors. Not a security boundary for hostile code.
  */
 export class Sandboxes {
   readonly #options: SandboxesOptions;
@@ -43,7 +43,7 @@ export class Sandboxes {
     this.#users = options.isolation === 'root' ? new UserRanges() : undefined;
   }
 
-  /** Ends what a killed predecessor left in this state folder; returns the ids. Before the first `create`. */
+  /** Ends what a killed predecessor left in this state folder; returns the ids. Call before `create`. */
   recover(): Promise<string[]> {
     return endLeftovers(this.#folder);
   }
@@ -56,7 +56,7 @@ export class Sandboxes {
   async create(request: SandboxRequest): Promise<Sandbox> {
     const { sandboxId } = request;
     if (!/^[a-z0-9]{1,63}$/.test(sandboxId)) {
-      throw new SandgateError('INPUT_INVALID', 'a sandbox id is 1 to 63 of a-z and 0-9', {
+      throw new SandgateError('INPUT_INVALID', 'a sandbox id must be 1 to 63 characters of a-z and 0-9', {
         field: 'sandboxId',
       });
     }
@@ -70,7 +70,7 @@ export class Sandboxes {
     });
   }
 
-  /** Ends all of them. */
+  /** Ends every sandbox. */
   async endAll(): Promise<void> {
     await Promise.all([...this.#running.values()].map((sandbox) => sandbox.end()));
   }
@@ -109,7 +109,7 @@ export class Sandboxes {
     });
     teardown.add('the processes', async () => {
       await killAndWait(keeper.init, grouped);
-      // Its parent holds the sandbox's mounts until it has seen that.
+      // The parent of PID 1 holds the sandbox's mounts until it has seen it end.
       await keeper.exited;
     });
     writeRecord(folder.path, {
@@ -152,18 +152,18 @@ const INSIDE: Inside = {
 };
 
 async function ready(keeper: Keeper, folder: SandboxFolder): Promise<void> {
-  keeper.words.say('go');
-  const said = await keeper.words.hear();
-  if (said === 'ready') return;
-  // The log goes with the folder.
+  keeper.protocol.send('go');
+  const reply = await keeper.protocol.receive();
+  if (reply === 'ready') return;
+  // The log is removed with the folder, so its last line goes into the error.
   const last = readFileSync(folder.log, 'utf8').trim().split('\n').at(-1);
-  const why = [said ?? 'it ended', last].filter(Boolean).join(': ');
+  const why = [reply ?? 'it ended', last].filter(Boolean).join(': ');
   throw new SandgateError('SANDBOX_FAILED', `the sandbox did not start: ${why}`);
 }
 
 /**
- * Ends what a killed host left in `sandboxes`, by pid and start time, and removes it; with its namespace's last process
- * go its mounts. Returns the ids. Only for a folder that no live host uses.
+ * Ends what a killed host left in `sandboxes`, by pid and start time, and removes it. Mounts disappear with the last
+ * process of their namespace. Returns the ids. Only for a folder that no live host uses.
  */
 async function endLeftovers(sandboxes: string): Promise<string[]> {
   const names = folderNames(sandboxes);
@@ -180,24 +180,24 @@ async function endLeftovers(sandboxes: string): Promise<string[]> {
   return names;
 }
 
-/** Above what distributions hand out as subordinate ids and what systemd-nspawn picks, below 2^31. */
-const FIRST = 0x7000_0000;
-const SIZE = 65_536;
-const MOST = 4096;
+/** Above the subordinate ids of distributions and the ranges that systemd-nspawn picks, below 2^31. */
+const FIRST_ID = 0x7000_0000;
+const RANGE_SIZE = 65_536;
+const MAX_RANGES = 4096;
 
-/** Ranges of user and group ids, one for each sandbox that lives: its processes and files are nobody else's. */
+/** Ranges of user and group ids: each sandbox that exists has one, so no other sandbox can own its processes and files. */
 class UserRanges {
   readonly #taken = new Set<number>();
 
   /** The first id of a free range. */
   take(): number {
-    for (let n = 0; n < MOST; n++) {
-      const base = FIRST + n * SIZE;
+    for (let n = 0; n < MAX_RANGES; n++) {
+      const base = FIRST_ID + n * RANGE_SIZE;
       if (this.#taken.has(base)) continue;
       this.#taken.add(base);
       return base;
     }
-    throw new SandgateError('SANDBOX_FAILED', `no more than ${MOST} sandboxes can run at once`, {
+    throw new SandgateError('SANDBOX_FAILED', `no more than ${MAX_RANGES} sandboxes can run at once`, {
       remedy: 'end some of them',
     });
   }
@@ -207,7 +207,7 @@ class UserRanges {
   }
 }
 
-/** A port of 127.0.0.1 that nobody listens on, for now. */
+/** A port of 127.0.0.1 that is free at the moment. */
 export async function freePort(): Promise<number> {
   const server = createServer().listen(0, '127.0.0.1');
   await once(server, 'listening');

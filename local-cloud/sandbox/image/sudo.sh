@@ -1,5 +1,5 @@
 #!/bin/bash
-# Password-less sudo of a sandbox: user 0 of its own user namespace. Only the common options; no other policy.
+# Passwordless sudo for a sandbox: user 0 of its own user namespace. Supports only the common options, and no policy.
 user=root login=
 while [ $# -gt 0 ]; do
   case $1 in
@@ -19,6 +19,6 @@ done
 uid=$(id -u "$user") gid=$(id -g "$user") || exit 1
 helper=/opt/sandbox/bin/as-root
 if [ -u "$helper" ]; then exec "$helper" --reuid "$uid" --regid "$gid" --clear-groups -- "$@"; fi
-# One user of the machine is all there is: root in name.
+# Only one user of the machine is mapped, so this is root in name only.
 if [ "$uid" = 0 ] && [ "$(id -u)" != 0 ]; then exec unshare --map-root-user -- "$@"; fi
 exec "$@"

@@ -2,7 +2,7 @@ import { chmodSync, existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:
 import { tmpdir } from 'node:os';
 import { basename, dirname, join } from 'node:path';
 import { afterAll, beforeAll, expect, it } from 'vitest';
-import { thisCgroupPlace } from '../../../local-cloud/sandbox/cgroup.ts';
+import { ownCgroupRoot } from '../../../local-cloud/sandbox/cgroup.ts';
 import { findIsolation } from '../../../local-cloud/sandbox/isolation.ts';
 import type { Inside } from '../../../local-cloud/sandbox/sandbox.ts';
 import { Sandboxes, type SandboxesOptions } from '../../../local-cloud/sandbox/sandboxes.ts';
@@ -32,7 +32,7 @@ describeWith('isolation', 'a sandbox', () => {
         .map((name) => join(PACKAGE_ROOT, name))
         .concat(dirname(process.execPath)),
       graceMs: 5000,
-      cgroups: thisCgroupPlace(),
+      cgroups: ownCgroupRoot(),
       searchPath: process.env.PATH ?? '',
       temporary: tmpdir(),
     };

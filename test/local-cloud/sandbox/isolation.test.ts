@@ -60,7 +60,7 @@ for (const [need, uid] of USERS)
       await removeState(stateDir);
     });
 
-    it('are kept apart the way that this user can', () => {
+    it('are isolated in the way that this user can', () => {
       expect(cloud.isolation).toBe((uid ?? process.getuid?.()) === 0 ? 'root' : 'user');
     });
 

@@ -23,7 +23,7 @@ afterAll(async () => {
   await removeState(stateDir);
 });
 
-it('gives sandboxes that are not kept apart an agent each, on ports of their own', async () => {
+it('gives each sandbox without isolation an agent of its own, on its own port', async () => {
   const [one, other] = await Promise.all([cloud.create('one'), cloud.create('other')]);
   expect(one.agentPort).not.toBe(other.agentPort);
   for (const sandbox of [one, other]) {
@@ -53,7 +53,7 @@ it('ends their process group when the cloud is killed', async () => {
   expect(remains(stateDir, ['lost'], [])).toEqual([]);
 });
 
-it('refuses where sandboxes cannot be kept apart, with what would help and what is left', async () => {
+it('refuses to start if sandboxes cannot be isolated, and says how to fix that or do without', async () => {
   const path = process.env.PATH;
   process.env.PATH = '/nonexistent';
   const refused = await findIsolation(1000).catch((error) => error);

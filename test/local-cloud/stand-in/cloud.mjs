@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { dirname } from 'node:path';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
-import { thisCgroupPlace } from '../../../dist/local-cloud/sandbox/cgroup.js';
+import { ownCgroupRoot } from '../../../dist/local-cloud/sandbox/cgroup.js';
 import { findIsolation } from '../../../dist/local-cloud/sandbox/isolation.js';
 import { Sandboxes } from '../../../dist/local-cloud/sandbox/sandboxes.js';
 
@@ -19,7 +19,7 @@ const sandboxes = new Sandboxes({
   isolation,
   programs: [here('.'), dirname(process.execPath)],
   graceMs: 2000,
-  cgroups: wanted === 'rlimits' ? noCgroups : thisCgroupPlace(),
+  cgroups: wanted === 'rlimits' ? noCgroups : ownCgroupRoot(),
   searchPath: process.env.PATH ?? '',
   temporary: tmpdir(),
 });

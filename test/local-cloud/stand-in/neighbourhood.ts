@@ -1,6 +1,6 @@
 import { tmpdir } from 'node:os';
 import { type NodeProxy, startNodeProxy } from '../../../local-cloud/node-proxy/node-proxy.ts';
-import { thisCgroupPlace } from '../../../local-cloud/sandbox/cgroup.ts';
+import { ownCgroupRoot } from '../../../local-cloud/sandbox/cgroup.ts';
 import { findIsolation } from '../../../local-cloud/sandbox/isolation.ts';
 import type { Sandbox } from '../../../local-cloud/sandbox/sandbox.ts';
 import { Sandboxes } from '../../../local-cloud/sandbox/sandboxes.ts';
@@ -28,7 +28,7 @@ export async function startNeighbourhood(): Promise<Neighbourhood> {
     isolation: await findIsolation(process.getuid?.() ?? -1),
     programs: standInFolders(),
     graceMs: 2000,
-    cgroups: thisCgroupPlace(),
+    cgroups: ownCgroupRoot(),
     searchPath: process.env.PATH ?? '',
     temporary: tmpdir(),
   });

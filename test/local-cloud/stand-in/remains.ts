@@ -1,6 +1,6 @@
 import { existsSync, readdirSync, readFileSync, readlinkSync } from 'node:fs';
 import { join } from 'node:path';
-import { cgroupName, thisCgroupPlace } from '../../../local-cloud/sandbox/cgroup.ts';
+import { cgroupName, ownCgroupRoot } from '../../../local-cloud/sandbox/cgroup.ts';
 
 const KINDS = ['pid', 'net', 'mnt', 'ipc', 'uts'];
 
@@ -44,7 +44,7 @@ export function remains(stateDir: string, ids: readonly string[], namespaces: re
 
 /** Folders of cgroups that carry a sandbox's name. */
 export function cgroupsOf(stateDir: string, sandboxId: string): string[] {
-  const { mount, membership } = thisCgroupPlace();
+  const { mount, membership } = ownCgroupRoot();
   return membership
     .trim()
     .split('\n')
