@@ -4,7 +4,7 @@ export const UNAUTHORIZED =
   'unauthorized access, please provide a valid access token or method signing if supported';
 
 export interface SignedQuery {
-  /** As in the query, before anything is resolved. */
+  /** As in the query, not resolved. */
   path: string;
   operation: 'read' | 'write';
   username: string;
@@ -13,7 +13,7 @@ export interface SignedQuery {
   expiration: string | undefined;
 }
 
-/** The access token of the sandbox, and the control plane's key. No token: every request is let in. */
+/** Checks the sandbox's access token and the control plane's key. Without a token, every request is allowed. */
 export class Access {
   #token: string | undefined;
   readonly #initKey: string | undefined;
@@ -27,7 +27,7 @@ export class Access {
     return this.#token === undefined || (presented !== undefined && equal(this.#token, presented));
   }
 
-  /** `undefined`: the signed URL holds. Otherwise why not, in E2B's words. */
+  /** Returns undefined for a valid signed URL, else the reason in E2B's words. */
   refuseSigned(query: SignedQuery, now: Date): string | undefined {
     if (this.#token === undefined) return undefined;
     const { path, operation, username, signature, expiration } = query;
@@ -41,8 +41,8 @@ export class Access {
   }
 
   /**
-   * Who may call `/init`: whoever holds the init key; where none was set, whoever knows the present token. An agent
-   * without either is never initialised over the wire, or the first process in the sandbox could do it.
+   * Whether a request may call `/init`: with the init key if one is set, else with the current token. An agent that has
+   * neither is never initialized over the network, or the first process in the sandbox could do it.
    */
   mayInit(key: string | undefined, token: string | undefined): boolean {
     if (this.#initKey !== undefined) return key !== undefined && equal(this.#initKey, key);
@@ -54,7 +54,7 @@ export class Access {
   }
 }
 
-/** In constant time, over digests: lengths tell nothing. */
+/** Compares digests in constant time, so that timing does not reveal the length. */
 function equal(secret: string, presented: string): boolean {
   const digest = (text: string) => createHash('sha256').update(text).digest();
   return timingSafeEqual(digest(secret), digest(presented));

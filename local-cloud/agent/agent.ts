@@ -2,10 +2,8 @@ import { randomBytes } from 'node:crypto';
 import { mkdir } from 'node:fs/promises';
 import { connectNodeAdapter } from '@connectrpc/connect-node';
 import { Access } from './access.ts';
-import { Accounts } from './account/accounts.ts';
-import { isMapped } from './account/id-map.ts';
+import { Accounts, isMapped, requestAccount } from './account/accounts.ts';
 import { readPasswd } from './account/passwd.ts';
-import { requestAccount } from './account/request-account.ts';
 import { filesystemService } from './filesystem/filesystem-service.ts';
 import { Filesystem } from './gen/filesystem/filesystem_pb.ts';
 import { Process } from './gen/process/process_pb.ts';
@@ -13,8 +11,7 @@ import { sendError } from './http/answer.ts';
 import { createHttpListener } from './http/listener.ts';
 import type { NodeResponse } from './http/node-messages.ts';
 import { createRoutes } from './http/routes.ts';
-import type { ListenAddress } from './listen-address.ts';
-import { startListening } from './listening.ts';
+import { type ListenAddress, startListening } from './listening.ts';
 import { startPortBridge } from './port-bridge/port-bridge.ts';
 import { endAll } from './process/end-all.ts';
 import { Launcher } from './process/launcher.ts';
@@ -29,11 +26,11 @@ const LARGEST_MESSAGE = 64 << 20;
 
 export interface Agent {
   readonly address: ListenAddress;
-  /** Ends every process of the sandbox, those that ignore SIGTERM after `graceMs` by SIGKILL. */
+  /** Ends every process of the sandbox: SIGTERM, then SIGKILL after `graceMs`. */
   stop(graceMs: number): Promise<void>;
 }
 
-/** The one place where the agent's parts meet. */
+/** The agent's composition root. */
 export async function startAgent(settings: AgentSettings): Promise<Agent> {
   const { start, home, root } = settings;
   await mkdir(home, { recursive: true });
@@ -66,7 +63,7 @@ export async function startAgent(settings: AgentSettings): Promise<Agent> {
     defaults,
     now: () => new Date(),
     rpc(request, response) {
-      // The library takes 0 for "already over", E2B for "never".
+      // To the library, 0 means "already expired"; to E2B's SDKs, "never".
       const timeout = request.headers['connect-timeout-ms'];
       if (typeof timeout === 'string' && !isRealTimeout(timeout))
         delete request.headers['connect-timeout-ms'];

@@ -2,7 +2,7 @@ import { join, normalize } from 'node:path';
 import { Code, ConnectError } from '@connectrpc/connect';
 import type { Account } from './account/accounts.ts';
 
-/** The absolute path that a client means: an empty one is the default folder, a relative one is under the user's home. */
+/** Resolves a client's path: an empty one is the default folder, a relative one is relative to the user's home. */
 export function expandPath(given: string, account: Account, workdir: string | undefined): string {
   const path = given || workdir || '';
   if (path.includes('\0')) throw new ConnectError('path holds a zero byte', Code.InvalidArgument);

@@ -1,16 +1,16 @@
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
-import { StartInput } from './initial-state.ts';
-import { type ListenAddress, parseListenAddress } from './listen-address.ts';
+import { type ListenAddress, parseListenAddress } from './listening.ts';
+import { StartInput } from './sandbox-defaults.ts';
 
 export interface AgentSettings {
   listen: ListenAddress;
   bridge: ListenAddress | undefined;
-  /** The folder that stands for `/` in the sandbox; `/` where the sandbox has a root of its own. */
+  /** The folder that the sandbox uses as `/`; `/` if the sandbox has a root of its own. */
   root: string;
-  /** The home of whoever the agent cannot become. */
+  /** The home of users that the agent cannot become. */
   home: string;
-  /** PATH of the commands. */
+  /** PATH for commands. */
   path: string;
   start: StartInput;
 }
@@ -20,7 +20,7 @@ interface Row {
   meaning: string;
 }
 
-/** Every setting; a flag wins over its variable. Secrets have no flag: everybody reads a command line. */
+/** Every setting; a flag overrides its variable. Secrets have no flag, because every user can see a command line. */
 const ROWS = {
   listen: { env: 'SANDGATE_AGENT_LISTEN', meaning: 'socket path or host:port [127.0.0.1:49983]' },
   bridge: { env: 'SANDGATE_AGENT_BRIDGE', meaning: 'socket path of the port bridge [none]' },
@@ -40,23 +40,23 @@ ${Object.entries(ROWS)
   .map(([name, row]) => `${`  --${name} VALUE`.padEnd(20)}${row.meaning} (${row.env})`)
   .join('\n')}
   --stdin           read {"accessToken","initKey","envVars","defaultUser","defaultWorkdir"} as JSON from standard input
-  --open            serve without an access token: for sandboxes whose gate asks for one
+  --open            serve without an access token: for sandboxes whose gate requires one
 
-${TOKEN} and ${INIT_KEY} work too, but processes of the same user can read an
-environment in /proc: prefer --stdin.
+${TOKEN} and ${INIT_KEY} work too, but processes of the same user can read
+the environment in /proc: prefer --stdin.
 `;
 
-export type Asked =
+export type Invocation =
   | { kind: 'run'; settings: AgentSettings }
   | { kind: 'help' }
-  | { kind: 'wrong'; faults: string[] };
+  | { kind: 'invalid'; faults: string[] };
 
-/** The only reader of this program's flags and environment. `stdin` is called where `--stdin` is given. */
+/** The only reader of this program's flags and environment. `stdin` is called only if `--stdin` is given. */
 export async function readAgentSettings(
   args: string[],
   env: NodeJS.ProcessEnv,
   stdin: () => Promise<string>,
-): Promise<Asked> {
+): Promise<Invocation> {
   const faults: string[] = [];
   const attempt = <T>(what: string, read: () => T): T | undefined => {
     try {
@@ -72,14 +72,14 @@ export async function readAgentSettings(
   const flags = attempt('flags', () =>
     parseArgs({ args, options: { ...options, stdin: flag, open: flag, help: flag } }),
   );
-  if (flags === undefined) return { kind: 'wrong', faults };
+  if (flags === undefined) return { kind: 'invalid', faults };
   if (flags.values.help) return { kind: 'help' };
   const value = (name: keyof typeof ROWS) => flags.values[name] ?? (env[ROWS[name].env] || undefined);
 
   const listen = attempt('--listen', () => parseListenAddress(value('listen') ?? '127.0.0.1:49983'));
   const bridge = attempt('--bridge', () => optional(value('bridge'), parseListenAddress));
   const input = flags.values.stdin ? await stdin() : '{}';
-  // A message of zod names the path and the rule, never the value.
+  // zod's message names the path and the rule, but never the value.
   const given = attempt('standard input', () => StartInput.parse(parseJson(input)));
   const root = value('root') ?? '/';
   const start: StartInput = {
@@ -91,7 +91,7 @@ export async function readAgentSettings(
   if (given && !start.accessToken && !flags.values.open) {
     faults.push(`no access token: give one (--stdin, ${TOKEN}), or --open to serve without`);
   }
-  if (faults.length > 0 || !listen) return { kind: 'wrong', faults };
+  if (faults.length > 0 || !listen) return { kind: 'invalid', faults };
   const home = value('home') ?? join(root, 'home', 'user');
   const path = env.PATH || '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin';
   return { kind: 'run', settings: { listen, bridge, root, home, path, start } };

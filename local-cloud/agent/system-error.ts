@@ -1,6 +1,6 @@
 import { Code, ConnectError } from '@connectrpc/connect';
 
-/** `lstat /a/b: no such file or directory`: how envd, and so the people who read its messages, know system errors. */
+/** The text of a system error in envd's form, which its users know: `lstat /a/b: no such file or directory`. */
 export function reasonOf(thrown: unknown): string {
   const error = thrown as NodeJS.ErrnoException & { dest?: string };
   if (error?.syscall === undefined) return error instanceof Error ? error.message : 'unknown';
@@ -20,7 +20,7 @@ export function codeOf(thrown: unknown): string | undefined {
   return (thrown as NodeJS.ErrnoException | undefined)?.code;
 }
 
-/** `context: reason` with the system error as cause; an error that was translated before stays as it is. */
+/** `context: reason`, with the system error as cause. A ConnectError is returned as it is. */
 export function failure(code: Code, context: string, thrown: unknown): ConnectError {
   if (thrown instanceof ConnectError) return thrown;
   return new ConnectError(`${context}: ${reasonOf(thrown)}`, code, undefined, undefined, thrown);

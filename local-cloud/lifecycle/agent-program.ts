@@ -11,24 +11,24 @@ const READY_WITHIN_MS = 15_000;
 const BETWEEN_TRIES_MS = 50;
 const ANSWER_WITHIN_MS = 5000;
 
-/** What an agent must know before it serves anybody. */
+/** What an agent must know before it serves requests. */
 export interface AgentState {
-  /** Absent: it asks for none. */
+  /** Absent: the agent requires no token. */
   accessToken?: string;
   envVars: Readonly<Record<string, string>>;
   defaultUser: string;
 }
 
-/** The program in each sandbox that E2B's SDKs talk to: ours, or another one with the same interface. */
+/** The program in each sandbox that E2B's SDKs talk to: our agent, or another one with the same interface. */
 export class AgentProgram {
   readonly #other: string | undefined;
 
-  /** Absolute path of another one, E2B's own for instance. */
+  /** `other`: absolute path of another agent, such as E2B's own. */
   constructor(other: string | undefined) {
     this.#other = other;
   }
 
-  /** Host paths that it needs to see, beside the system's folders. */
+  /** Host paths that the agent needs in addition to the system's folders. */
   get files(): string[] {
     const ours = ['dist', 'node_modules', 'package.json'].map((name) => join(PACKAGE_ROOT, name));
     return [...ours, dirname(process.execPath), ...(this.#other === undefined ? [] : [dirname(this.#other)])];
@@ -46,26 +46,26 @@ export class AgentProgram {
     return { agent: secure ? agent : [...agent, '--open'] };
   }
 
-  /** On its standard input: no `ps` and no `/proc` shows it. */
+  /** What to send on standard input, which neither `ps` nor `/proc` shows. */
   input(state: AgentState): string {
     return this.#other === undefined ? JSON.stringify(state) : '';
   }
 
-  /** Waits until it serves; another one than ours is told its state then, as E2B does. Throws SANDBOX_FAILED. */
+  /** Waits until the agent serves. An agent that is not ours then gets its state, as from E2B. Throws SANDBOX_FAILED. */
   async ready(sandbox: Sandbox, state: AgentState): Promise<void> {
     const late = AbortSignal.timeout(READY_WITHIN_MS);
-    while ((await ask(sandbox, 'GET', '/health', undefined, late)) !== 204) {
+    while ((await statusOf(sandbox, 'GET', '/health', undefined, late)) !== 204) {
       await pause(BETWEEN_TRIES_MS, undefined, { signal: late }).catch(() => {});
       if (late.aborted) throw failed(sandbox.sandboxId, `did not answer within ${READY_WITHIN_MS / 1000} s`);
     }
     if (this.#other === undefined) return;
-    const status = await ask(sandbox, 'POST', '/init', JSON.stringify(state), late);
+    const status = await statusOf(sandbox, 'POST', '/init', JSON.stringify(state), late);
     if (status !== 204) throw failed(sandbox.sandboxId, `did not take its initial state (${status})`);
   }
 }
 
-/** The status, or 0 where there was no answer. */
-async function ask(
+/** Resolves with the status of the response, or 0 if there was none. */
+async function statusOf(
   sandbox: Sandbox,
   method: string,
   path: string,
@@ -77,16 +77,16 @@ async function ask(
   return new Promise((resolve) => {
     const headers =
       body === undefined ? {} : { 'content-type': 'application/json', 'content-length': body.length };
-    const asked = httpRequest(
+    const request = httpRequest(
       { method, path, headers, timeout: ANSWER_WITHIN_MS, createConnection: () => dialled.socket },
-      (answer) => {
-        answer.resume();
-        resolve(answer.statusCode ?? 0);
+      (response) => {
+        response.resume();
+        resolve(response.statusCode ?? 0);
       },
     );
-    asked.on('timeout', () => asked.destroy());
-    asked.on('error', () => resolve(0));
-    asked.end(body);
+    request.on('timeout', () => request.destroy());
+    request.on('error', () => resolve(0));
+    request.end(body);
   });
 }
 

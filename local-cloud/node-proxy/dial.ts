@@ -1,16 +1,16 @@
 import { connect, type Socket } from 'node:net';
 import { setTimeout as pause } from 'node:timers/promises';
 
-/** `refused`: nobody listens on that port, yet. `failed`: there is no way to it. */
+/** `refused`: nothing listens on that port yet. `failed`: the sandbox cannot be reached. */
 export type Dialled = { kind: 'open'; socket: Socket } | { kind: 'refused' } | { kind: 'failed' };
 
-/** Longer than any answer of a bridge: another protocol is spoken there. */
+/** Longer than any reply of a bridge, so whatever sent it is not one. */
 const LONGEST_LINE = 64;
 
-/** Waits between tries while refused, 2 s in all: a server that the previous call started may not listen yet (contract §2). */
+/** Waits between tries while refused, 2 s in total: a server that the previous call started may not listen yet (docs/contract.md). */
 const PAUSES_MS = [50, 50, 100, 100, 200, 250, 250, 250, 250, 250, 250];
 
-/** A raw byte pipe to `port` inside a sandbox. */
+/** Opens a raw byte pipe to `port` inside a sandbox. */
 export async function dial(bridgeSocket: string, port: number, cancel: AbortSignal): Promise<Dialled> {
   for (const wait of PAUSES_MS) {
     const dialled = await dialOnce(bridgeSocket, port, cancel);
@@ -20,7 +20,7 @@ export async function dial(bridgeSocket: string, port: number, cancel: AbortSign
   return dialOnce(bridgeSocket, port, cancel);
 }
 
-/** Asks the bridge, which answers one line: `OK`, `REFUSED`, or `ERROR <code>`. */
+/** Sends the port to the bridge, which replies with one line: `OK`, `REFUSED`, or `ERROR <code>`. */
 function dialOnce(bridgeSocket: string, port: number, cancel: AbortSignal): Promise<Dialled> {
   return new Promise((resolve) => {
     const socket = connect({ path: bridgeSocket, allowHalfOpen: true });
@@ -32,14 +32,14 @@ function dialOnce(bridgeSocket: string, port: number, cancel: AbortSignal): Prom
       resolve(dialled);
     };
     const fail = () => end({ kind: 'failed' });
-    // Not `data`: whoever gets the socket next starts its flow by listening, and nothing is lost before.
+    // Not `data`: the next user of the socket starts its flow by listening, so nothing is lost in between.
     const read = () => {
       line = Buffer.concat([line, (socket.read() as Buffer | null) ?? Buffer.alloc(0)]);
       const newline = line.indexOf(10);
       if (newline === -1) return line.length > LONGEST_LINE ? fail() : undefined;
       const word = line.toString('latin1', 0, newline);
       if (word !== 'OK') return end({ kind: word === 'REFUSED' ? 'refused' : 'failed' });
-      // A server may speak first.
+      // The server may have sent the first bytes.
       if (newline + 1 < line.length) socket.unshift(line.subarray(newline + 1));
       end({ kind: 'open', socket });
     };

@@ -2,7 +2,7 @@ import type { ClientRequest, IncomingMessage, ServerResponse } from 'node:http';
 import { type Duplex, pipeline } from 'node:stream';
 import { downstreamHeaders } from './upstream-headers.ts';
 
-/** One request into the sandbox and its answer back. Where either side breaks off, the other is broken off too. */
+/** Sends one request into the sandbox and the response back. If either side breaks off, so does the other. */
 export function handOver(request: IncomingMessage, response: ServerResponse, upstream: ClientRequest): void {
   const cut = () => {
     request.socket.destroy();
@@ -15,28 +15,28 @@ export function handOver(request: IncomingMessage, response: ServerResponse, ups
     try {
       response.writeHead(answer.statusCode ?? 0, answer.statusMessage, downstreamHeaders(answer.rawHeaders));
     } catch {
-      // What may be read may not all be written: a status below 100, a control character.
+      // Node reads some heads that it refuses to write: a status below 100, a control character.
       return cut();
     }
     answered = true;
-    // Server-sent events: the head must not wait for the first of them.
+    // With server-sent events, the head must not wait for the first event.
     response.flushHeaders();
     pipeline(answer, response, (error) => {
       if (error) cut();
-      // A server may answer before it has read the whole upload; Envoy then has the answer, and nobody wants the rest.
+      // A server may respond before it has read the whole upload. Envoy then has the response, and the rest is not needed.
       else if (!request.complete) cut();
     });
   });
-  // A server that answered and then closed fails our upload; its answer still counts.
+  // If a server responds and closes early, the upload fails, but the response still counts.
   upstream.on('error', () => answered || cut());
-  // Nothing else is said of a switch of protocols that nobody asked for.
+  // `close` is the only event after a protocol switch that the client did not request.
   upstream.on('close', () => answered || cut());
   response.on('close', () => response.writableFinished || cut());
   request.on('error', cut);
   request.pipe(upstream);
 }
 
-/** An upgrade: the same until it is accepted, then bytes both ways, each direction ending by itself. */
+/** An upgrade: like a request until it is accepted, then bytes in both directions, each of which ends on its own. */
 export function tunnel(client: Duplex, head: Buffer, upstream: ClientRequest): void {
   const cut = () => {
     client.destroy();
@@ -54,7 +54,7 @@ export function tunnel(client: Duplex, head: Buffer, upstream: ClientRequest): v
     server.on('close', () => client.end());
   });
   upstream.on('response', (answer) => {
-    // Refused. The connection was to become another one's and cannot go back to HTTP.
+    // The server refused the upgrade. Node has given up the client's connection, which cannot return to HTTP.
     const headers = downstreamHeaders(answer.rawHeaders).filter(
       (_, n, all) => all[n - (n % 2)]!.toLowerCase() !== 'transfer-encoding',
     );

@@ -15,41 +15,42 @@ import { dial } from './dial.ts';
 import { handOver, tunnel } from './hand-over.ts';
 import { upstreamHeaders } from './upstream-headers.ts';
 
-/** What the node proxy must know of a sandbox to reach it. */
+/** What the node proxy needs to reach a sandbox. */
 export interface ProxiedSandbox {
   bridgeSocket: string;
-  /** What to ask the bridge for where the request is for 49983. */
+  /** The port to request from the bridge for requests to 49983. */
   agentPort: number;
   /** `${PORT}` stands for the port. */
   maskRequestHost?: string | undefined;
 }
 
 export interface NodeProxyOptions {
-  /** 0: any free one. Always on 127.0.0.1: whoever reaches it needs no token, and sandboxes have a loopback of their own. */
+  /** 0: any free port. Always on 127.0.0.1, because the proxy requires no token; sandboxes have a loopback of their own. */
   port: number;
   find(sandboxId: string): ProxiedSandbox | undefined;
 }
 
 export interface NodeProxy {
   readonly port: number;
-  /** Cuts what is open. */
+  /** Cuts open connections. */
   close(): Promise<void>;
 }
 
-/** Envoy lets 60 KiB through and adds some of its own. */
+/** Envoy accepts 60 KiB of headers and adds some of its own. */
 const MOST_HEADER_BYTES = 96 * 1024;
 
 const EVERY_DOMAIN = { domains: { matches: () => true }, headerRouting: false };
 const ABSENT = { kind: 'absent' } as const;
 
 /**
- * The `route` of every sandbox of the local cloud: reads the Host that the gate checked, and hands the request through
- * the sandbox's bridge to the port inside. What cannot be handed over is cut off without a word, and Envoy makes the
- * contract's page of it: an answer from here could not say `x-sandgate-reason`, which Envoy takes from no upstream.
+ * The `route` of every sandbox of the local cloud. Reads the Host that the gate has checked, and forwards the request
+ * through the sandbox's bridge to the port inside. A request that cannot be forwarded is cut off without a response, and
+ * Envoy answers with the contract's page: it strips `x-sandgate-reason` from every upstream, so a response from here could
+ * not carry it.
  */
 export async function startNodeProxy(options: NodeProxyOptions): Promise<NodeProxy> {
   const sockets = new Set<Duplex>();
-  // Streams last as long as they like; Envoy has the time-outs.
+  // Streams may last as long as they like; Envoy enforces the timeouts.
   const server = createServer({
     maxHeaderSize: MOST_HEADER_BYTES,
     requestTimeout: 0,
@@ -124,7 +125,7 @@ interface Reached {
 }
 
 async function reach(request: IncomingMessage, find: NodeProxyOptions['find']): Promise<Reached | undefined> {
-  // The gate has judged the domain; here only what it wrote in front of it counts.
+  // The gate has checked the domain; only the label that it wrote in front of the domain matters here.
   const resolved = resolveTarget(request.headers.host ?? '', ABSENT, ABSENT, EVERY_DOMAIN);
   if (resolved.kind === 'error') return undefined;
   const { sandboxId, port } = resolved.target;
@@ -134,8 +135,8 @@ async function reach(request: IncomingMessage, find: NodeProxyOptions['find']): 
   const leave = () => gone.abort();
   request.socket.once('close', leave);
   try {
-    const asked = port === AGENT_PORT ? sandbox.agentPort : port;
-    const dialled = await dial(sandbox.bridgeSocket, asked, gone.signal);
+    const bridgePort = port === AGENT_PORT ? sandbox.agentPort : port;
+    const dialled = await dial(sandbox.bridgeSocket, bridgePort, gone.signal);
     return dialled.kind === 'open'
       ? { socket: dialled.socket, port, mask: sandbox.maskRequestHost }
       : undefined;

@@ -1,14 +1,14 @@
 import { maskedHost } from '#src/decision/upstream-host.js';
 import { AGENT_PORT } from '#src/target/target.js';
 
-/** Of one connection, not of the request; node:http writes its own. */
+/** Headers of one connection, not of the request; node:http writes its own. */
 const HOP_BY_HOP = new Set(['connection', 'keep-alive', 'proxy-connection']);
 
 /**
- * The headers that go into the sandbox, in the order and spelling they came in (names and values in turn, as node:http
- * has them). The gate put the canonical Host in place of the client's, which it left in X-Forwarded-Host (design: a route
- * with a port). The sandbox sees the client's Host and nothing else; with a mask, it sees the mask, and the client's
- * beside it. The agent is never masked.
+ * The headers for the sandbox, in their original order and spelling (alternating names and values, as in node:http's
+ * `rawHeaders`). For a route with a port, the gate has replaced the client's Host by the canonical one and moved it to
+ * X-Forwarded-Host. The sandbox gets the client's Host back, without X-Forwarded-Host; with a mask, it gets the mask as
+ * Host and the client's as X-Forwarded-Host. The agent's Host is never masked.
  */
 export function upstreamHeaders(
   raw: readonly string[],
@@ -30,7 +30,7 @@ export function upstreamHeaders(
   return headers;
 }
 
-/** Headers of an answer, without those of the connection. */
+/** The headers of a response without those of the connection. */
 export function downstreamHeaders(raw: readonly string[]): string[] {
   return raw.filter((_, n) => !HOP_BY_HOP.has(raw[n - (n % 2)]!.toLowerCase()));
 }

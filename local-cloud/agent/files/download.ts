@@ -9,7 +9,7 @@ import { internal, isMissing } from '../system-error.ts';
 import { acceptedEncoding } from './encoding.ts';
 import type { FileRequest } from './file-request.ts';
 
-/** `GET /files`: the bytes of one file. */
+/** `GET /files`: sends the bytes of one file. */
 export async function download(
   request: NodeRequest,
   response: NodeResponse,
@@ -37,7 +37,7 @@ export async function download(
       await pipeline(handle.createReadStream(), createGzip(), response);
     } else {
       response.setHeader('content-length', String(size));
-      // A file that grows meanwhile must not outgrow what was announced.
+      // If the file grows meanwhile, send no more than the announced length.
       if (size === 0) response.end();
       else await pipeline(handle.createReadStream({ end: size - 1 }), response);
     }

@@ -2,7 +2,7 @@ import { Code, ConnectError } from '@connectrpc/connect';
 
 export type Encoding = 'gzip' | 'identity';
 
-/** The encoding of an answer by `Accept-Encoding`. Throws where neither gzip nor plain bytes will do. */
+/** The encoding of a response, chosen by `Accept-Encoding`. Throws if neither gzip nor identity is acceptable. */
 export function acceptedEncoding(header: string | undefined): Encoding {
   const wanted = new Map<string, number>();
   for (const item of (header ?? '').toLowerCase().split(',')) {
@@ -20,7 +20,7 @@ export function acceptedEncoding(header: string | undefined): Encoding {
   );
 }
 
-/** The encoding of a request's body. Throws for others than gzip. */
+/** The encoding of a request's body. Throws for anything but gzip and identity. */
 export function contentEncoding(header: string | undefined): Encoding {
   const name = (header ?? 'identity').toLowerCase().split(';')[0]!.trim();
   if (name === 'gzip' || name === 'identity') return name;

@@ -4,9 +4,9 @@ import type { Account, Accounts } from '../account/accounts.ts';
 import { headerOf, type NodeRequest } from '../http/node-messages.ts';
 import type { SandboxDefaults } from '../sandbox-defaults.ts';
 
-/** A call of `/files`, let in: by the access token or by a signed URL. */
+/** An authorized request to `/files`: by the access token or by a signed URL. */
 export interface FileRequest {
-  /** As given: not resolved. Absent where each part of an upload names its own. */
+  /** As given, not resolved. Absent if each part of an upload names its own. */
   path: string | undefined;
   account: Account;
   workdir: string | undefined;

@@ -6,8 +6,8 @@ import { failure } from '../system-error.ts';
 const LIMITS = { files: 10_000, fields: 100, parts: 10_100 };
 
 /**
- * Calls `onFile` for each part named `file`, with its file name as sent (folders included), and resolves to the
- * results in order once the body has ended. The first failure ends it; parts of other names are passed over.
+ * Calls `onFile` for each part named `file`, with its file name as sent (folders included), and resolves with the results
+ * in order once the body has ended. Rejects at the first failure. Parts with other names are skipped.
  */
 export function readMultipart<T>(
   body: Readable,
@@ -19,9 +19,9 @@ export function readMultipart<T>(
     const parts: BusboyFileStream[] = [];
     const fail = (error: unknown) => {
       body.unpipe();
-      // A part that nobody ends any more would hold its file open.
+      // A part that never ends would keep its file open.
       for (const part of parts) if (!part.readableEnded) part.destroy(new Error('the body ended early'));
-      // What is left of the body is read and dropped, so that the answer can be sent.
+      // The rest of the body is read and dropped, so that the response can be sent.
       body.resume();
       reject(error);
     };

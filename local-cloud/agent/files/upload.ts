@@ -1,14 +1,26 @@
+import { open, stat } from 'node:fs/promises';
+import { basename, dirname } from 'node:path';
 import { pipeline, type Readable } from 'node:stream';
+import { pipeline as pipelineDone } from 'node:stream/promises';
 import { createGunzip } from 'node:zlib';
 import { Code, ConnectError } from '@connectrpc/connect';
+import type { Account } from '../account/accounts.ts';
+import { ensureFolders } from '../filesystem/folders.ts';
 import { headerOf, type NodeRequest } from '../http/node-messages.ts';
 import { expandPath } from '../paths.ts';
+import { internal, isDiskFull, isMissing } from '../system-error.ts';
 import { contentEncoding } from './encoding.ts';
 import type { FileRequest } from './file-request.ts';
 import { readMultipart } from './multipart.ts';
-import { type WrittenFile, writeFile } from './written-file.ts';
 
-/** `POST /files`: a multipart body with one or more parts `file`, or one file as the body itself. */
+/** One file in the response of `POST /files`. */
+export interface WrittenFile {
+  path: string;
+  name: string;
+  type: 'file';
+}
+
+/** `POST /files`: a multipart body with one or more parts named `file`, or a body that is one file. */
 export async function upload(request: NodeRequest, file: FileRequest): Promise<WrittenFile[]> {
   const body = decoded(request, contentEncoding(headerOf(request, 'content-encoding')));
   const contentType = headerOf(request, 'content-type') ?? '';
@@ -43,6 +55,29 @@ export async function upload(request: NodeRequest, file: FileRequest): Promise<W
 
 function decoded(request: NodeRequest, encoding: 'gzip' | 'identity'): Readable {
   if (encoding === 'identity') return request;
-  // A request that breaks off, or bytes that are no gzip, end the result with an error.
+  // If the request breaks off, or is not gzip, the result ends with an error.
   return pipeline(request, createGunzip(), () => {});
+}
+
+/** Writes a stream to a file owned by the account, with its parent folders. An existing file is replaced. */
+async function writeFile(path: string, bytes: Readable, account: Account): Promise<WrittenFile> {
+  await ensureFolders(dirname(path), account);
+  const found = await stat(path).catch((error) => {
+    if (!isMissing(error)) throw internal('error getting file info', error);
+    return undefined;
+  });
+  if (found?.isDirectory()) throw new ConnectError(`path is a directory: ${path}`, Code.InvalidArgument);
+  try {
+    const handle = await open(path, 'w', 0o666);
+    try {
+      if (account.switches) await handle.chown(account.uid, account.gid);
+      await pipelineDone(bytes, handle.createWriteStream());
+    } finally {
+      await handle.close();
+    }
+  } catch (error) {
+    if (isDiskFull(error)) throw new ConnectError('not enough disk space available', Code.ResourceExhausted);
+    throw internal('error writing file', error);
+  }
+  return { path, name: basename(path), type: 'file' };
 }

@@ -3,14 +3,14 @@ import { lstat, realpath, stat } from 'node:fs/promises';
 import { basename } from 'node:path';
 import type { MessageInitShape } from '@bufbuild/protobuf';
 import { Code } from '@connectrpc/connect';
-import type { Names } from '../account/names.ts';
+import type { Names } from '../account/passwd.ts';
 import { type EntryInfoSchema, FileType } from '../gen/filesystem/filesystem_pb.ts';
 import { failure, internal, isMissing } from '../system-error.ts';
 
 export type Entry = MessageInitShape<typeof EntryInfoSchema>;
 
 /**
- * What is at a path. A link has the type and mode of what it points to, and the absolute path of that as its target.
+ * The entry at a path. A symbolic link has the type and mode of its target, and `symlinkTarget` with the target's path.
  * Throws `not_found`.
  */
 export async function readEntry(path: string, names: Names): Promise<Entry> {
@@ -20,7 +20,7 @@ export async function readEntry(path: string, names: Names): Promise<Entry> {
       : internal('error getting file info', error);
   });
   const link = found.isSymbolicLink();
-  // One that points nowhere stays its own target, of no type.
+  // A dangling link is its own target and has no type.
   const target = link ? await realpath(path).catch(() => path) : undefined;
   const shown = link ? await stat(path, { bigint: true }).catch(() => undefined) : found;
   return {
@@ -56,14 +56,14 @@ const KINDS = new Map([
   [constants.S_IFIFO, 'p'],
   [constants.S_IFSOCK, 'S'],
 ]);
-/** Go writes these behind the kind, in this order. */
+/** Go writes these letters after the kind, in this order. */
 const SPECIAL: readonly [number, string][] = [
   [0o4000, 'u'],
   [0o2000, 'g'],
   [0o1000, 't'],
 ];
 
-/** `-rw-r--r--`, `drwxr-xr-x`, `Lrwxrwxrwx`, `dtrwxrwxrwx`: a mode as Go's FileMode writes it, which is what SDKs show. */
+/** A mode in the form of Go's FileMode, which the SDKs show: `-rw-r--r--`, `drwxr-xr-x`, `Lrwxrwxrwx`, `dtrwxrwxrwx`. */
 export function permissionsText(mode: number): string {
   const kind = KINDS.get(mode & constants.S_IFMT) ?? '';
   const special = SPECIAL.filter(([bit]) => mode & bit).map(([, letter]) => letter);

@@ -2,7 +2,7 @@ import { rename, rm, stat } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { Code, ConnectError, type HandlerContext, type ServiceImpl } from '@connectrpc/connect';
 import type { Account } from '../account/accounts.ts';
-import { Names } from '../account/names.ts';
+import { Names } from '../account/passwd.ts';
 import type { Filesystem } from '../gen/filesystem/filesystem_pb.ts';
 import { expandPath } from '../paths.ts';
 import { keepaliveMs } from '../process/request-times.ts';
@@ -66,7 +66,7 @@ export function filesystemService(
 
     async remove(request, context) {
       const path = locate(request, context);
-      // Without isolation this is the machine's.
+      // Without isolation, this would be the machine's root.
       if (path === '/') throw new ConnectError('the root folder cannot be removed', Code.InvalidArgument);
       await rm(path, { recursive: true, force: true }).catch((error) => {
         throw internal('error removing file or directory', error);

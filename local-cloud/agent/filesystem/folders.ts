@@ -4,7 +4,7 @@ import { Code, ConnectError } from '@connectrpc/connect';
 import type { Account } from '../account/accounts.ts';
 import { codeOf, internal, isMissing } from '../system-error.ts';
 
-/** Makes a folder and those above it, 0755; the new ones belong to the account. */
+/** Makes a folder and its missing parents with mode 0755, owned by the account. */
 export async function ensureFolders(path: string, account: Account): Promise<void> {
   const found = await stat(path).catch((error) => {
     if (isMissing(error)) return undefined;
@@ -21,7 +21,7 @@ export async function ensureFolders(path: string, account: Account): Promise<voi
   await give(path, account);
 }
 
-/** An agent that cannot switch users makes everything as its own. */
+/** Gives a file to the account; if the agent cannot switch users, the file stays the agent's own. */
 export async function give(path: string, account: Account): Promise<void> {
   if (!account.switches) return;
   await chown(path, account.uid, account.gid).catch((error) => {

@@ -1,14 +1,14 @@
 import { readdir, realpath, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { Code, ConnectError } from '@connectrpc/connect';
-import type { Names } from '../account/names.ts';
+import type { Names } from '../account/passwd.ts';
 import { codeOf, failure, internal, isMissing } from '../system-error.ts';
 import { type Entry, readEntry } from './entry.ts';
 
-/** A listing is one message; past this it would be no use to anybody. */
+/** A listing is one message, and a larger one would not be useful. */
 const MOST_ENTRIES = 100_000;
 
-/** Everything under a folder down to `depth`, depth first, sorted by name; links are listed, not followed. */
+/** Everything under a folder down to `depth`, depth first, sorted by name. Links are listed, not followed. */
 export async function listFolder(path: string, depth: number, names: Names): Promise<Entry[]> {
   const real = await followLinks(path);
   const found = await stat(real).catch((error) => {
@@ -21,7 +21,7 @@ export async function listFolder(path: string, depth: number, names: Names): Pro
   await walk(real, path, depth);
   return entries;
 
-  /** `shown` is the same folder under the name that was asked for. */
+  /** `shown` is the path of the same folder as the client named it. */
   async function walk(folder: string, shown: string, left: number): Promise<void> {
     const children = await readdir(folder).catch((error) => {
       throw internal(`error reading directory ${real}`, error);

@@ -1,7 +1,7 @@
 import { Code, ConnectError } from '@connectrpc/connect';
 import type { NodeResponse } from './node-messages.ts';
 
-/** E2B's shape of an error outside Connect: the status again as `code`. */
+/** Sends an error outside Connect in E2B's form, which repeats the status as `code`. */
 export function sendError(response: NodeResponse, status: number, message: string): void {
   sendJson(response, status, { code: status, message }, { 'x-content-type-options': 'nosniff' });
 }
@@ -22,7 +22,7 @@ export function sendNothing(response: NodeResponse): void {
   response.end();
 }
 
-/** What the services throw, as the file API answers it. */
+/** Sends an error that the services throw in the form of the file API. */
 export function sendThrown(response: NodeResponse, thrown: unknown): void {
   const error = ConnectError.from(thrown);
   sendError(response, statusOf(error.code), error.rawMessage);
@@ -38,7 +38,7 @@ function statusOf(code: Code): number {
       return 404;
     case Code.FailedPrecondition:
       return 406;
-    // Only a full disk is reported so.
+    // Only a full disk is reported like this.
     case Code.ResourceExhausted:
       return 507;
     default:

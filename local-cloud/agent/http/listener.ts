@@ -4,7 +4,7 @@ import { createServer, type Server, type Socket } from 'node:net';
 import type { NodeHandler } from './node-messages.ts';
 
 const PREFACE = Buffer.from('PRI * HTTP/2.0\r\n');
-/** Over Envoy's idle time-out of an hour: whoever closes first loses the race with a new request. */
+/** Longer than Envoy's idle timeout of an hour: if the agent closed first, it could drop a request that is on its way. */
 const KEEP_ALIVE_MS = 3_700_000;
 const FIRST_BYTE_MS = 60_000;
 
@@ -14,14 +14,14 @@ export interface HttpListener {
   closeAll(): void;
 }
 
-/** One listener for HTTP/1.1 and for HTTP/2 without TLS (prior knowledge): the first bytes tell which. */
+/** One listener for HTTP/1.1 and HTTP/2 without TLS (prior knowledge); the first bytes decide which. */
 export function createHttpListener(handler: NodeHandler): HttpListener {
-  // A StreamInput call is a request that lasts as long as the process it feeds.
+  // No request timeout: a StreamInput call lasts as long as the process that it feeds.
   const http1 = createHttp1(
     { requestTimeout: 0, keepAliveTimeout: KEEP_ALIVE_MS },
     handler as RequestListener,
   );
-  // Python's SDK waits for ever on a server that does not announce this.
+  // Python's SDK waits forever for a server that does not announce this.
   const http2 = createHttp2({ settings: { maxConcurrentStreams: 1024 } }, handler);
   http2.on('sessionError', () => {});
   const open = new Set<Socket>();

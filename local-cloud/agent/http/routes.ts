@@ -4,8 +4,7 @@ import type { Accounts } from '../account/accounts.ts';
 import { download } from '../files/download.ts';
 import { readFileRequest } from '../files/file-request.ts';
 import { upload } from '../files/upload.ts';
-import { InitialState } from '../initial-state.ts';
-import type { SandboxDefaults } from '../sandbox-defaults.ts';
+import { InitialState, type SandboxDefaults } from '../sandbox-defaults.ts';
 import { sendError, sendJson, sendNothing, sendThrown } from './answer.ts';
 import { headerOf, type NodeHandler, type NodeRequest, type NodeResponse } from './node-messages.ts';
 
@@ -17,7 +16,7 @@ export interface RouteParts {
   accounts: Accounts;
   defaults: SandboxDefaults;
   now: () => Date;
-  /** The Connect services; only requests with the token reach them. */
+  /** The Connect services. Only requests with the token reach them. */
   rpc: NodeHandler;
 }
 
@@ -30,7 +29,7 @@ const EXPOSED = [
   'Grpc-Status-Details-Bin',
 ];
 
-/** Every request to the agent. */
+/** Handles every request to the agent. */
 export function createRoutes(parts: RouteParts): NodeHandler {
   const { access, defaults } = parts;
   return (request, response) => {
@@ -43,7 +42,7 @@ export function createRoutes(parts: RouteParts): NodeHandler {
       case 'GET /health':
       case 'HEAD /health':
         return sendNothing(response);
-      // These three decide for themselves who may.
+      // These three do their own access checks.
       case 'POST /init':
         return answer(init(request, response, parts));
       case 'GET /files':
@@ -88,7 +87,7 @@ async function init(
   { access, defaults }: RouteParts,
 ): Promise<void> {
   const length = Number(headerOf(request, 'content-length') ?? Number.NaN);
-  // The gate keeps this path from the outside; what is left are the processes of the sandbox itself.
+  // The gate blocks this path from outside, so such a request can only come from a process in the sandbox.
   const key = headerOf(request, INIT_KEY);
   if (!access.mayInit(key, headerOf(request, 'x-access-token')))
     return sendError(response, 401, UNAUTHORIZED);
@@ -101,7 +100,7 @@ async function init(
   sendNothing(response);
 }
 
-/** Scripts of any origin may call the agent: it goes by the token, and no browser sends that by itself. */
+/** Scripts of any origin may call the agent: it requires the token, which browsers never send on their own. */
 function allowAnyOrigin(response: NodeResponse): void {
   response.setHeader('access-control-allow-origin', '*');
   response.setHeader('access-control-expose-headers', EXPOSED.join(', '));

@@ -1,7 +1,7 @@
-import { parseListenAddress } from '../listen-address.ts';
+import { parseListenAddress } from '../listening.ts';
 import { startPortBridge } from './port-bridge.ts';
 
-/** `node port-bridge/main.js /path/to.sock`: the bridge alone, beside an agent that has none, such as E2B's own. */
+/** `node port-bridge/main.js /path/to.sock`: the bridge as a process of its own, for an agent without one, such as E2B's. */
 const [at, ...more] = process.argv.slice(2);
 try {
   if (at === undefined || more.length > 0) throw new Error('expected one argument, the socket path');

@@ -1,6 +1,5 @@
 import { connect, createServer, type Socket } from 'node:net';
-import type { ListenAddress } from '../listen-address.ts';
-import { startListening } from '../listening.ts';
+import { type ListenAddress, startListening } from '../listening.ts';
 
 const LINE_MS = 5000;
 const MOST_CONNECTIONS = 4096;
@@ -12,8 +11,8 @@ export interface PortBridge {
 }
 
 /**
- * The way into a sandbox's network namespace: a connection says `PORT <n>\n` and is answered `OK\n`, after which it
- * is a byte pipe to that port of the loopback, or `REFUSED\n` (nobody listens), or `ERROR <code>\n`.
+ * Connects the host to a sandbox's network namespace. A client sends `PORT <n>\n`. The bridge replies `OK\n`, after which
+ * the connection is a byte pipe to that port of the loopback, or `REFUSED\n` (nothing listens), or `ERROR <code>\n`.
  */
 export async function startPortBridge(at: ListenAddress): Promise<PortBridge> {
   const open = new Set<Socket>();
@@ -36,7 +35,7 @@ export async function startPortBridge(at: ListenAddress): Promise<PortBridge> {
       void connectThrough(client, read.port);
     };
     client.on('data', onData);
-    // One that leaves before it named a port; later the far side decides.
+    // The client left before it named a port. After that, the other side decides when to close.
     client.once('end', () => client.listeners('data').includes(onData) && client.end());
   });
   server.maxConnections = MOST_CONNECTIONS;
@@ -71,7 +70,7 @@ function refuse(client: Socket, line: string): void {
   client.resume();
 }
 
-/** The first line of a connection to the bridge, and what may answer it before bytes pass through. */
+/** The replies to the first line of a connection. */
 const OK = 'OK\n';
 const REFUSED = 'REFUSED\n';
 const errorLine = (code: string): string => `ERROR ${code}\n`;
@@ -84,7 +83,7 @@ export type PortLine =
   | { kind: 'malformed' }
   | { kind: 'port'; port: number; rest: Buffer };
 
-/** Reads `PORT <n>\n` off the start of a connection; `rest` is what came behind it. */
+/** Reads `PORT <n>\n` from the start of a connection; `rest` is what followed. */
 function readPortLine(bytes: Buffer): PortLine {
   const end = bytes.indexOf(0x0a);
   if (end === -1) return { kind: bytes.length < LONGEST_LINE ? 'partial' : 'malformed' };
@@ -98,7 +97,7 @@ export type Dialled =
   | { kind: 'refused' }
   | { kind: 'failed'; code: string };
 
-/** What a loopback without IPv6 says. */
+/** Error codes of a loopback without IPv6. */
 const NO_IPV6 = new Set(['EADDRNOTAVAIL', 'EAFNOSUPPORT', 'ENETUNREACH']);
 
 /** Dials a port of the loopback, IPv4 first: a server may listen on either. */
@@ -125,7 +124,7 @@ function dial(host: string, port: number): Promise<Dialled> {
   });
 }
 
-/** Makes one byte pipe of two sockets that allow half-open: the end of one direction leaves the other as it is. */
+/** Joins two half-open sockets into one byte pipe: each direction ends on its own. */
 function join(a: Socket, b: Socket): void {
   forward(a, b);
   forward(b, a);
@@ -139,7 +138,7 @@ function forward(from: Socket, to: Socket): void {
   });
 }
 
-/** Not by an orderly end: the other side must learn that something is missing. A Unix socket knows no reset. */
+/** Not an orderly end: the other side must learn that bytes are missing. A Unix socket has no reset. */
 function breakOff(socket: Socket): void {
   if (socket.remoteAddress === undefined) socket.destroy();
   else socket.resetAndDestroy();

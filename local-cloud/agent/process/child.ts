@@ -4,19 +4,19 @@ export interface Output {
   data: Uint8Array;
 }
 
-/** How it ended: exactly one of the two is set. */
+/** How a process ended: exactly one of the two is set. */
 export interface Exit {
   code: number | undefined;
   signal: NodeJS.Signals | undefined;
 }
 
-/** What to run, as whom, all resolved. */
+/** A command with everything resolved: program, folder, environment, user. */
 export interface Command {
   cmd: string;
   args: string[];
   cwd: string;
   env: Record<string, string>;
-  /** Absent: the agent's own. */
+  /** Undefined: the agent's own user. */
   ids: { uid: number; gid: number } | undefined;
 }
 
@@ -26,20 +26,20 @@ export interface ChildEvents {
   exit(exit: Exit): void;
 }
 
-/** A started process, behind pipes or behind a terminal. It leads a process group of its own. */
+/** A started process, connected to pipes or a terminal. It leads a process group of its own. */
 export interface Child {
   readonly pid: number;
-  /** Resolves once the bytes are with the kernel: a process that does not read holds its writer back. */
+  /** Resolves once the kernel has taken the bytes, so a process that does not read slows its writer down. */
   write(kind: 'stdin' | 'pty', data: Uint8Array): Promise<void>;
   closeInput(): Promise<void>;
   resize(cols: number, rows: number): void;
-  /** To the whole group, so that a shell does not outlive what it runs, nor the other way round. */
+  /** Signals the whole group, so that neither a shell nor what it runs outlives the other. */
   signal(signal: NodeJS.Signals): void;
-  /** Stops or resumes reading its output, which in turn blocks the process. */
+  /** Stops or resumes reading the output, which in turn blocks or unblocks the process. */
   hold(on: boolean): void;
 }
 
-/** `false`: nobody is left in the group. */
+/** Returns false if the group has no processes left. */
 export function signalGroup(pid: number, signal: NodeJS.Signals): boolean {
   try {
     process.kill(-pid, signal);

@@ -3,10 +3,10 @@ import { setTimeout as passed } from 'node:timers/promises';
 import type { ProcessTable } from './process-table.ts';
 
 const LOOK_MS = 20;
-/** One that forks while it is killed is met again. */
+/** More than one, to catch processes that fork while they are being killed. */
 const ROUNDS = 20;
 
-/** SIGTERM to every process of the sandbox, those that left their group too; SIGKILL to who is there after `graceMs`. */
+/** Sends SIGTERM to every process of the sandbox, in its group or not, and SIGKILL to those left after `graceMs`. */
 export async function endAll(
   table: ProcessTable,
   mark: readonly [string, string],
@@ -23,7 +23,7 @@ export async function endAll(
   for (let round = 0; round < ROUNDS && toAll('SIGKILL') > 0; round += 1) await passed(LOOK_MS);
 }
 
-/** Pids whose environment holds the mark: what the agent started, and what left its process group since. */
+/** Pids of processes with the mark in their environment: everything the agent started, even outside its process group. */
 function markedProcesses(mark: readonly [string, string]): number[] {
   const wanted = `${mark[0]}=${mark[1]}`;
   return readdirSync('/proc')
@@ -32,14 +32,14 @@ function markedProcesses(mark: readonly [string, string]): number[] {
     .map(Number);
 }
 
-/** One that ended meanwhile is passed over. */
+/** Returns how many processes had the mark. */
 function signalMarked(mark: readonly [string, string], signal: NodeJS.Signals): number {
   const pids = markedProcesses(mark);
   for (const pid of pids) {
     try {
       process.kill(pid, signal);
     } catch {
-      // It ended by itself.
+      // It ended in the meantime.
     }
   }
   return pids.length;

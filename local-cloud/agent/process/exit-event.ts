@@ -4,7 +4,7 @@ import type { Exit } from './child.ts';
 
 export type EndEvent = MessageInitShape<typeof ProcessEvent_EndEventSchema>;
 
-/** Go's words for signals; SDK users see them in `result.error`. */
+/** Go's names for signals, which SDK users see in `result.error`. */
 const SIGNALS: Partial<Record<NodeJS.Signals, string>> = {
   SIGHUP: 'hangup',
   SIGINT: 'interrupt',

@@ -8,11 +8,11 @@ import type { Child, ChildEvents, Command } from './child.ts';
 import { startPiped } from './piped-child.ts';
 import { startOnTerminal } from './terminal-child.ts';
 
-/** Turns a request into a process of the account. */
+/** Starts processes for requests, as the user of the account. */
 export class Launcher {
   readonly #defaults: SandboxDefaults;
   readonly #path: string;
-  /** Stands in the environment of all that the agent starts, so that what escaped its group is found at the end. */
+  /** Set in the environment of every process, so that `endAll` finds those that have left their process group. */
   readonly #mark: readonly [string, string];
 
   constructor(defaults: SandboxDefaults, path: string, mark: readonly [string, string]) {
@@ -27,7 +27,7 @@ export class Launcher {
     if (request.pty) {
       return startOnTerminal(command, request.pty.size ?? { cols: 80, rows: 24 }, events);
     }
-    // Absent means yes: SDKs before the field existed count on it.
+    // Absent means true: SDKs from before this field rely on it.
     return await startPiped(command, request.stdin ?? true, events);
   }
 
@@ -42,7 +42,7 @@ export class Launcher {
       cmd: config.cmd,
       args: config.args,
       cwd,
-      // Nothing of the agent's own environment but PATH: the rest is none of the sandbox's business.
+      // Only PATH comes from the agent's own environment; the rest may hold secrets of the agent.
       env: {
         PATH: this.#path,
         HOME: home,

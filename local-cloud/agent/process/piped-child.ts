@@ -3,10 +3,10 @@ import { Code, ConnectError } from '@connectrpc/connect';
 import { failure } from '../system-error.ts';
 import { type Child, type ChildEvents, type Command, signalGroup } from './child.ts';
 
-/** After a signal the pipes may be held open by a grandchild that survived; its output is not waited for. */
+/** How long to read output after a signal: a surviving grandchild may keep the pipes open. */
 const TAIL_MS = 200;
 
-/** Starts a command behind pipes. Rejects with `not_found` for a program that is not there. */
+/** Starts a command with pipes. Rejects with `not_found` if the program does not exist. */
 export function startPiped(command: Command, withStdin: boolean, events: ChildEvents): Promise<Child> {
   const child = spawn(command.cmd, command.args, {
     cwd: command.cwd,
@@ -40,7 +40,7 @@ class PipedChild implements Child {
       this.#ended = true;
       if (this.#signalled) this.#dropTail();
     });
-    // 'close' comes after the last byte of both pipes.
+    // 'close' follows the last byte of both pipes.
     child.once('close', (code, signal) => {
       events.exit({ code: code ?? undefined, signal: signal ?? undefined });
     });

@@ -8,7 +8,7 @@ import { keepaliveMs, processTimeoutMs } from './request-times.ts';
 import { RunningProcess } from './running-process.ts';
 import type { ProcessEvent, Subscription } from './subscription.ts';
 
-/** A process in the kernel's hands may take longer; nobody waits for it. */
+/** How long to wait for a killed process to end; one that is stuck in the kernel may take longer. */
 const KILLED_MS = 1000;
 
 export type AccountOf = (context: HandlerContext) => Account;
@@ -26,7 +26,7 @@ export function processService(
       const process = new RunningProcess(request.process!, request.tag, (ended, end) =>
         table.retire(ended, end),
       );
-      // Before the first byte of output can come.
+      // Subscribe before the first byte of output can arrive.
       const subscription = process.subscribe();
       await table.enter(async () => {
         process.adopt(await launcher.start(request, account, process), timeoutMs);
@@ -85,7 +85,7 @@ export function processService(
       const process = table.get(request.process);
       const signal = signalOf(request.signal);
       process.child.signal(signal);
-      // So that a list, or a second kill, right after it no longer finds what was killed.
+      // Wait, so that a list or a second kill right afterwards no longer finds the process.
       if (signal === 'SIGKILL')
         await Promise.race([process.ended, passed(KILLED_MS, undefined, { ref: false })]);
       return {};
@@ -93,7 +93,7 @@ export function processService(
   };
 }
 
-/** The stream may end at any time: the process goes on without it. */
+/** Events for one client. The process continues if the stream ends. */
 async function* follow(
   process: RunningProcess,
   subscription: Subscription,

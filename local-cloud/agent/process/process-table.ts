@@ -4,7 +4,7 @@ import type { EndEvent } from './exit-event.ts';
 import type { RunningProcess } from './running-process.ts';
 
 const MOST_PROCESSES = 1024;
-/** How long an exit code can still be asked for: a client that connects again may come just too late. */
+/** How long an exit code stays available to a client that reconnects just after the process has ended. */
 const RETAIN_MS = 30_000;
 
 export interface Ended {
@@ -15,14 +15,14 @@ export interface Ended {
 
 type Selector = ProcessSelector | undefined;
 
-/** The processes that run, and for a while those that ended. */
+/** Running processes, and for a while those that have ended. */
 export class ProcessTable {
   readonly #running = new Map<number, RunningProcess>();
   readonly #ended = new Map<number, Ended>();
-  /** Starts that are under way count too. */
+  /** Starts in progress, which count toward the limit. */
   #starting = 0;
 
-  /** Runs `start` if there is room, and enters what it started. */
+  /** Runs `start` unless the table is full, and adds the process. */
   async enter(start: () => Promise<RunningProcess>): Promise<RunningProcess> {
     if (this.#running.size + this.#starting >= MOST_PROCESSES) {
       throw new ConnectError(`more than ${MOST_PROCESSES} processes in this sandbox`, Code.ResourceExhausted);
@@ -42,7 +42,7 @@ export class ProcessTable {
     }
   }
 
-  /** Called when a process ended. */
+  /** Call when a process has ended. */
   retire(process: RunningProcess, end: EndEvent): void {
     const { pid } = process.child;
     this.#running.delete(pid);
@@ -57,11 +57,11 @@ export class ProcessTable {
     return [...this.#running.values()];
   }
 
-  /** The newest process of a tag. Throws `not_found` with the words that the SDKs look for. */
+  /** Finds a process by pid, or the newest with a tag. Throws `not_found` with the text that the SDKs look for. */
   get(selector: Selector): RunningProcess {
     const found = this.find(selector);
     if (found) return found;
-    throw new ConnectError(`process with ${wordsOf(selector)} not found`, Code.NotFound);
+    throw new ConnectError(`process with ${selectorText(selector)} not found`, Code.NotFound);
   }
 
   find(selector: Selector): RunningProcess | undefined {
@@ -90,7 +90,7 @@ function pick<T>(
   }
 }
 
-function wordsOf(selector: Selector): string {
+function selectorText(selector: Selector): string {
   return selector?.selector.case === 'tag'
     ? `tag ${selector.selector.value}`
     : `pid ${selector?.selector.value}`;

@@ -3,11 +3,11 @@ import type { Child, ChildEvents, Exit, Output } from './child.ts';
 import { type EndEvent, endEvent } from './exit-event.ts';
 import { Subscription } from './subscription.ts';
 
-/** Where a slow client stops the process, and where it goes on. */
+/** Bytes waiting for the slowest client at which the process is held, and at which it continues. */
 const HIGH_BYTES = 1 << 20;
 const LOW_BYTES = 1 << 18;
 
-/** A process and everybody who listens to it. Output that nobody listens to is dropped, as E2B does. */
+/** A process and its subscribers. Output without a subscriber is dropped, as in E2B. */
 export class RunningProcess implements ChildEvents {
   readonly config: ProcessConfig;
   readonly tag: string | undefined;
@@ -18,7 +18,7 @@ export class RunningProcess implements ChildEvents {
   #deadline: NodeJS.Timeout | undefined;
   #end: EndEvent | undefined;
   #settle: () => void = () => {};
-  /** Resolves when it has ended and is no longer in the table. */
+  /** Resolves once the process has ended and is no longer in the table. */
   readonly ended = new Promise<void>((resolve) => {
     this.#settle = resolve;
   });
@@ -33,7 +33,7 @@ export class RunningProcess implements ChildEvents {
     this.#onEnd = onEnd;
   }
 
-  /** Must follow the start at once. `timeoutMs` 0: it may run for ever; otherwise it is killed then. */
+  /** Call right after the start. The process is killed after `timeoutMs`; 0: never. */
   adopt(child: Child, timeoutMs: number): void {
     this.#child = child;
     if (timeoutMs > 0) this.#deadline = setTimeout(() => child.signal('SIGKILL'), timeoutMs);

@@ -9,7 +9,7 @@ export class Subscription {
   readonly #drained: () => void;
   #wake: (() => void) | undefined;
   #finished = false;
-  /** Bytes of output that wait here. */
+  /** Bytes of output in the queue. */
   waiting = 0;
 
   constructor(drained: () => void) {
@@ -27,7 +27,7 @@ export class Subscription {
     this.#wake?.();
   }
 
-  /** Until the end of the process or of `signal`, whose reason it throws; silence yields a keepalive. */
+  /** Events until the process ends; after `keepaliveMs` of silence, a keepalive. Throws the reason of `signal`. */
   async *events(keepaliveMs: number, signal: AbortSignal): AsyncGenerator<ProcessEvent> {
     while (true) {
       signal.throwIfAborted();
@@ -44,7 +44,7 @@ export class Subscription {
     }
   }
 
-  /** `false` when `ms` have passed without anything. */
+  /** Resolves with false if nothing happens within `ms`. */
   #anything(ms: number, signal: AbortSignal): Promise<boolean> {
     return new Promise((resolve) => {
       const settle = (woken: boolean) => {

@@ -22,7 +22,7 @@ export function startOnTerminal(
       cwd: command.cwd,
       env: command.env,
       ...command.ids,
-      // Bytes: a character may be cut at the end of a read.
+      // As bytes: a read may end in the middle of a character.
       encoding: null,
     });
     return new TerminalChild(terminal, events);
@@ -60,7 +60,7 @@ class TerminalChild implements Child {
       );
     }
     if (this.#ended) throw new ConnectError(`error writing to tty of process '${this.pid}'`, Code.Internal);
-    // Its types know text only; it hands bytes on as they are.
+    // The declared type is text only, but node-pty passes bytes on unchanged.
     this.#terminal.write(Buffer.from(data) as unknown as string);
   }
 
@@ -79,12 +79,12 @@ class TerminalChild implements Child {
   }
 
   signal(signal: NodeJS.Signals): void {
-    // Jobs of an interactive shell have groups of their own; they get SIGHUP when the terminal closes with it.
+    // Jobs of an interactive shell have their own groups; they get SIGHUP when the terminal closes with the shell.
     if (!signalGroup(this.pid, signal) && !this.#ended) this.#terminal.kill(signal);
   }
 
   hold(on: boolean): void {
-    // A terminal that is not read within 200 ms of its end loses its tail, so it is held only as long as it lives.
+    // A terminal that is not read within 200 ms after its end loses its last output, so never hold an ended one.
     if (this.#ended) return;
     if (on) this.#terminal.pause();
     else this.#terminal.resume();

@@ -1,12 +1,12 @@
 import { type BigIntStats, lstatSync } from 'node:fs';
 
-/** What happened to a name in a folder, in the terms of inotify as Go's fsnotify tells it. */
+/** A change to a name in a folder, in the terms of Go's fsnotify. */
 export interface Change {
   name: string;
   kind: 'create' | 'write' | 'remove' | 'rename' | 'chmod';
 }
 
-/** What was last seen at a name: enough to tell one change from another. */
+/** The last known state of a name, enough to tell changes apart. */
 export interface Seen {
   inode: bigint;
   folder: boolean;
@@ -30,7 +30,7 @@ export function see(path: string): Seen | undefined {
   };
 }
 
-/** Node says only that something changed: rights alone are a chmod, everything else a write. */
+/** Node reports only that something changed: a change of permissions alone is a chmod, any other a write. */
 export function kindOfUpdate(before: Seen, after: Seen): 'write' | 'chmod' {
   return before.content === after.content && before.rights !== after.rights ? 'chmod' : 'write';
 }

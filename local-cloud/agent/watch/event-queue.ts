@@ -1,9 +1,9 @@
 import { Code, ConnectError } from '@connectrpc/connect';
 
-/** Past this nobody is reading. */
+/** More events than this mean that the client has stopped reading. */
 const MOST_WAITING = 65_536;
 
-/** Events in the order in which they happened, until they are taken. */
+/** Events in order, until they are read. */
 export class EventQueue<T> {
   #waiting: T[] = [];
   #overflowed = false;
@@ -15,7 +15,7 @@ export class EventQueue<T> {
     this.#wake?.();
   }
 
-  /** Everything that waits. Throws `resource_exhausted`, from then on, once events were lost. */
+  /** Removes and returns every event. Throws `resource_exhausted` once events have been lost. */
   drain(): T[] {
     if (this.#overflowed) {
       throw new ConnectError('watcher error: too many events were not fetched', Code.ResourceExhausted);
@@ -25,7 +25,7 @@ export class EventQueue<T> {
     return events;
   }
 
-  /** The next one, or `undefined` after `ms` of silence. Throws the reason of `signal`. */
+  /** The next event, or undefined after `ms` of silence. Throws the reason of `signal`. */
   async next(ms: number, signal: AbortSignal): Promise<T | undefined> {
     signal.throwIfAborted();
     if (this.#waiting.length === 0 && !this.#overflowed) await this.#something(ms, signal);

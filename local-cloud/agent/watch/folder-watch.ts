@@ -4,20 +4,20 @@ import { type Change, kindOfUpdate, type Seen, see } from './change.ts';
 
 export interface FolderEvents {
   change(change: Change, seen: Seen | undefined): void;
-  /** The folder itself is gone, or cannot be watched any more. */
+  /** The folder itself was removed, or can no longer be watched. */
   gone(): void;
 }
 
-/** One folder, not what is in its folders. `node:fs` says only "renamed" or "changed"; what was seen before tells the rest. */
+/** Watches one folder without its subfolders. `node:fs` reports only "rename" or "change"; the last known state tells more. */
 export class FolderWatch {
   readonly #path: string;
   readonly #events: FolderEvents;
   readonly #watcher: FSWatcher;
   readonly #seen = new Map<string, Seen>();
-  /** Names that vanished in this turn: a move shows as one name gone and, right after it, another one there. */
+  /** Names that disappeared in this tick of the event loop: after a move, another name with the same inode follows. */
   readonly #vanished = new Map<string, Seen>();
 
-  /** Throws the system's error, ENOSPC where inotify has no watch left. */
+  /** Throws the system's error; ENOSPC if inotify has no watch left. */
   constructor(path: string, events: FolderEvents) {
     this.#path = path;
     this.#events = events;
@@ -28,7 +28,7 @@ export class FolderWatch {
     for (const name of readdirSync(path)) this.#look(name);
   }
 
-  /** The names known to be there now. */
+  /** Names of the subfolders. */
   folders(): string[] {
     return [...this.#seen].filter(([, seen]) => seen.folder).map(([name]) => name);
   }
@@ -70,7 +70,7 @@ export class FolderWatch {
     this.#vanished.set(name, before);
   }
 
-  /** `appeared`: an inode that has another name now, so its old name was renamed; the rest was removed. */
+  /** `appeared`: an inode with a new name, so its old name was renamed. Without it, the names were removed. */
   #settle(appeared: bigint | undefined): void {
     for (const [name, seen] of this.#vanished) {
       if (appeared !== undefined && seen.inode !== appeared) continue;

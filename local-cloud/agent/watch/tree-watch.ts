@@ -2,17 +2,17 @@ import { join } from 'node:path';
 import type { Change } from './change.ts';
 import { FolderWatch } from './folder-watch.ts';
 
-/** inotify's watches are few and shared by the whole machine. */
+/** inotify's watches are limited, and shared by the whole machine. */
 const MOST_FOLDERS = 8192;
 
-/** A folder and, if asked, all folders under it, those made later included. Names are relative to it, `.` is itself. */
+/** Watches a folder and, if `recursive`, all folders under it, including later ones. Names are relative to it; `.` is itself. */
 export class TreeWatch {
   readonly #root: string;
   readonly #recursive: boolean;
   readonly #report: (change: Change) => void;
   readonly #folders = new Map<string, FolderWatch>();
 
-  /** Throws the system's error where the folder cannot be watched, or a RangeError for too many folders. */
+  /** Throws the system's error if the folder cannot be watched, or a RangeError for too many folders. */
   constructor(root: string, recursive: boolean, report: (change: Change) => void) {
     this.#root = root;
     this.#recursive = recursive;
@@ -30,7 +30,7 @@ export class TreeWatch {
     this.#folders.clear();
   }
 
-  /** `under` is relative; `fresh`: what is already in it came into being unseen, between its making and now. */
+  /** `under` is relative. `fresh`: the folder is new, so its content appeared unseen before the watch started. */
   #add(under: string, fresh = false): void {
     if (this.#folders.has(under)) return;
     if (this.#folders.size >= MOST_FOLDERS)
@@ -59,7 +59,7 @@ export class TreeWatch {
     else this.#add(under);
   }
 
-  /** A folder that is gone again is no fault of the watch. */
+  /** A folder that was removed again is not an error of the watch. */
   #tryAdd(under: string): void {
     try {
       this.#add(under, true);

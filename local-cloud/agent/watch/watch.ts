@@ -1,6 +1,6 @@
 import { join } from 'node:path';
 import type { MessageInitShape } from '@bufbuild/protobuf';
-import { Names } from '../account/names.ts';
+import { Names } from '../account/passwd.ts';
 import { readEntry } from '../filesystem/entry.ts';
 import { EventType, type FilesystemEventSchema } from '../gen/filesystem/filesystem_pb.ts';
 import { internal } from '../system-error.ts';
@@ -42,15 +42,15 @@ export class Watch {
     }
   }
 
-  /** The next event, or `undefined` after `ms` of silence. Throws the reason of `signal`. */
+  /** The next event, or undefined after `ms` of silence. Throws the reason of `signal`. */
   async next(ms: number, signal: AbortSignal): Promise<FilesystemEvent | undefined> {
     const change = await this.#queue.next(ms, signal);
-    return change && (await this.#told(change));
+    return change && (await this.#toEvent(change));
   }
 
-  /** All that wait. */
+  /** Removes and returns all waiting events. */
   drain(): Promise<FilesystemEvent[]> {
-    return Promise.all(this.#queue.drain().map((change) => this.#told(change)));
+    return Promise.all(this.#queue.drain().map((change) => this.#toEvent(change)));
   }
 
   close(): void {
@@ -58,8 +58,8 @@ export class Watch {
     this.#onClose();
   }
 
-  /** With its entry where that was asked for, and where the name still stands for what changed. */
-  async #told({ name, kind }: Change): Promise<FilesystemEvent> {
+  /** Includes the entry if requested, unless the name no longer refers to what changed. */
+  async #toEvent({ name, kind }: Change): Promise<FilesystemEvent> {
     const event = { name, type: TYPES[kind] };
     if (!this.#request.includeEntry || kind === 'remove' || kind === 'rename') return event;
     const entry = await readEntry(join(this.#path, name), new Names()).catch(() => undefined);

@@ -4,19 +4,19 @@ import { Code, ConnectError } from '@connectrpc/connect';
 import { failure, internal, isMissing } from '../system-error.ts';
 import { type FilesystemEvent, type WatchRequest as FolderRequest, Watch } from './watch.ts';
 
-/** `allowNetworkMounts`: without it such a folder is refused. */
+/** Without `allowNetworkMounts`, a folder on a network mount is refused. */
 export type WatchRequest = FolderRequest & { allowNetworkMounts: boolean };
 
 const MOST_WATCHERS = 256;
-/** NFS, CIFS, SMB, SMB2, FUSE: inotify does not see what others do there. */
+/** NFS, CIFS, SMB, SMB2, FUSE: inotify does not see changes by other machines. */
 const NETWORK_MOUNTS = new Set([0x6969, 0xff534d42, 0x517b, 0xfe534d42, 0x65735546]);
 
-/** Every watch of the sandbox: those that stream, and those that are asked for their events. */
+/** Every watch of the sandbox, both streaming and polled ones. */
 export class Watchers {
   readonly #named = new Map<string, Watch>();
   #open = 0;
 
-  /** Watches from the moment this resolves until the watch is closed. */
+  /** The watch is active from the moment this resolves until it is closed. */
   async open(path: string, request: WatchRequest): Promise<Watch> {
     await mustBeWatchable(path, request.allowNetworkMounts);
     if (this.#open >= MOST_WATCHERS) {
@@ -35,7 +35,7 @@ export class Watchers {
     return id;
   }
 
-  /** The events since the last time. */
+  /** The events since the last call. */
   drain(id: string): Promise<FilesystemEvent[]> {
     return this.#find(id).drain();
   }
