@@ -1,5 +1,5 @@
-// Loaded with `node --require` where the C library does not resolve the local cloud's names: `dns.lookup` answers for
-// them, and for no other name. The file that SANDGATE_NAMES names says which; a shell that outlives it needs nothing.
+// Loaded with `node --require` if the C library does not resolve the local cloud's names: makes `dns.lookup` resolve them,
+// and only them. The file in SANDGATE_NAMES lists them; in a shell that outlives that file, this does nothing.
 const { readFileSync } = require('node:fs');
 const { syncBuiltinESMExports } = require('node:module');
 const dns = require('node:dns');

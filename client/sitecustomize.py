@@ -1,5 +1,5 @@
-# Found by Python through PYTHONPATH where the C library does not resolve the local cloud's names: socket.getaddrinfo
-# answers for them, and for no other name. The file that SANDGATE_NAMES names says which; a shell that outlives it needs
+# Loaded by Python through PYTHONPATH if the C library does not resolve the local cloud's names: makes socket.getaddrinfo
+# resolve them, and only them. The file in SANDGATE_NAMES lists them; in a shell that outlives that file, this does
 # nothing.
 import importlib.machinery
 import importlib.util
@@ -37,7 +37,7 @@ def getaddrinfo(host, port, family=0, type=0, proto=0, flags=0):
 
 socket.getaddrinfo = getaddrinfo
 
-# A machine's own sitecustomize would be hidden by this one.
+# This module hides the machine's own sitecustomize, so load that one too.
 _others = [path for path in sys.path if os.path.abspath(path or ".") != _here]
 _next = importlib.machinery.PathFinder.find_spec("sitecustomize", _others)
 if _next is not None and _next.loader is not None:

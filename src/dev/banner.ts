@@ -7,7 +7,7 @@ import type { Settings } from '../settings.ts';
 import { defaultDomain } from '../target/domains.ts';
 import type { Stack } from './stack.ts';
 
-/** What `dev` prints when it is ready: where it listens, three commands to copy, and the line that begins `sandgate ready`. */
+/** What `dev` prints when it is ready: where it listens, three commands to copy, and a line that starts with `sandgate ready`. */
 export function bannerText(settings: Settings, stack: Stack): string {
   const token = randomBytes(32).toString('hex');
   const urls = [
@@ -33,11 +33,11 @@ ${cloudText(settings, stack)}
 sandgate ready ${urls.join(' ')}`;
 }
 
-/** The two documented programs, and what they need. */
+/** How to run E2B's SDKs and the two documented programs. */
 function cloudText(settings: Settings, { cloudDomain }: Stack): string {
   if (cloudDomain === undefined) return '';
   return `
-E2B's SDKs find a local cloud at https://api.${cloudDomain}. In a shell of yours:
+E2B's SDKs find a local cloud at https://api.${cloudDomain}. In another shell:
 
     eval "$(npx sandgate env${stateFlag(settings)})"
 
@@ -47,7 +47,7 @@ E2B's SDKs find a local cloud at https://api.${cloudDomain}. In a shell of yours
 `;
 }
 
-/** ` --state-dir …` for a command to copy; empty where it is the checkout's own. */
+/** ` --state-dir …` for a command to copy; empty if it is the default of the checkout. */
 export function stateFlag(settings: Settings): string {
   const isDefault = relative(PACKAGE_ROOT, settings.stateDir) === '.sandgate';
   return isDefault ? '' : ` --state-dir '${settings.stateDir}'`;
@@ -60,13 +60,13 @@ function putCommand(settings: Settings, token: string): string {
     access: { tokens: [{ id: 'default', sha256: createHash('sha256').update(token).digest('hex') }] },
   };
   if (addressFault('127.0.0.1', parseNetworks(settings.sandboxCidrs)) !== undefined)
-    return '(SANDGATE_SANDBOX_CIDRS leaves 127.0.0.1 out, so put one for a server of yours: npx sandgate policy put --help)';
+    return '(SANDGATE_SANDBOX_CIDRS does not include 127.0.0.1, so put one for your own server: npx sandgate policy put --help)';
   if (settings.store === 'files')
     return `echo '${JSON.stringify(record)}' > '${settings.policyDir}/demo.json'`;
   return `echo '${JSON.stringify(record)}' | npx sandgate policy put${stateFlag(settings)} -`;
 }
 
-/** curl resolves `*.localhost` by itself; every other domain is pointed at the ingress by hand. */
+/** curl resolves `*.localhost` on its own; for every other domain, `--connect-to` points it to the ingress. */
 function curlCommand(settings: Settings, stack: Stack): string {
   const plain = stack.http[0];
   const at = plain ?? stack.https[0]!;

@@ -7,29 +7,29 @@ import { PACKAGE_ROOT } from '../package-root.ts';
 import { type DevRun, liveClient } from '../state/run-file.ts';
 import { trustBundle } from './certificates/trust-bundle.ts';
 
-/** Environment variables for whoever talks to the local cloud, by name. */
+/** Environment variables for clients of the local cloud, by name. */
 export type ClientEnvironment = Readonly<Record<string, string>>;
 
-/** Those that add to what the user has. */
-const ADDED: Readonly<Record<string, string>> = { NODE_OPTIONS: ' ', PYTHONPATH: ':' };
+/** Variables whose value is prepended to the user's, with the separator. */
+const PREPENDED: Readonly<Record<string, string>> = { NODE_OPTIONS: ' ', PYTHONPATH: ':' };
 
-/** Of the local cloud that runs on the state folder. `ownCas` as below. Throws CLOUD_AWAY, STATE_UNUSABLE. */
+/** The environment for the local cloud that runs on the state folder. `ownCas`: see below. Throws CLOUD_AWAY, STATE_UNUSABLE. */
 export async function clientEnvironment(
   stateDir: string,
   ownCas: readonly string[],
 ): Promise<ClientEnvironment> {
   const client = liveClient(stateDir);
   if (client === undefined) {
-    throw new SandgateError('CLOUD_AWAY', `no local cloud runs on ${stateDir}`, {
-      remedy: 'run `npm start` in another terminal, wait for its ready line, and ask again',
+    throw new SandgateError('CLOUD_AWAY', `no local cloud is running on ${stateDir}`, {
+      remedy: 'run `npm start` in another terminal, wait for its ready line, and try again',
     });
   }
   return environmentOf(stateDir, client, ownCas);
 }
 
 /**
- * The same for a cloud that runs elsewhere; `stateDir` holds its API key, and gets the files that clients read. `ownCas`:
- * PEM files that the user's programs trust so far.
+ * The same for a local cloud that runs elsewhere. `stateDir` holds its API key; the files for clients are written there.
+ * `ownCas`: PEM files that the user's programs already trust.
  */
 export async function environmentOf(
   stateDir: string,
@@ -39,7 +39,7 @@ export async function environmentOf(
   const { domain } = client;
   const keyFile = join(stateDir, 'cloud', 'api-key');
   if (!existsSync(keyFile)) {
-    throw new SandgateError('STATE_UNUSABLE', `the API key of the local cloud, ${keyFile}, is gone`, {
+    throw new SandgateError('STATE_UNUSABLE', `the API key of the local cloud is missing: ${keyFile}`, {
       remedy: 'restart `npm start`; it makes a new key',
     });
   }
@@ -57,10 +57,10 @@ export async function environmentOf(
   };
 }
 
-/** `export` lines for a POSIX shell; what adds to a variable keeps what is in it. */
+/** `export` lines for a POSIX shell; a prepended value keeps what the variable contains. */
 export function exportLines(environment: ClientEnvironment): string {
   const lines = Object.entries(environment).map(([name, value]) => {
-    const separator = ADDED[name];
+    const separator = PREPENDED[name];
     const kept = separator === undefined ? '' : `"\${${name}:+${separator}$${name}}"`;
     return `export ${name}=${quoted(value)}${kept}`;
   });
@@ -75,7 +75,7 @@ function resolvers({ nodeHook, pythonFolder, names }: ClientFiles): ClientEnviro
   };
 }
 
-/** Whether programs of this machine find such a name by themselves. */
+/** Whether this machine resolves the name without help. */
 async function resolves(name: string): Promise<boolean> {
   return lookup(name).then(
     () => true,
@@ -102,21 +102,21 @@ function prepare<T>(work: () => T): T {
   }
 }
 
-/** Paths that the environment of a client names. */
+/** Paths in the environment of a client. */
 export interface ClientFiles {
   /** The machine's roots, the user's own CAs and ours, PEM. */
   bundle: string;
-  /** What Node adds to its own roots: our CA alone, or the bundle where the user has CAs of their own. */
+  /** The CAs that Node adds to its own roots: only ours, or the bundle if the user has CAs of their own. */
   nodeCas: string;
-  /** For `node --require`; in the package, since Node does not start where it is gone. */
+  /** For `node --require`. A file of the package, because Node does not start if it is missing. */
   nodeHook: string;
   /** For PYTHONPATH. */
   pythonFolder: string;
-  /** JSON that those two read; without it they do nothing. */
+  /** The JSON file that these two read; without it they do nothing. */
   names: string;
 }
 
-/** Writes them into the state folder, each whole or not at all. Throws the system's error. `ownCas`: files, PEM. */
+/** Writes the files into the state folder, each atomically. Throws the system's error. `ownCas`: PEM files. */
 export function writeClientFiles(
   stateDir: string,
   client: NonNullable<DevRun['client']>,
@@ -124,7 +124,7 @@ export function writeClientFiles(
 ): ClientFiles {
   const folder = join(stateDir, 'client');
   makeFolder(folder, 0o700);
-  const place = (path: string, text: string) => {
+  const write = (path: string, text: string) => {
     const draft = `${path}.${process.pid}`;
     writeFileSync(draft, text);
     renameSync(draft, path);
@@ -134,18 +134,18 @@ export function writeClientFiles(
   const known = JSON.stringify({ domain, addresses: client.addresses.map(reachable) });
   const own = ownCas.filter((file) => file !== client.ca);
   const { path, text, addsOwn } = trustBundle(folder, client.ca, own);
-  const bundle = place(path, text);
+  const bundle = write(path, text);
   const hooks = join(PACKAGE_ROOT, 'client');
   return {
     bundle,
     nodeCas: addsOwn ? bundle : client.ca,
     nodeHook: join(hooks, 'resolve.cjs'),
     pythonFolder: hooks,
-    names: place(join(folder, 'resolve.json'), `${known}\n`),
+    names: write(join(folder, 'resolve.json'), `${known}\n`),
   };
 }
 
-/** A wildcard address is where to listen, not where to go. */
+/** A wildcard is an address to listen on, not to connect to. */
 function reachable(address: string): string {
   if (address === '0.0.0.0') return '127.0.0.1';
   return address === '::' ? '::1' : address;

@@ -10,19 +10,19 @@ import { lastWords, orSeeLog } from './logged-gate.ts';
 
 export interface CloudProcessOptions {
   settings: Settings;
-  /** Unix socket of its API. */
+  /** Unix socket of the control plane's API. */
   socket: string;
-  /** Policy APIs of the gates, as `--policy-api` takes them. */
+  /** Policy APIs of the gates, in the form of `--policy-api-url`. */
   policyApis: readonly string[];
-  /** Without `*.`. */
+  /** Domains of sandbox URLs, without `*.`. */
   domains: readonly string[];
-  /** With its port. */
+  /** The domain for clients, with its port. */
   domain: string;
   logFile: string;
   onStart(pid: number): void;
 }
 
-/** It ends its sandboxes and their policies first. */
+/** Enough to end its sandboxes and delete their policies. */
 const STOP_WITHIN_MS = 10_000;
 
 /**
@@ -31,7 +31,7 @@ const STOP_WITHIN_MS = 10_000;
  */
 export async function startCloudProcess(options: CloudProcessOptions): Promise<Running> {
   const log = openSync(options.logFile, 'a', 0o600);
-  // A process group of its own, as the gates have: Ctrl-C goes to `dev` alone.
+  // A process group of its own, like the gates: Ctrl-C reaches only `dev`.
   const child = spawn(process.execPath, [`${PACKAGE_ROOT}dist/local-cloud/main.js`, ...flags(options)], {
     stdio: ['ignore', 'pipe', log],
     detached: true,
@@ -85,7 +85,7 @@ function flags({ settings, socket, policyApis, domains, domain }: CloudProcessOp
   return settings.isolation ? given : [...given, '--no-isolation'];
 }
 
-/** Why `dev` runs without a local cloud, in words; undefined where it runs one. */
+/** The reason why `dev` runs without a local cloud; undefined if it runs one. */
 export function whyNoCloud(settings: Settings, platform: NodeJS.Platform): string | undefined {
   if (!settings.cloud) return 'it is off (SANDGATE_CLOUD)';
   if (platform !== 'linux') return 'it needs Linux';

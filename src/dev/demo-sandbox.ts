@@ -1,7 +1,7 @@
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 
-/** A server on 127.0.0.1 for the banner's example to reach: it shows what a sandbox gets to see. */
+/** A server on 127.0.0.1 for the banner's example, which shows the request that a sandbox receives. */
 export async function startDemoSandbox(): Promise<{ port: number; close(): void }> {
   const server = createServer((request, response) => {
     const seen = Object.entries(request.headers).map(([name, value]) => `  ${name}: ${value}`);

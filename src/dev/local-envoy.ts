@@ -21,7 +21,7 @@ export interface LocalEnvoyOptions {
   onStart(pid: number): void;
 }
 
-/** The Envoy of the local stack; it can be started again, and then keeps the ports it got the first time. */
+/** The Envoy of the local stack. When it is started again, it keeps the ports of its first start. */
 export interface LocalEnvoy {
   http: readonly Address[];
   https: readonly Address[];

@@ -2,14 +2,14 @@ import { closeSync, openSync, readFileSync } from 'node:fs';
 import { SandgateError } from '../errors.ts';
 import { type GateProcess, type GateProcessOptions, startGateProcess } from '../fleet/gate-process.ts';
 
-/** A gate of the local stack, its log in a file. Throws GATE_FAILED with the gate's own last words. */
+/** Starts a gate of the local stack that logs to a file. Throws GATE_FAILED with the gate's own last error. */
 export async function startLoggedGate(
   logFile: string,
   options: Pick<GateProcessOptions, 'stateDir' | 'flags' | 'onStart'>,
 ): Promise<GateProcess> {
   const log = openSync(logFile, 'a', 0o600);
   try {
-    // Envoy is gone when a gate is stopped, so there is nothing to drain for.
+    // Envoy stops before the gates, so there is nothing to drain for.
     return await startGateProcess({ ...options, stderr: log, graceMs: undefined });
   } catch (error) {
     const { cause, remedy } = lastWords(logFile);
@@ -21,7 +21,7 @@ export async function startLoggedGate(
   }
 }
 
-/** What a child that ended wrote last to its log: its error where there is one, and what it says to do. */
+/** The last error in the log of a child that has ended, or its last line, and the remedy that it names. */
 export function lastWords(logFile: string): { cause: string; remedy: string | undefined } {
   const lines = readFileSync(logFile, 'utf8').trim().split('\n');
   const line = lines.findLast((text) => text.startsWith('sandgate: ')) ?? lines.at(-1) ?? '';
@@ -29,7 +29,7 @@ export function lastWords(logFile: string): { cause: string; remedy: string | un
   return { cause, remedy };
 }
 
-/** What to do: what the child said, or read its log. */
+/** A remedy: the one of the child, or to read its log. */
 export function orSeeLog(remedy: string | undefined, logFile: string): string {
   return `${remedy === undefined ? '' : `${remedy}; or `}see ${logFile}`;
 }

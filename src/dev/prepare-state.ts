@@ -6,7 +6,7 @@ import { makeFolder } from '../folder.ts';
 import { isAlive } from '../state/process-identity.ts';
 import { readRuns } from '../state/run-file.ts';
 
-/** Makes the state folder, the folders that `dev` writes to, and those it was asked to read. Throws STATE_UNUSABLE. */
+/** Makes the state folder with the folders that `dev` writes to, and the folders in `read`. Throws STATE_UNUSABLE. */
 export function makeStateFolder(stateDir: string, read: readonly string[]): void {
   try {
     for (const name of ['', 'envoy', 'logs', 'run']) makeFolder(join(stateDir, name), 0o700);
@@ -24,13 +24,17 @@ export function makeStateFolder(stateDir: string, read: readonly string[]): void
   }
 }
 
-/** Ends what a killed `dev` left running in this state folder. Throws ADDRESS_IN_USE where one still lives there. */
+/** Ends what a killed `dev` left running in this state folder. Throws ADDRESS_IN_USE if a live one uses the folder. */
 export async function endLeftovers(stateDir: string, notice: (line: string) => void): Promise<void> {
   const living = readRuns(stateDir).find((run) => run.kind === 'dev' && isAlive(run));
   if (living !== undefined) {
-    throw new SandgateError('ADDRESS_IN_USE', `a stack already runs on ${stateDir} (pid ${living.pid})`, {
-      remedy: `stop it (kill ${living.pid}), or choose another state folder (SANDGATE_STATE_DIR) and other ports`,
-    });
+    throw new SandgateError(
+      'ADDRESS_IN_USE',
+      `a stack is already running on ${stateDir} (pid ${living.pid})`,
+      {
+        remedy: `stop it (kill ${living.pid}), or choose another state folder (SANDGATE_STATE_DIR) and other ports`,
+      },
+    );
   }
   await endOrphans(stateDir, notice);
 }

@@ -6,13 +6,16 @@ import { type Finding, fail, ok, warn } from './finding.ts';
 const SOON_MS = 30 * 86_400_000;
 const REMADE = '`sandgate dev` makes them again at its next start';
 
-/** A file that programs of this shell take trusted CAs from. */
+/** A file from which programs of this shell read trusted CAs. */
 export interface TrustFile {
   variable: string;
   file: string;
 }
 
-/** The local stack's certificates, and whether `trusting`, where given, holds its CA; `remedy` for where not. `now`: since 1970. */
+/**
+ * Checks the local stack's certificates and, if `trusting` is given, whether those files contain its CA; `remedy` is for
+ * files that do not. `now` is milliseconds since 1970.
+ */
 export function checkCertificates(
   folder: string,
   now: number,
@@ -43,7 +46,8 @@ function validity(check: string, certificate: X509Certificate, now: number): Fin
 }
 
 function leafOf(leaf: X509Certificate, ca: X509Certificate, now: number): Finding {
-  if (!leaf.verify(ca.publicKey)) return fail('server certificate', 'is not by the CA beside it', REMADE);
+  if (!leaf.verify(ca.publicKey))
+    return fail('server certificate', 'was not issued by the CA in the same folder', REMADE);
   return validity('server certificate', leaf, now);
 }
 
@@ -59,8 +63,8 @@ function trustOf(ca: X509Certificate, trusting: readonly TrustFile[], remedy: st
   }
   return trusting.map(({ variable, file }) =>
     holds(file, ca)
-      ? ok(`trust ${variable}`, 'holds our CA')
-      : warn(`trust ${variable}`, `${file} does not hold our CA`, remedy),
+      ? ok(`trust ${variable}`, 'contains our CA')
+      : warn(`trust ${variable}`, `${file} does not contain our CA`, remedy),
   );
 }
 

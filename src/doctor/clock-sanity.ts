@@ -4,14 +4,14 @@ import type { Clock } from '../policy/clock.ts';
 import { type Finding, fail, ok, warn } from './finding.ts';
 
 const DRIFT_MS = 1000;
-/** File systems round times, some to two seconds. */
+/** File systems round times, some of them to two seconds. */
 const FILE_DRIFT_MS = 3000;
-/** No clock was right before this was written. */
+/** This code was written after this date, so an earlier clock is wrong. */
 const EARLIEST = Date.UTC(2025, 0, 1);
 
 /**
- * Whether the clock can be trusted with expiries: against the times of a file written just now in `temporary`, and
- * against the clock that only goes forward. `before`: both clocks, some while ago.
+ * Checks whether the clock is good enough for expiry times: against the time of a file written just now in `temporary`, and
+ * against the monotonic clock. `before`: both clocks, a while ago.
  */
 export function checkClock(
   clock: Clock,
@@ -19,7 +19,7 @@ export function checkClock(
   temporary: string,
 ): Finding {
   const now = clock.now();
-  const remedy = 'set the clock and keep it by NTP: tokens expire and caches age by it';
+  const remedy = 'set the clock and keep it in sync by NTP: tokens expire and caches age by it';
   if (now < EARLIEST) return fail('clock', `it is ${new Date(now).toISOString()}`, remedy);
   const jump = now - before.wall - (clock.monotonic() - before.monotonic);
   if (Math.abs(jump) > DRIFT_MS) return warn('clock', `it jumped by ${Math.round(jump)} ms just now`, remedy);
@@ -30,7 +30,7 @@ export function checkClock(
   return ok('clock', `${new Date(now).toISOString()}, steady`);
 }
 
-/** When the file system says that a file written now was written. */
+/** The modification time that the file system gives to a file written now. */
 function writtenAt(temporary: string): number {
   const folder = mkdtempSync(join(temporary, 'sandgate-clock-'));
   try {

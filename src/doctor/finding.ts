@@ -1,12 +1,12 @@
 import { toSandgateError } from '../errors.ts';
 
-/** What one check found. `fail` keeps Sandgate from working; `warn` is worth a look. */
+/** The result of one check. `fail` keeps Sandgate from working; `warn` is worth a look. */
 export interface Finding {
-  /** What was looked at, in a word or two. */
+  /** What was checked, in a word or two. */
   check: string;
   level: 'ok' | 'warn' | 'fail';
   found: string;
-  /** What to do about it. */
+  /** How to fix it. */
   remedy?: string;
 }
 
@@ -22,7 +22,7 @@ export function fail(check: string, found: string, remedy: string): Finding {
   return { check, level: 'fail', found, remedy };
 }
 
-/** A finding from what was thrown, with its own remedy where it has one. */
+/** A finding for an error, with the error's own remedy if it has one. */
 export function failedBy(check: string, thrown: unknown, remedy = 'see docs/errors.md'): Finding {
   const error = toSandgateError(thrown);
   return fail(check, `${error.message} [${error.code}]`, error.remedy ?? remedy);

@@ -4,13 +4,13 @@ import { isAlive } from '../state/process-identity.ts';
 import type { Run } from '../state/run-file.ts';
 import { type Finding, fail, ok, warn } from './finding.ts';
 
-/** An address that a start would listen on, and the setting that names it. */
+/** An address that Sandgate would listen on, and its setting. */
 export interface WantedAddress {
   address: Address;
   setting: string;
 }
 
-/** Whether each address is free, or held by a gate or stack of this state folder. Port 0 is always free. */
+/** Checks whether each address is free, or used by a gate or stack of this state folder. Port 0 is always free. */
 export async function checkPorts(wanted: readonly WantedAddress[], runs: readonly Run[]): Promise<Finding[]> {
   const alive = runs.filter(isAlive);
   return Promise.all(
@@ -18,18 +18,18 @@ export async function checkPorts(wanted: readonly WantedAddress[], runs: readonl
       const check = `port ${formatAddress(address)}`;
       const code = address.port === 0 ? undefined : await listenFault(address);
       if (code === undefined) return ok(check, 'free');
-      const holds = (of: (run: Run) => readonly Address[]) =>
-        alive.find((run) => of(run).map(formatAddress).includes(formatAddress(address)));
-      const holder = holds(addressesOf) ?? holds(neighboursOf);
-      if (holder !== undefined) return ok(check, `held by our own ${holder.kind}, pid ${holder.pid}`);
+      const findHolder = (addresses: (run: Run) => readonly Address[]) =>
+        alive.find((run) => addresses(run).map(formatAddress).includes(formatAddress(address)));
+      const holder = findHolder(addressesOf) ?? findHolder(neighborsOf);
+      if (holder !== undefined) return ok(check, `used by our own ${holder.kind}, pid ${holder.pid}`);
       const remedy = `choose another address (${setting})`;
-      if (code !== 'EADDRINUSE') return fail(check, `cannot be listened on (${code})`, remedy);
+      if (code !== 'EADDRINUSE') return fail(check, `cannot listen on it (${code})`, remedy);
       return fail(check, 'in use by another program', `stop what listens there, or ${remedy}`);
     }),
   );
 }
 
-/** What it listens on itself. */
+/** Addresses that the process itself listens on. */
 function addressesOf(run: Run): readonly Address[] {
   switch (run.kind) {
     case 'gate':
@@ -42,12 +42,12 @@ function addressesOf(run: Run): readonly Address[] {
   }
 }
 
-/** What others listen on for it: each gate knows those of all. */
-function neighboursOf(run: Run): readonly Address[] {
+/** Addresses that related processes listen on: each gate knows those of all gates. */
+function neighborsOf(run: Run): readonly Address[] {
   return run.kind === 'gate' ? run.ownListeners : [];
 }
 
-/** The system's code where nobody may listen there now; undefined where one may. */
+/** The system's error code if it is not possible to listen there now; undefined if it is. */
 function listenFault({ host, port }: Address): Promise<string | undefined> {
   return new Promise((resolve) => {
     const server = createServer();
@@ -56,20 +56,20 @@ function listenFault({ host, port }: Address): Promise<string | undefined> {
   });
 }
 
-const PATIENCE_MS = 3000;
+const RESOLVE_WITHIN_MS = 3000;
 
-/** Addresses that the system's resolver gives for a name; rejects where it gives none. */
+/** The addresses of a name from the system's resolver; rejects if there are none. */
 export type Resolve = (name: string) => Promise<readonly string[]>;
 
-/** The local cloud that runs, whose names programs can be helped with. */
+/** The running local cloud, for whose names there is a remedy. */
 export interface CloudNames {
   /** Without port. */
   domain: string;
-  /** What to type. */
+  /** The command to type. */
   remedy: string;
 }
 
-/** Whether clients on this machine find the domains and the sandbox hosts under them. */
+/** Checks whether clients on this machine can resolve the domains and the sandbox hosts under them. */
 export async function checkNames(
   domains: readonly string[],
   resolve: Resolve,
@@ -94,13 +94,16 @@ function remedyFor(name: string, cloud: CloudNames | undefined): string {
   if (cloud !== undefined && `.${name}`.endsWith(`.${cloud.domain}`))
     return `for programs of this shell: ${cloud.remedy}`;
   if (name.endsWith('localhost'))
-    return 'curl and browsers know *.localhost by themselves; for others add it to /etc/hosts, or route by header';
+    return 'curl and browsers resolve *.localhost on their own; for other clients, add it to /etc/hosts, or route by header';
   return 'point a wildcard DNS record at the ingress, or give curl --connect-to';
 }
 
 function inTime<T>(work: Promise<T>): Promise<T> {
   return new Promise((resolve, reject) => {
-    const timer = setTimeout(() => reject(new Error(`no answer in ${PATIENCE_MS / 1000} s`)), PATIENCE_MS);
+    const timer = setTimeout(
+      () => reject(new Error(`no answer in ${RESOLVE_WITHIN_MS / 1000} s`)),
+      RESOLVE_WITHIN_MS,
+    );
     work.then(resolve, reject).finally(() => clearTimeout(timer));
   });
 }

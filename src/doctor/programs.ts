@@ -6,22 +6,22 @@ import { validateBootstrap } from '../envoy/process.ts';
 import { toSandgateError } from '../errors.ts';
 import { type Finding, fail, failedBy, ok, warn } from './finding.ts';
 
-const PLACES: Readonly<Record<EnvoyBinary['from'], string>> = {
+const SOURCES: Readonly<Record<EnvoyBinary['from'], string>> = {
   named: 'named by SANDGATE_ENVOY',
   path: 'on PATH',
   cache: 'in the cache',
   fetched: 'fetched',
 };
 
-/** Whether there is an Envoy. `look` throws ENVOY_MISSING for one that is named and unfit. */
+/** Checks whether there is an Envoy. `find` throws ENVOY_MISSING if the one that the settings name cannot be used. */
 export async function checkEnvoy(
-  look: () => Promise<EnvoyBinary | undefined>,
+  find: () => Promise<EnvoyBinary | undefined>,
 ): Promise<{ finding: Finding; binary: EnvoyBinary | undefined }> {
   try {
-    const binary = await look();
+    const binary = await find();
     if (binary !== undefined) {
       const { version, from, path } = binary;
-      return { finding: ok('envoy', `${version}, ${PLACES[from]}: ${path}`), binary };
+      return { finding: ok('envoy', `${version}, ${SOURCES[from]}: ${path}`), binary };
     }
     const remedy = '`sandgate dev` fetches one at its first start; or name one in SANDGATE_ENVOY';
     return { finding: warn('envoy', 'none is named, on PATH or in the cache', remedy), binary };
@@ -32,13 +32,13 @@ export async function checkEnvoy(
 
 export interface EnvoyConfigOptions {
   binary: string;
-  /** Makes or finds certificates, given a folder that is gone afterwards. */
+  /** Gets a temporary folder in which it may make certificates. */
   settings(folder: string): Promise<BootstrapSettings>;
-  /** Where that folder is made. */
+  /** Where to make that folder. */
   temporary: string;
 }
 
-/** Whether the real Envoy takes the bundled config with these addresses in it. Nothing is listened on. */
+/** Checks whether the real Envoy accepts the bundled config with these addresses. Does not listen on them. */
 export async function checkEnvoyConfig({
   binary,
   settings,
@@ -49,22 +49,22 @@ export async function checkEnvoyConfig({
     const file = join(folder, 'envoy.yaml');
     writeFileSync(file, renderBootstrap(await loadBundledConfig(), await settings(folder)), { mode: 0o600 });
     validateBootstrap(binary, file);
-    return ok('envoy config', 'valid: the real Envoy takes it');
+    return ok('envoy config', 'valid: the real Envoy accepts it');
   } catch (error) {
-    return failedBy('envoy config', error, 'check the addresses and certificates that it names');
+    return failedBy('envoy config', error, 'check its addresses and certificates');
   } finally {
     rmSync(folder, { recursive: true, force: true });
   }
 }
 
-/** Python 3 and pip only fetch Envoy. `find` throws ENVOY_MISSING; `needed`: there is no Envoy yet. */
+/** Checks Python 3 and pip, which are only used to fetch Envoy. `find` throws ENVOY_MISSING; `needed`: there is no Envoy yet. */
 export async function checkPython(find: () => Promise<unknown>, needed: boolean): Promise<Finding> {
   try {
     await find();
     return ok('python', 'python3 with pip');
   } catch (error) {
     const { message, remedy } = toSandgateError(error);
-    if (!needed) return ok('python', `${message}; not needed, Envoy is here`);
+    if (!needed) return ok('python', `${message}; not needed, because Envoy is installed`);
     return warn('python', message, remedy ?? 'install Python 3.10 or newer with pip');
   }
 }
@@ -74,5 +74,5 @@ export function checkNode(version: string, engines: string): Finding {
   const [, major = 0, minor = 0] = /(\d+)\.(\d+)/.exec(engines)?.map(Number) ?? [];
   const [ownMajor = 0, ownMinor = 0] = version.split('.').map(Number);
   if (ownMajor > major || (ownMajor === major && ownMinor >= minor)) return ok('node', version);
-  return fail('node', `${version}, and ${engines} is needed`, 'install a newer Node.js');
+  return fail('node', `${version}, but ${engines} is required`, 'install a newer Node.js');
 }

@@ -4,38 +4,42 @@ import { isAlive } from '../state/process-identity.ts';
 import type { Run } from '../state/run-file.ts';
 import { type Finding, fail, ok, warn } from './finding.ts';
 
-const LEAST_FREE = 64 * 1024 * 1024;
-const GOOD_FREE = 512 * 1024 * 1024;
+const MIN_FREE = 64 * 1024 * 1024;
+const ENOUGH_FREE = 512 * 1024 * 1024;
 const MIB = 1024 * 1024;
 const ANOTHER = 'choose another state folder (SANDGATE_STATE_DIR)';
 
-/** Owner, mode, writability and free space of the state folder; `uid` is this process' own. */
+/** Checks owner, mode, writability and free space of the state folder. `uid` is this process' own. */
 export function checkStateFolder(stateDir: string, uid: number | undefined): Finding[] {
   const stat = statOf(stateDir);
-  if (stat === undefined) return notThere(stateDir);
+  if (stat === undefined) return absent(stateDir);
   if (!stat.isDirectory())
-    return [fail('state folder', `${stateDir} is no folder`, `remove it, or ${ANOTHER}`)];
-  return [rightsOf(stateDir, stat, uid), spaceOf(stateDir)];
+    return [fail('state folder', `${stateDir} is not a folder`, `remove it, or ${ANOTHER}`)];
+  return [permissionsOf(stateDir, stat, uid), spaceOf(stateDir)];
 }
 
-function notThere(stateDir: string): Finding[] {
+function absent(stateDir: string): Finding[] {
   let parent = dirname(stateDir);
   while (statOf(parent) === undefined) parent = dirname(parent);
   if (!isWritable(parent)) {
     const remedy = `make it writable, or ${ANOTHER}`;
-    return [fail('state folder', `${stateDir} is not there, and ${parent} is not writable`, remedy)];
+    return [fail('state folder', `${stateDir} does not exist, and ${parent} is not writable`, remedy)];
   }
-  return [ok('state folder', `${stateDir} is made at the first start`), spaceOf(parent)];
+  return [ok('state folder', `${stateDir} will be made at the first start`), spaceOf(parent)];
 }
 
-function rightsOf(stateDir: string, { uid: owner, mode }: Stats, uid: number | undefined): Finding {
+function permissionsOf(stateDir: string, { uid: owner, mode }: Stats, uid: number | undefined): Finding {
   const bits = (mode & 0o7777).toString(8).padStart(4, '0');
   if (!isWritable(stateDir)) {
-    return fail('state folder', `${stateDir} is not writable (mode ${bits})`, `make it so, or ${ANOTHER}`);
+    return fail(
+      'state folder',
+      `${stateDir} is not writable (mode ${bits})`,
+      `make it writable, or ${ANOTHER}`,
+    );
   }
   if (uid !== undefined && owner !== uid) {
-    const remedy = `run as user ${owner}, or ${ANOTHER}: whoever owns it can replace the Check socket`;
-    return warn('state folder', `${stateDir} belongs to user ${owner}, and this is user ${uid}`, remedy);
+    const remedy = `run as user ${owner}, or ${ANOTHER}: its owner can replace the Check socket`;
+    return warn('state folder', `${stateDir} belongs to user ${owner}, but this is user ${uid}`, remedy);
   }
   if ((mode & 0o022) !== 0) {
     return fail('state folder', `others may write to ${stateDir} (mode ${bits})`, `chmod 700 ${stateDir}`);
@@ -47,9 +51,9 @@ function spaceOf(folder: string): Finding {
   const { bavail, bsize } = statfsSync(folder);
   const free = bavail * bsize;
   const found = `${Math.floor(free / MIB)} MiB free`;
-  const remedy = 'make room: with a full disk no policy can be written';
-  if (free < LEAST_FREE) return fail('disk', found, remedy);
-  return free < GOOD_FREE ? warn('disk', found, remedy) : ok('disk', found);
+  const remedy = 'free some space: no policy can be written to a full disk';
+  if (free < MIN_FREE) return fail('disk', found, remedy);
+  return free < ENOUGH_FREE ? warn('disk', found, remedy) : ok('disk', found);
 }
 
 function statOf(path: string): Stats | undefined {
@@ -69,9 +73,9 @@ function isWritable(path: string): boolean {
   }
 }
 
-const NEXT_START = 'the next start of `sandgate dev` or of several gates on this state folder clears them';
+const NEXT_START = 'start `sandgate dev`, or several gates, on this state folder: that cleans up';
 
-/** Run files of processes that ended without saying so, and what a killed stack left running. */
+/** Looks for run files of dead processes, and for processes that a killed stack left running. */
 export function checkLeftovers(runs: readonly Run[]): Finding {
   const dead = runs.filter((run) => !isAlive(run));
   const orphans = dead.flatMap((run) => (run.kind === 'gate' ? [] : run.children.filter(isAlive)));
@@ -81,28 +85,29 @@ export function checkLeftovers(runs: readonly Run[]): Finding {
   }
   if (dead.length === 0) return ok('leftovers', 'none');
   const files = dead.map(({ pid }) => `run/${pid}.json`).join(', ');
-  return warn('leftovers', `run files of processes that are gone: ${files}`, NEXT_START);
+  return warn('leftovers', `stale run files: ${files}`, NEXT_START);
 }
 
-/** A path that a setting names, and what must be there. */
+/** A path from a setting, and what it must be. */
 export interface NamedPath {
   setting: string;
   path: string;
   kind: 'program' | 'folder' | 'file';
 }
 
-/** Whether everything that the settings name is there and can be read, or run. */
+/** Checks whether every path in the settings exists and can be read, or executed. */
 export function checkPaths(paths: readonly NamedPath[]): Finding[] {
   return paths.map(({ setting, path, kind }) => {
     try {
       const isFolder = statSync(path).isDirectory();
-      if (isFolder !== (kind === 'folder')) return fail(setting, `${path} is no ${kind}`, `name a ${kind}`);
+      if (isFolder !== (kind === 'folder'))
+        return fail(setting, `${path} is not a ${kind}`, `name a ${kind}`);
       accessSync(path, kind === 'program' ? constants.X_OK : constants.R_OK);
       return ok(setting, path);
     } catch (error) {
       const code = (error as NodeJS.ErrnoException).code ?? 'unknown';
       const remedy =
-        kind === 'program' ? 'name a program that can be run' : `make it readable, or name another ${kind}`;
+        kind === 'program' ? 'name an executable program' : `make it readable, or name another ${kind}`;
       return fail(setting, `${path} cannot be used (${code})`, remedy);
     }
   });

@@ -7,11 +7,11 @@ import type { GateRun } from '../state/run-file.ts';
 import { type Finding, fail, failedBy, ok, warn } from './finding.ts';
 
 const PAGE = 500;
-/** More are counted as `more`: a look takes a second, not a minute. */
+/** Further policies are not read, so that the check takes a second, not a minute. */
 const MOST = 10_000;
-const NAMED = 3;
+const MOST_NAMED = 3;
 
-/** Opens the store as it is and reads its policies; `open` gives undefined where there is none yet. */
+/** Opens the store and reads its policies. `open` resolves with undefined if there is no store yet. */
 export async function checkStore(
   open: () => Promise<PolicyStore | undefined>,
   rules: PolicyRules,
@@ -19,8 +19,8 @@ export async function checkStore(
   let store: PolicyStore | undefined;
   try {
     store = await open();
-    if (store === undefined) return ok('store', 'none yet; it is made at the first start');
-    return await lookInto(store, rules);
+    if (store === undefined) return ok('store', 'none yet; it will be made at the first start');
+    return await readPolicies(store, rules);
   } catch (error) {
     return failedBy('store', error);
   } finally {
@@ -28,7 +28,7 @@ export async function checkStore(
   }
 }
 
-async function lookInto(store: PolicyStore, rules: PolicyRules): Promise<Finding> {
+async function readPolicies(store: PolicyStore, rules: PolicyRules): Promise<Finding> {
   let count = 0;
   let after: string | undefined;
   const unreadable: string[] = [];
@@ -44,10 +44,10 @@ async function lookInto(store: PolicyStore, rules: PolicyRules): Promise<Finding
   const policies = `${store.kind}, ${count >= MOST ? `${MOST} or more` : count} ${count === 1 ? 'policy' : 'policies'}`;
   const fault = store.fault();
   if (fault !== undefined)
-    return warn('store', `${policies}; ${fault}`, 'put the files right; see docs/policies.md');
+    return warn('store', `${policies}; ${fault}`, 'fix the files; see docs/policies.md');
   if (unreadable.length === 0) return ok('store', policies);
-  const some = unreadable.slice(0, NAMED).join(', ');
-  const remedy = '`sandgate explain` says which rule they break; put them again';
+  const some = unreadable.slice(0, MOST_NAMED).join(', ');
+  const remedy = 'find the rule that they break with `sandgate explain`, and put them again';
   return warn('store', `${policies}, ${unreadable.length} of which cannot be read: ${some}`, remedy);
 }
 
@@ -60,19 +60,22 @@ function isReadable(sandboxId: string, record: unknown, rules: PolicyRules): boo
   }
 }
 
-/** Asks a gate's `/readyz`; rejects where it does not answer. */
-export type AskReady = (gate: GateRun) => Promise<Readiness>;
+/** Fetches a gate's `/readyz`; rejects if it does not answer. */
+export type FetchReadiness = (gate: GateRun) => Promise<Readiness>;
 
-/** What every gate of this state folder says of itself. */
-export async function checkGates(gates: readonly GateRun[], askReady: AskReady): Promise<Finding[]> {
-  if (gates.length === 0) return [ok('gates', 'none runs on this state folder')];
-  return Promise.all(gates.map((gate) => checkGate(gate, askReady)));
+/** Checks the readiness of every gate of this state folder. */
+export async function checkGates(
+  gates: readonly GateRun[],
+  fetchReadiness: FetchReadiness,
+): Promise<Finding[]> {
+  if (gates.length === 0) return [ok('gates', 'none is running on this state folder')];
+  return Promise.all(gates.map((gate) => checkGate(gate, fetchReadiness)));
 }
 
-async function checkGate(gate: GateRun, askReady: AskReady): Promise<Finding> {
+async function checkGate(gate: GateRun, fetchReadiness: FetchReadiness): Promise<Finding> {
   const check = `gate ${gate.pid}`;
   try {
-    const { ready, parts } = await askReady(gate);
+    const { ready, parts } = await fetchReadiness(gate);
     if (ready) return ok(check, `ready, on ${gate.check}`);
     const faults = Object.entries(parts)
       .filter(([, part]) => !part.ok)
@@ -80,6 +83,10 @@ async function checkGate(gate: GateRun, askReady: AskReady): Promise<Finding> {
     return fail(check, `not ready: ${faults.join(', ')}`, "see the gate's log");
   } catch {
     const at = `http://${formatAddress(gate.ops)}/readyz`;
-    return fail(check, `runs, but ${at} does not answer`, `stop it (kill ${gate.pid}) and start it again`);
+    return fail(
+      check,
+      `is running, but ${at} does not answer`,
+      `stop it (kill ${gate.pid}) and start it again`,
+    );
   }
 }

@@ -3,23 +3,24 @@ import { SandgateError } from '../errors.ts';
 import { identify, isAlive, kill, type ProcessIdentity } from '../state/process-identity.ts';
 import { type DevRun, readRuns, removeRun, type SupervisorRun, writeRun } from '../state/run-file.ts';
 
-/** The record of what a process started, kept on disk so that the next start can end it if this one is killed. */
+/** The child processes of this process, recorded on disk so that the next start can end them if this one is killed. */
 export interface Children {
   add(pid: number): void;
-  /** Writes the record again, since what is told beside the children has changed. */
+  /** Writes the record again, after the rest of its content has changed. */
   write(): void;
-  /** Without grace; returns at once. */
+  /** Kills all of them and returns at once. */
   killAll(): void;
+  /** Removes the record. */
   forget(): void;
 }
 
-/** `runOf`: the whole run file of this process. Throws STATE_UNUSABLE. */
+/** `runOf` returns the whole run file of this process. Throws STATE_UNUSABLE. */
 export function recordChildren(
   stateDir: string,
   runOf: (own: ProcessIdentity & { children: readonly ProcessIdentity[] }) => DevRun | SupervisorRun,
 ): Children {
   const self = identify(process.pid);
-  if (self === undefined) throw new SandgateError('INTERNAL', 'cannot tell when this process started');
+  if (self === undefined) throw new SandgateError('INTERNAL', 'cannot find out when this process started');
   let children: ProcessIdentity[] = [];
   const write = () => writeRun(stateDir, runOf({ ...self, children }));
   write();
@@ -36,20 +37,20 @@ export function recordChildren(
   };
 }
 
-/** Ends what a killed parent left running in this state folder, by pid and start time, and clears old run files. */
+/** Ends the children of killed parents in this state folder, by pid and start time, and removes stale run files. */
 export async function endOrphans(stateDir: string, notice: (line: string) => void): Promise<void> {
   for (const run of readRuns(stateDir)) {
     if (isAlive(run)) continue;
     if (run.kind !== 'gate') {
-      const left = run.children.filter(isAlive);
-      if (left.length > 0) notice(`ending ${left.length} process(es) that the last start left behind`);
-      await Promise.all(left.map(end));
+      const orphans = run.children.filter(isAlive);
+      if (orphans.length > 0) notice(`ending ${orphans.length} process(es) that the last start left behind`);
+      await Promise.all(orphans.map(end));
     }
     removeRun(stateDir, run.pid);
   }
 }
 
-/** No grace: nobody drains for a parent that is already gone, and its places are needed now. */
+/** Kills at once: the parent is gone, so there is nothing to drain for, and the new start needs the same addresses. */
 async function end(process_: ProcessIdentity): Promise<void> {
   kill(process_);
   while (isAlive(process_)) await pause(5);

@@ -16,23 +16,23 @@ import { checkPlaces, placeText, processFlags } from './process-flags.ts';
 import { RollingRestart } from './rolling-restart.ts';
 import { Supervised } from './supervised.ts';
 
-/** Several gate processes under this one, which answers for them on one ops listener and one policy API. */
+/** Several gate processes under this supervisor, which has one ops listener and one policy API for all of them. */
 export interface Fleet {
-  /** Where each gate listens, comma-separated, as `envoy config --gate` takes it. */
+  /** Where each gate listens, comma-separated, in the form of `envoy config --gate`. */
   readonly check: string;
   readonly ops: Address;
-  /** Restarts the gates one by one; asked again meanwhile, it does so once more. */
+  /** Restarts the gates one by one. A call during a restart causes one more. */
   restart(): void;
   /** Drains all gates and closes everything. */
   close(): Promise<void>;
 }
 
-/** Longer than a gate takes for what is still open once it has drained. */
+/** Longer than a gate needs, after draining, to close what is still open. */
 const CLOSING_MS = 10_000;
 
 /**
- * Starts `settings.processes` gates, each a `serve` with the flags of this one. Throws a SandgateError and leaves
- * nothing running when one of them does not start. `force` kills them at any time.
+ * Starts `settings.processes` gates, each a `serve` with the flags of this one. Throws a SandgateError and leaves nothing
+ * running if one of them does not start. `force` kills them at any time.
  */
 export async function startFleet(
   settings: Settings,
@@ -118,10 +118,14 @@ async function compose(
   gates = programs.map((program, n) => ({ program, ops: ops[n]! }));
 
   const rolling = new RollingRestart(programs, drainMs, stop, log);
-  return { check: places.map(placeText).join(','), ops: opsListener.address, restart: () => rolling.ask() };
+  return {
+    check: places.map(placeText).join(','),
+    ops: opsListener.address,
+    restart: () => rolling.request(),
+  };
 }
 
-/** Gates are asked by this process and by commands beside it, so their listeners stay on this machine. */
+/** Only this process and commands on this machine use the gates' ops listeners, so they stay on the loopback. */
 function gateOps({ ops: { host, port }, processes }: Settings): Promise<Address[]> {
   const first = { host: isLoopback({ host, port }) ? host : '127.0.0.1', port: port === 0 ? 0 : port + 1 };
   return gateOpsAddresses(first, processes);

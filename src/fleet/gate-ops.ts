@@ -4,8 +4,8 @@ import type { Address } from '../address.ts';
 import { SandgateError } from '../errors.ts';
 
 /**
- * One ops address a gate: the given port and those after it. For port 0 free ports are picked here, not by the gates,
- * since each gate must know the others' in order never to dial them.
+ * One ops address per gate: the given port and those after it. For port 0, free ports are picked here and not by the
+ * gates, because each gate must know the others' ports, to never dial them.
  */
 export async function gateOpsAddresses(
   first: Address,

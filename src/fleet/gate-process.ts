@@ -8,28 +8,28 @@ import type { Running } from './supervised.ts';
 
 export interface GateProcessOptions {
   stateDir: string;
-  /** Of `serve`. */
+  /** Flags of `serve`. */
   flags: readonly string[];
-  /** A file descriptor, or this process' own. */
+  /** A file descriptor, or `inherit` for this process' own stderr. */
   stderr: number | 'inherit';
-  /** How long it may drain when it is stopped; undefined: there is nothing to drain for. */
+  /** How long the gate may drain when it is stopped; undefined: kill it, because there is nothing to drain for. */
   graceMs: number | undefined;
   onStart(pid: number): void;
 }
 
 export interface GateProcess extends Running {
   readonly pid: number;
-  /** Where it really listens, as its ready line says. */
+  /** Where the gate really listens, from its ready line. */
   readonly check: string;
 }
 
 const READY_WITHIN_MS = 30_000;
 
-/** Starts `sandgate serve` and waits for its ready line. Throws GATE_FAILED; why, it says on stderr. */
+/** Starts `sandgate serve` and waits for its ready line. Throws GATE_FAILED; the gate's stderr has the reason. */
 export async function startGateProcess(options: GateProcessOptions): Promise<GateProcess> {
   const { stateDir, flags, stderr, graceMs } = options;
-  // Its own process group: a terminal's Ctrl-C goes to its parent alone, which ends its children in order. By the
-  // channel it notices when that parent is killed.
+  // A process group of its own: Ctrl-C in a terminal reaches only the parent, which ends its children in order. The IPC
+  // channel tells the gate when its parent is killed.
   const program = [...GATE_NODE_FLAGS, `${PACKAGE_ROOT}bin/sandgate.js`, 'serve'];
   const child = spawn(process.execPath, [...program, ...flags], {
     stdio: ['ignore', 'pipe', stderr, 'ipc'],
@@ -39,7 +39,7 @@ export async function startGateProcess(options: GateProcessOptions): Promise<Gat
   if (pid !== 0) options.onStart(pid);
   const exited = new Promise<string>((resolve) => {
     child.once('exit', (code, signal) => {
-      // One that was killed could not do it.
+      // A killed gate could not remove its run file.
       removeRun(stateDir, pid);
       resolve(signal ?? `exit code ${code}`);
     });

@@ -9,10 +9,10 @@ export interface GateView {
   ops: Address;
 }
 
-/** One that is frozen must not keep the others from being seen. */
+/** A frozen gate must not delay the answers of the others. */
 const ANSWER_WITHIN_MS = 1000;
 
-/** Its part of `/readyz`. Never rejects. */
+/** A gate's part of `/readyz`. Never rejects. */
 async function readyPart({ program, ops }: GateView): Promise<Part> {
   const { state, restarts } = program;
   switch (state.kind) {
@@ -22,23 +22,23 @@ async function readyPart({ program, ops }: GateView): Promise<Part> {
       return { ok: false, reason: 'restarting', restarts };
     case 'up': {
       const facts = { pid: state.running.pid, restarts };
-      const said = await ask<Readiness>(ops, '/readyz');
-      if (said === undefined) return { ok: false, reason: 'does not answer', ...facts };
-      const faulty = Object.entries(said.parts).filter(([, part]) => !part.ok);
+      const answer = await fetchJson<Readiness>(ops, '/readyz');
+      if (answer === undefined) return { ok: false, reason: 'does not answer', ...facts };
+      const faulty = Object.entries(answer.parts).filter(([, part]) => !part.ok);
       const reason = faulty.map(([name, part]) => part.reason ?? name).join('; ');
-      return { ok: said.ready, ...(reason !== '' && { reason }), ...facts, parts: said.parts };
+      return { ok: answer.ready, ...(reason !== '' && { reason }), ...facts, parts: answer.parts };
     }
     default:
       return state satisfies never;
   }
 }
 
-/** Its numbers; undefined where it does not give any now. */
+/** A gate's metrics; undefined if it does not answer. */
 export async function dumpOf({ program, ops }: GateView): Promise<MetricDump | undefined> {
-  return program.state.kind === 'up' ? ask<MetricDump>(ops, '/metrics.json') : undefined;
+  return program.state.kind === 'up' ? fetchJson<MetricDump>(ops, '/metrics.json') : undefined;
 }
 
-async function ask<T>(ops: Address, path: string): Promise<T | undefined> {
+async function fetchJson<T>(ops: Address, path: string): Promise<T | undefined> {
   try {
     const response = await fetch(`http://${formatAddress(ops)}${path}`, {
       signal: AbortSignal.timeout(ANSWER_WITHIN_MS),
@@ -49,7 +49,7 @@ async function ask<T>(ops: Address, path: string): Promise<T | undefined> {
   }
 }
 
-/** The `/readyz` of a supervisor. One gate that answers is enough for Envoy, so it is enough here. */
+/** The `/readyz` of a supervisor. One ready gate is enough for Envoy, so it is enough here. */
 export async function fleetReadiness(gates: readonly GateView[], draining: boolean): Promise<Readiness> {
   const parts = await Promise.all(gates.map(readyPart));
   const supervisor = { ok: !draining, ...(draining && { reason: 'draining' }), pid: process.pid };

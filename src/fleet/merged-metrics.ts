@@ -10,22 +10,22 @@ const keyOf = (name: string, { metricName, labels }: Sample) =>
   `${metricName ?? name} ${JSON.stringify(labels)}`;
 
 /**
- * One set of metrics out of those of several processes. What counts up is summed, over past lives too: a sum that fell
- * with each restart would look to Prometheus as if everything before had been counted once more. Gauges merge as the
- * catalogue says; what is of a process itself (memory, event loop) gets a label `process`.
+ * Merges the metrics of several processes into one set. Counters are summed, including those of processes that have
+ * ended: if the sum fell with each restart, Prometheus would count everything before it again. Gauges merge as the
+ * catalogue says. Metrics of a process itself (memory, event loop) get a label `process`.
  */
 export class MergedMetrics {
-  /** By number of the process, the last that it said. */
+  /** The last dump of each process, by its number. */
   readonly #last: (MetricDump | undefined)[] = [];
-  /** What ended processes had counted. */
+  /** Counts of processes that have ended. */
   readonly #past = new Map<string, number>();
 
-  /** `dumps`: by number of the process; undefined where it did not answer. */
+  /** `dumps`: by number of the process; undefined if it did not answer. */
   merge(dumps: readonly (MetricDump | undefined)[]): MetricJson[] {
     dumps.forEach((dump, n) => {
       if (dump === undefined) return;
       const before = this.#last[n];
-      if (before !== undefined && before.pid !== dump.pid) this.#bury(before);
+      if (before !== undefined && before.pid !== dump.pid) this.#addPast(before);
       this.#last[n] = dump;
     });
     const merged = new Map<string, Merging>();
@@ -39,7 +39,7 @@ export class MergedMetrics {
     return [...merged.values()].map((one) => one.done());
   }
 
-  #bury({ metrics }: MetricDump): void {
+  #addPast({ metrics }: MetricDump): void {
     for (const { name, values } of metrics.filter(counts)) {
       for (const sample of values) {
         const key = keyOf(name, sample);
@@ -49,7 +49,7 @@ export class MergedMetrics {
   }
 }
 
-/** One metric of which each process has its own. */
+/** One metric, merged from every process. */
 class Merging {
   readonly #metric: MetricJson;
   readonly #past: ReadonlyMap<string, number>;
@@ -60,10 +60,10 @@ class Merging {
     this.#past = past;
   }
 
-  /** `isNow`: the process lives; of one that does not, only what it counted is still true. */
-  add(metric: MetricJson, process: number, isNow: boolean): void {
+  /** `isCurrent`: the process has just answered. If not, only its counters are still true. */
+  add(metric: MetricJson, process: number, isCurrent: boolean): void {
     const row = OURS.get(metric.name);
-    if (!isNow && !counts(metric)) return;
+    if (!isCurrent && !counts(metric)) return;
     for (const sample of metric.values) {
       if (row === undefined) this.#label(sample, process);
       else this.#merge(sample, row.across ?? 'sum');
@@ -106,7 +106,7 @@ function counts({ name, type }: MetricJson): boolean {
   return type !== 'gauge' && OURS.has(name);
 }
 
-/** One scrape for all processes, with what only their supervisor knows. */
+/** The metrics of all processes, and those that only their supervisor knows. */
 export function fleetMetrics(gatesNow: () => readonly GateView[]): Exposition {
   const merged = new MergedMetrics();
   return exposeSamples(async () => {
@@ -118,7 +118,7 @@ export function fleetMetrics(gatesNow: () => readonly GateView[]): Exposition {
     const ready = metrics.some(({ name, values }) => name === METRICS.ready.name && values.length > 0);
     return [
       ...metrics.filter(({ name }) => ready || name !== METRICS.ready.name),
-      // Nobody is there to say that nobody is ready.
+      // If no gate answers, none of them can report that it is not ready.
       ...(ready ? [] : [{ ...METRICS.ready, values: [{ labels: {}, value: 0 }] }]),
       { ...FLEET_METRICS.up, values: up },
       { ...FLEET_METRICS.restarts, values: each(({ program }) => program.restarts) },

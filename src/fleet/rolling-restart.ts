@@ -2,11 +2,11 @@ import { setTimeout as pause } from 'node:timers/promises';
 import type { Logger } from '../observe/logger.ts';
 import type { Supervised } from './supervised.ts';
 
-const BETWEEN_LOOKS_MS = 50;
+const POLL_MS = 50;
 
 /**
- * Restarts programs one after the other, each only while all of them are up, and `settleMs` after the last one came
- * back: that long it takes until others know that it is. Ends at the first that does not start, or with `stop`.
+ * Restarts programs one by one, each only while all of them are up, and `settleMs` after the previous one came back,
+ * which is how long Envoy takes to notice. Stops at the first that does not start, or when `stop` is aborted.
  */
 export class RollingRestart {
   readonly #programs: readonly Pick<Supervised, 'state' | 'restart'>[];
@@ -28,8 +28,8 @@ export class RollingRestart {
     this.#log = log;
   }
 
-  /** Returns at once. Asked while one is under way, there will be one more: the newest files are meant. */
-  ask(): void {
+  /** Returns at once. A request during a restart causes one more, because files may have changed since it began. */
+  request(): void {
     this.#again = true;
     if (!this.#running) void this.#run();
   }
@@ -51,7 +51,7 @@ export class RollingRestart {
 
   async #one(program: Pick<Supervised, 'restart'>): Promise<void> {
     while (!this.#stop.aborted && this.#programs.some(({ state }) => state.kind !== 'up')) {
-      await this.#wait(BETWEEN_LOOKS_MS);
+      await this.#wait(POLL_MS);
     }
     if (this.#stop.aborted) return;
     await program.restart();

@@ -3,24 +3,24 @@ import { setTimeout as pause } from 'node:timers/promises';
 /** One run of a program. */
 export interface Running {
   pid?: number;
-  /** Resolves with how it ended, in words. */
+  /** Resolves with a description of how it ended. */
   exited: Promise<string>;
   stop(): Promise<void>;
 }
 
-/** What a program is at this moment. */
+/** The current state of a program. */
 export type ProgramState<R extends Running = Running> =
   | { kind: 'up'; running: R }
-  /** Ended because it was asked to, and about to be back. */
+  /** Stopped by `restart`, and about to start again. */
   | { kind: 'restarting' }
-  /** Ended by itself, or did not start; `reason` in words. */
+  /** Ended on its own, or did not start. `reason` describes how. */
   | { kind: 'down'; reason: string };
 
-/** Passed in, so that tests can own it. */
+/** Passed in, so that tests can control it. */
 export interface SupervisorTime {
   /** Resolves after `ms`, or as soon as `stop` is aborted. */
   pause(ms: number, stop: AbortSignal): Promise<void>;
-  /** Milliseconds of a clock that only goes forward. */
+  /** Milliseconds of a monotonic clock. */
   monotonic(): number;
 }
 
@@ -31,16 +31,16 @@ const SYSTEM_TIME: SupervisorTime = {
 
 const FIRST_PAUSE_MS = 100;
 const LONGEST_PAUSE_MS = 5000;
-/** One that ended sooner than this after its start is in a loop, and has to wait longer each time. */
+/** A program that ends sooner than this after its start is in a crash loop, and waits longer each time. */
 const SETTLED_MS = 5000;
 
 /**
- * A program that is started again whenever it ends by itself: a part that is lost answers 503 until it is back. The
- * first start's error is thrown; later ones become notices, and it tries on.
+ * A program that is started again whenever it ends on its own; until it is back, requests get 503. An error of the first
+ * start is thrown; later ones become notices, and the start is tried again.
  */
 export class Supervised<R extends Running = Running> {
   readonly name: string;
-  /** How often it was started again after it had ended by itself. */
+  /** How often it was started again after it had ended on its own. */
   restarts = 0;
   readonly #start: () => Promise<R>;
   readonly #notice: (line: string) => void;
@@ -49,8 +49,8 @@ export class Supervised<R extends Running = Running> {
   readonly #watching: Promise<void>;
   #state: ProgramState<R>;
   #pauseMs = FIRST_PAUSE_MS;
-  /** Told once of how the next start ends. */
-  #asked: { done(): void; failed(error: unknown): void } | undefined;
+  /** The `restart` that waits for the result of the next start. */
+  #waiting: { done(): void; failed(error: unknown): void } | undefined;
 
   static async start<R extends Running>(
     name: string,
@@ -80,18 +80,18 @@ export class Supervised<R extends Running = Running> {
     return this.#state;
   }
 
-  /** Ends it its own way and starts it again at once. Rejects where it does not start; then it is tried on. */
+  /** Stops the program and starts it again at once. Rejects if it does not start; it is then tried again. */
   async restart(): Promise<void> {
     if (this.#state.kind !== 'up') return;
     const { running } = this.#state;
     const back = new Promise<void>((done, failed) => {
-      this.#asked = { done, failed };
+      this.#waiting = { done, failed };
     });
     this.#state = { kind: 'restarting' };
     await Promise.all([running.stop(), back]);
   }
 
-  /** Once `ending` is aborted it is not started again, however it ends; it is still to be stopped. */
+  /** Once `ending` is aborted, the program is not started again, however it ends. It must still be stopped. */
   endWith(ending: AbortSignal): this {
     if (ending.aborted) this.#stopping.abort();
     else ending.addEventListener('abort', () => this.#stopping.abort(), { once: true });
@@ -113,26 +113,26 @@ export class Supervised<R extends Running = Running> {
       if (this.#time.monotonic() - startedAt > SETTLED_MS) this.#pauseMs = FIRST_PAUSE_MS;
       running = await this.#again(how);
     }
-    this.#asked?.done();
+    this.#waiting?.done();
   }
 
-  /** The next run; undefined once it is to stop. */
+  /** The next run; undefined if the program is to stop. */
   async #again(how: string): Promise<R | undefined> {
     const { signal } = this.#stopping;
     let reason = how;
     while (!signal.aborted) {
-      if (this.#asked === undefined) await this.#backOff(reason);
+      if (this.#waiting === undefined) await this.#backOff(reason);
       if (signal.aborted) return undefined;
       try {
         const running = await this.#start();
         this.#state = { kind: 'up', running };
-        this.#settle((asked) => asked.done());
-        // A stop that came while it started did not reach it.
+        this.#settle((waiting) => waiting.done());
+        // A stop during the start did not reach it.
         if (signal.aborted) await running.stop();
         return running;
       } catch (error) {
         reason = (error as Error).message;
-        this.#settle((asked) => asked.failed(error));
+        this.#settle((waiting) => waiting.failed(error));
       }
     }
     return undefined;
@@ -146,9 +146,9 @@ export class Supervised<R extends Running = Running> {
     this.#pauseMs = Math.min(this.#pauseMs * 2, LONGEST_PAUSE_MS);
   }
 
-  #settle(tell: (asked: { done(): void; failed(error: unknown): void }) => void): void {
-    const asked = this.#asked;
-    this.#asked = undefined;
-    if (asked !== undefined) tell(asked);
+  #settle(report: (waiting: { done(): void; failed(error: unknown): void }) => void): void {
+    const waiting = this.#waiting;
+    this.#waiting = undefined;
+    if (waiting !== undefined) report(waiting);
   }
 }

@@ -1,7 +1,7 @@
 import type { ServerHttp2Stream } from 'node:http2';
 import type { ServerInterceptingCallInterface } from '@grpc/grpc-js';
 
-/** The HTTP/2 stream of a call, as an interceptor is given it: a field of grpc-js' own, so it may not be there. */
+/** The HTTP/2 stream of the call that an interceptor gets: a private field of grpc-js, so it may be missing. */
 export function streamOf(call: ServerInterceptingCallInterface): ServerHttp2Stream | undefined {
   return (call as unknown as { stream?: ServerHttp2Stream }).stream;
 }

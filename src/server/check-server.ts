@@ -15,16 +15,16 @@ import { createHealth, type Health } from './health.ts';
 import { promptStatus } from './prompt-status.ts';
 import { freeClosedStreams } from './session-streams.ts';
 
-/** Envoy caps request headers at 60 KiB and ours sends a few of them; the rest of this is room for an ingress that sends all. */
+/** Envoy caps request headers at 60 KiB, and the bundled config sends few of them; the rest is room for an ingress that sends all. */
 const LARGEST_REQUEST = 1024 * 1024;
 
 export interface CheckServer {
-  /** `unix:/path` or `host:port` with the real port. */
+  /** `unix:/path`, or `host:port` with the real port. */
   readonly address: string;
   readonly health: Health;
-  /** Resolves when open calls are answered, at the latest after `withinMs`; then the rest is cut. */
+  /** Resolves once open calls are answered; after `withinMs`, cuts those that are left. */
   close(withinMs: number): Promise<void>;
-  /** Cuts what is open at once. */
+  /** Cuts open calls at once. */
   cut(): void;
 }
 
@@ -32,7 +32,7 @@ export const CHECK_SERVICE = 'envoy.service.auth.v3.Authorization';
 
 const raw = (bytes: Buffer): Buffer => bytes;
 
-/** Bytes in, bytes out: decoding and encoding are the handler's own. */
+/** Bytes in, bytes out: the handler does its own decoding and encoding. */
 export const checkDefinition: ServiceDefinition = {
   Check: {
     path: `/${CHECK_SERVICE}/Check`,
@@ -54,7 +54,7 @@ export async function startCheckServer(
   const health = createHealth([CHECK_SERVICE]);
   const server = new Server({
     'grpc.max_receive_message_length': LARGEST_REQUEST,
-    // Nobody asks a gate for its channels, and every call would be told to them.
+    // Nothing reads channelz here, and it would cost something on every call.
     'grpc.enable_channelz': 0,
     interceptors: [freeClosedStreams(), promptStatus()],
   });
@@ -91,7 +91,7 @@ async function bind(
   const onSocket = 'path' in listen;
   if (onSocket) await prepareSocket(listen);
   const wanted = onSocket ? `unix:${listen.path}` : formatAddress(listen);
-  // The mode holds from the first instant: the socket is the gate's authority.
+  // The mode must apply from the start: a process that can connect to the socket or replace it bypasses access control.
   const umask = onSocket ? process.umask(0o117) : undefined;
   try {
     const port = await new Promise<number>((resolve, reject) => {
@@ -112,7 +112,7 @@ async function bind(
   }
 }
 
-/** Puts a `CheckHandler` behind gRPC. A rejection that escaped here would end the process, so none does. */
+/** Serves a `CheckHandler` over gRPC. Catches every rejection: one that escaped would end the process. */
 function checkImplementation(handler: CheckHandler) {
   return {
     Check(call: ServerUnaryCall<Buffer, Buffer>, callback: sendUnaryData<Buffer>): void {
@@ -121,7 +121,7 @@ function checkImplementation(handler: CheckHandler) {
       try {
         answer = handler(call.request, Number(call.getDeadline()));
       } catch {
-        // Outside of this try nothing calls back: a second call would leave the client without a status.
+        // Only the handler is inside this try: a second callback would leave the client without a status.
         refuse();
         return;
       }

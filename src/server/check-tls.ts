@@ -6,9 +6,9 @@ import type { Logger } from '../observe/logger.ts';
 import type { Settings } from '../settings.ts';
 import { readTls, type TlsFiles, type TlsMaterial } from './tls-files.ts';
 
-/** Read again, not watched: a mounted secret is replaced through symbolic links, which file watches miss. */
+/** Files are polled, not watched: mounted secrets are replaced through symbolic links, which file watches miss. */
 const RELOAD_MS = 10_000;
-/** How long before its end a certificate is worth a word in `/readyz`. */
+/** How long before its expiry a certificate is mentioned in `/readyz`. */
 const SOON_MS = 7 * 86_400_000;
 
 export interface CheckTlsOptions {
@@ -16,11 +16,11 @@ export interface CheckTlsOptions {
   /** Milliseconds since 1970. */
   now(): number;
   onReload(): void;
-  /** New files cannot be used; the old ones stay in force. */
+  /** The new files cannot be used; the old ones stay in force. */
   onFault(message: string): void;
 }
 
-/** The certificates of the Check listener, followed through their renewal. The constructor throws TLS_UNUSABLE. */
+/** The certificates of the Check listener, reloaded when they are renewed. The constructor throws TLS_UNUSABLE. */
 export class CheckTls {
   readonly credentials: CheckCredentials;
   readonly mode: 'server' | 'mutual';
@@ -37,7 +37,7 @@ export class CheckTls {
     this.#timer = setInterval(() => this.reload(), RELOAD_MS).unref();
   }
 
-  /** Takes up files that changed. Connections that are open stay as they are. */
+  /** Loads files that have changed. Open connections are not affected. */
   reload(): void {
     let found: TlsMaterial;
     try {
@@ -55,12 +55,12 @@ export class CheckTls {
     this.#options.onReload();
   }
 
-  /** What an operator should look at; undefined where there is nothing. */
+  /** What an operator should look at, if anything. */
   concern(): string | undefined {
-    if (this.#fault !== undefined) return `${this.#fault}; what was read before stays in force`;
+    if (this.#fault !== undefined) return `${this.#fault}; the files read before stay in force`;
     const { expiresAt } = this.#material;
     if (this.#options.now() < expiresAt - SOON_MS) return undefined;
-    return `the TLS certificate ends at ${new Date(expiresAt).toISOString()}`;
+    return `the TLS certificate expires at ${new Date(expiresAt).toISOString()}`;
   }
 
   close(): void {
@@ -77,7 +77,7 @@ function same(a: TlsMaterial, b: TlsMaterial): boolean {
   return bytes(a).every((one, index) => one.equals(bytes(b)[index]!));
 }
 
-/** TLS of the Check listener where the settings name files for it; else undefined. Throws TLS_UNUSABLE. */
+/** TLS of the Check listener; undefined if the settings name no files for it. Throws TLS_UNUSABLE. */
 export function openCheckTls(
   settings: Pick<Settings, 'checkTlsCertificate' | 'checkTlsKey' | 'checkTlsClientCa'>,
   now: () => number,
@@ -93,10 +93,10 @@ export function openCheckTls(
   });
 }
 
-/** A handshake that never ends holds a connection. */
+/** Without a limit, a handshake that never ends holds a connection. */
 const HANDSHAKE_WITHIN_MS = 10_000;
 
-/** TLS of the Check listener, with client certificates where there is a CA for them; new files take effect with the next connection. */
+/** TLS of the Check listener, with client certificates if there is a CA for them. New files apply to new connections. */
 class CheckCredentials extends ServerCredentials {
   constructor(material: TlsMaterial) {
     const mutual = material.clientCa !== undefined;
@@ -121,7 +121,7 @@ function contextOf({ certificate, key, clientCa }: TlsMaterial): SecureContextOp
     key,
     ...(clientCa !== undefined && { ca: clientCa }),
     minVersion: 'TLSv1.2',
-    // A resumed session is not verified again: a certificate would outlive its end, or its CA, by a ticket.
+    // No tickets: a resumed session is not verified again, so a certificate could be used after it, or its CA, has expired.
     secureOptions: constants.SSL_OP_NO_TICKET,
   };
 }

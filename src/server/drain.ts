@@ -1,11 +1,11 @@
 import type { CheckServer } from './check-server.ts';
 
-/** A stuck client must not keep a process that was told to go. */
+/** A stuck client must not keep a process from ending. */
 const CLOSE_WITHIN_MS = 5000;
 
 /**
- * Leaves without losing a request: says NOT_SERVING, waits until Envoy's next health check saw it, then closes.
- * Node cannot announce a GOAWAY ahead of time; Envoy's retries cover what still arrives in between.
+ * Closes a server without losing a request: reports NOT_SERVING, waits until Envoy's next health check has seen it, then
+ * closes. Node cannot send a GOAWAY ahead of time; Envoy's retries cover calls that still arrive in between.
  */
 export async function drain(server: CheckServer, waitMs: number, forced: AbortSignal): Promise<void> {
   server.health.setServing(false);

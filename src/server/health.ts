@@ -6,16 +6,16 @@ import { PACKAGE_ROOT } from '../package-root.ts';
 type Answer = { status: 'SERVING' | 'NOT_SERVING' | 'SERVICE_UNKNOWN' };
 type WatchCall = grpc.ServerWritableStream<{ service: string }, Answer>;
 
-/** `grpc.health.v1.Health` for the whole process: what Envoy's health check asks. */
+/** `grpc.health.v1.Health` for the whole process, which Envoy's health check calls. */
 export interface Health {
   readonly definition: grpc.ServiceDefinition;
   readonly implementation: grpc.UntypedServiceImplementation;
   setServing(serving: boolean): void;
-  /** An open Watch would keep the server from closing for ever. */
+  /** Ends every open Watch, which would otherwise keep the server from closing. */
   endWatches(): void;
 }
 
-/** `services`: the names that are answered for; the empty name stands for the server as a whole. */
+/** `services`: names of the known services; the empty name, for the server as a whole, is always known. */
 export function createHealth(services: readonly string[]): Health {
   const loaded = loadSync('grpc/health/v1/health.proto', {
     includeDirs: [`${PACKAGE_ROOT}proto`],
@@ -23,7 +23,7 @@ export function createHealth(services: readonly string[]): Health {
   });
   const known = new Set(['', ...services]);
   const watches = new Set<WatchCall>();
-  const strangers = new Set<WatchCall>();
+  const unknownWatches = new Set<WatchCall>();
   let serving = false;
   let ended = false;
   const answer = (): Answer => ({ status: serving ? 'SERVING' : 'NOT_SERVING' });
@@ -40,11 +40,11 @@ export function createHealth(services: readonly string[]): Health {
           call.end();
           return;
         }
-        // That of an unknown service stays open too: the protocol has it wait for the service to come.
+        // A Watch of an unknown service stays open too: by the protocol, it waits for the service to appear.
         const isKnown = known.has(call.request.service);
         if (!isKnown) call.write({ status: 'SERVICE_UNKNOWN' });
-        (isKnown ? watches : strangers).add(call);
-        const forget = () => watches.delete(call) || strangers.delete(call);
+        (isKnown ? watches : unknownWatches).add(call);
+        const forget = () => watches.delete(call) || unknownWatches.delete(call);
         call.on('cancelled', forget);
         call.on('error', forget);
         if (isKnown) call.write(answer());
@@ -57,9 +57,9 @@ export function createHealth(services: readonly string[]): Health {
     },
     endWatches() {
       ended = true;
-      for (const call of [...watches, ...strangers]) call.end();
+      for (const call of [...watches, ...unknownWatches]) call.end();
       watches.clear();
-      strangers.clear();
+      unknownWatches.clear();
     },
   };
 }

@@ -10,22 +10,21 @@ export interface OpsListener {
   close(): Promise<void>;
 }
 
-/** In ms. Node looks for late requests every 30 s otherwise, whatever their bound. */
-const PATIENCE = { requestTimeout: 5000, headersTimeout: 5000, connectionsCheckingInterval: 1000 };
-/** More than every gate and every scraper needs; a flood must not use up the gate's file descriptors. */
+/** In ms. By default, Node looks for late requests only every 30 s, whatever their timeout. */
+const TIMEOUTS = { requestTimeout: 5000, headersTimeout: 5000, connectionsCheckingInterval: 1000 };
+/** More than all gates and scrapers need; a flood of connections must not use up the gate's file descriptors. */
 const CONNECTIONS_MAX = 256;
 
 /**
- * `/healthz`: the process lives. `/readyz`: 200 or 503 with the parts and their reasons. `/metrics`: for Prometheus;
- * `/metrics.json`: the same for a supervisor.
- * Holds nothing secret.
+ * Serves `/healthz` (the process is alive), `/readyz` (200 or 503, with the parts and their reasons), `/metrics` for
+ * Prometheus, and `/metrics.json`, the same for a supervisor. None of them contains a secret.
  */
 export async function startOpsListener(
   at: Address,
   ready: () => Readiness | Promise<Readiness>,
   metrics?: Exposition,
 ): Promise<OpsListener> {
-  const server = createServer(PATIENCE, (request, response) => {
+  const server = createServer(TIMEOUTS, (request, response) => {
     const sendText = (status: number, contentType: string, text: string) => {
       response.writeHead(status, { 'content-type': contentType, 'cache-control': 'no-store' });
       response.end(request.method === 'HEAD' ? undefined : text);

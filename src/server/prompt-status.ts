@@ -5,11 +5,11 @@ import { streamOf } from './call-stream.ts';
 type Call = ServerInterceptingCallInterface;
 
 /**
- * Gets the status of a unary call out as soon after its message as Node can. A gate that is killed in between has
- * answered in part, and Envoy, which has seen the headers, can ask no other gate: its client gets a 503. grpc-js ends a
- * call only when its message was written, two turns of the event loop later, and Node writes trailers in the turn after
- * the one that has them: a busy gate is always in between for somebody. Here it ends at once, and the trailers of all
- * answers of a turn are written in that turn. In the same write as the message Node cannot.
+ * Sends the status of a unary call as soon after its message as Node can. If a gate is killed in between, Envoy has seen
+ * the headers and cannot ask another gate, so its client gets a 503. grpc-js ends a call only after its message was
+ * written, two ticks of the event loop later, and Node writes trailers one tick after it gets them, so a busy gate always
+ * has calls in between. Here a call ends at once, and the trailers of all responses of a tick are written in that tick.
+ * Node cannot send them in the same write as the message.
  */
 export function promptStatus(): ServerInterceptor {
   return (method, call) => {
@@ -20,11 +20,11 @@ export function promptStatus(): ServerInterceptor {
 
 const nothing = () => {};
 
-/** The write that is due in this turn, by session. */
+/** The write that is due in this tick, by session. */
 const due = new WeakMap<Http2Session, NodeJS.Immediate>();
 
-/** After grpc-js has handed over its trailers, which Node submits in an immediate: this one comes behind the last. */
-function writeTrailersInThisTurn(this: ServerHttp2Stream): void {
+/** Runs after grpc-js has passed on its trailers, which Node submits in an immediate: this immediate follows the last one. */
+function writeTrailersInThisTick(this: ServerHttp2Stream): void {
   const { session } = this;
   if (session === undefined) return;
   const before = due.get(session);
@@ -32,7 +32,7 @@ function writeTrailersInThisTurn(this: ServerHttp2Stream): void {
   due.set(session, setImmediate(write, this, session));
 }
 
-/** Closing a stream has all that waits for its session written first; this stream had nothing else to say. */
+/** Before a stream is closed, everything that waits in its session is written. This stream has nothing left to send. */
 function write(stream: ServerHttp2Stream, session: Http2Session): void {
   due.delete(session);
   if (stream.writableFinished && !stream.destroyed) stream.close();
@@ -49,11 +49,11 @@ class UnaryCall implements Call {
 
   sendMessage(message: unknown, callback: () => void): void {
     this.#call.sendMessage(message, nothing);
-    // Not begun: it was cancelled, or the message could not be sent and the call has ended with that.
+    // Not started: it was cancelled, or the message could not be sent, which has ended the call.
     if (!this.#stream.headersSent) return;
     callback();
-    this.#stream.once('wantTrailers', writeTrailersInThisTurn);
-    // What Node does to end a stream, but not only after the message has been written.
+    this.#stream.once('wantTrailers', writeTrailersInThisTick);
+    // What Node does to end a stream, but without waiting for the message to be written.
     this.#stream._final(nothing);
   }
 

@@ -3,14 +3,15 @@ import type { ServerInterceptor } from '@grpc/grpc-js';
 import { UnchainedMap } from '../unchained-map.ts';
 import { streamOf } from './call-stream.ts';
 
-/** Where Node holds them; not public, so whatever does not look as it did when this was written is left alone. */
+/** Where Node stores the streams. It is not public, so it is left alone if it does not look as expected. */
 interface SessionState {
   streams?: Map<number, unknown>;
 }
 
 /**
- * Makes each session let go of its closed streams. Node's map of them kept all of them until the next full collection:
- * 4 kB a Check to copy, and up to 100 MB of a gate's memory. An interceptor, because that is where grpc-js lets one see a call's stream; it works at the first call of a session.
+ * Makes each session release its closed streams. Node's own map keeps all of them until the next full garbage collection:
+ * 4 kB per Check to copy, and up to 100 MB of a gate's memory. An interceptor, because only there does grpc-js show a
+ * call's stream; it acts on the first call of a session.
  */
 export function freeClosedStreams(): ServerInterceptor {
   const seen = new WeakSet<Http2Session>();
@@ -24,7 +25,7 @@ export function freeClosedStreams(): ServerInterceptor {
   };
 }
 
-/** Whether it could be done. */
+/** Returns whether the map could be replaced. */
 export function replaceStreams(session: Http2Session): boolean {
   const key = Object.getOwnPropertySymbols(session).find(({ description }) => description === 'state');
   const state = key && (session as unknown as Record<symbol, SessionState | undefined>)[key];

@@ -6,22 +6,23 @@ import { SandgateError } from '../errors.ts';
 export interface TlsFiles {
   certificate: string;
   key: string;
-  /** With it, clients must show a certificate that one of these signed. */
+  /** If set, clients must present a certificate that one of these CAs has signed. */
   clientCa: string | undefined;
 }
 
-/** What the files held, once it was seen to fit together. */
+/** The content of the files, after it was checked. */
 export interface TlsMaterial {
   certificate: Buffer;
   key: Buffer;
   clientCa: Buffer | undefined;
-  /** End of the gate's own certificate, milliseconds since 1970. */
+  /** Expiry of the gate's own certificate, milliseconds since 1970. */
   expiresAt: number;
 }
 
 /**
- * Reads all of them now, for OpenSSL finds out late and says little: an expired certificate, or a bundle without a root,
- * would start a gate that no Envoy can ask. `now` is milliseconds since 1970. Throws TLS_UNUSABLE with the file in it.
+ * Reads and checks all files now, because OpenSSL fails late and says little: with an expired certificate, or a bundle
+ * without a root, a gate would start and then refuse every Envoy. `now` is milliseconds since 1970. Throws TLS_UNUSABLE,
+ * which names the file.
  */
 export function readTls(files: TlsFiles, now: number): TlsMaterial {
   const certificate = read(files.certificate);
@@ -52,11 +53,11 @@ function certificates(file: string, pem: Buffer): X509Certificate[] {
   try {
     if (blocks !== null) return blocks.map((block) => new X509Certificate(block));
   } catch {
-    // Said below, in words that a person can use.
+    // Reported below in plain words.
   }
   throw unusable(
     file,
-    'holds no certificate that can be read',
+    'does not contain a readable certificate',
     'give it as PEM (-----BEGIN CERTIFICATE-----)',
   );
 }
@@ -65,8 +66,8 @@ function privateKey(file: string, pem: Buffer): KeyObject {
   try {
     return createPrivateKey(pem);
   } catch {
-    // What OpenSSL says of a key is not repeated.
-    throw unusable(file, 'holds no private key that can be read', 'give it as PEM, not encrypted');
+    // OpenSSL's message about a key is not repeated.
+    throw unusable(file, 'does not contain a readable private key', 'give it as PEM, not encrypted');
   }
 }
 
@@ -78,20 +79,20 @@ function refuseOutside(file: string, certificate: X509Certificate, now: number):
   }
 }
 
-/** OpenSSL takes nothing for an anchor but a root; without a valid one every client would be refused. */
+/** OpenSSL accepts only a root as trust anchor; without a valid one, it would refuse every client. */
 function refuseBadCa(file: string, pem: Buffer, now: number): void {
   const all = certificates(file, pem);
   const leaf = all.find(({ ca }) => !ca);
   if (leaf !== undefined) {
     throw unusable(
       file,
-      'holds a certificate that is no CA',
+      'contains a certificate that is not a CA',
       'name the CA that signs the certificates of your Envoys',
     );
   }
   const roots = all.filter((one) => one.checkIssued(one));
   if (roots.length === 0)
-    throw unusable(file, 'holds no root certificate', 'put the root of the chain into it');
+    throw unusable(file, 'does not contain a root certificate', 'add the root of the chain');
   if (!roots.some(({ validTo }) => now < Date.parse(validTo))) refuseOutside(file, roots[0]!, now);
 }
 

@@ -6,13 +6,13 @@ import { type GateRun, liveGates } from './run-file.ts';
 const PATIENCE_MS = 2000;
 const BETWEEN_TRIES_MS = 20;
 
-/** Gates that live in this state folder, and those whose policies are not yet at `sequence`. */
+/** The number of live gates of a state folder, and those whose policies have not reached `sequence`. */
 export interface InForce {
   gates: number;
   behind: GateRun[];
 }
 
-/** Waits up to 2 s until every live gate shows a policy sequence at or past `sequence` in its `/readyz`. */
+/** Waits up to 2 s until every live gate reports a policy sequence of at least `sequence` in its `/readyz`. */
 export async function waitInForce(
   stateDir: string,
   sequence: number,

@@ -1,14 +1,14 @@
 import { execFileSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 
-/** A process that is meant, not one that got its number later. */
+/** Identifies a process, not a later one with the same pid. */
 export interface ProcessIdentity {
   pid: number;
-  /** The system's own word for when it started; compared, never read. */
+  /** The start time in the system's own form; compared, never parsed. */
   started: string;
 }
 
-/** Undefined where no such process lives (a zombie does not). */
+/** Undefined if there is no such process; a zombie does not count. */
 export function identify(pid: number): ProcessIdentity | undefined {
   const started = process.platform === 'linux' ? startedOnLinux(pid) : startedByPs(pid);
   return started === undefined ? undefined : { pid, started };
@@ -18,7 +18,7 @@ export function isAlive(identity: ProcessIdentity): boolean {
   return identify(identity.pid)?.started === identity.started;
 }
 
-/** SIGKILL, which reaches a stopped process too; nothing where it is gone already. */
+/** Sends SIGKILL, which also reaches a stopped process. Does nothing if the process has ended. */
 export function kill(identity: ProcessIdentity): void {
   if (!isAlive(identity)) return;
   try {
@@ -31,7 +31,7 @@ export function kill(identity: ProcessIdentity): void {
 function startedOnLinux(pid: number): string | undefined {
   try {
     const stat = readFileSync(`/proc/${pid}/stat`, 'utf8');
-    // The command in parentheses may hold spaces and parentheses itself; field 3 (state) follows the last one.
+    // The command in parentheses may itself contain spaces and parentheses; field 3 (state) follows the last one.
     const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
     return fields[0] === 'Z' || fields[0] === 'X' ? undefined : fields[19];
   } catch {

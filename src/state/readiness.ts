@@ -1,11 +1,11 @@
-/** One named part of `/readyz`. `reason` says why it is not ok, or what an operator should look at although it is. */
+/** One named part of `/readyz`. `reason` says why it is not ok, or what an operator should look at even though it is. */
 export interface Part {
   ok: boolean;
   reason?: string;
   [fact: string]: unknown;
 }
 
-/** The body of `/readyz`: ready only when every part is; a supervisor is when one of its gates is. */
+/** The body of `/readyz`. A gate is ready if every part is ok; a supervisor, if one of its gates is ready. */
 export interface Readiness {
   ready: boolean;
   parts: Record<string, Part>;

@@ -5,14 +5,14 @@ import { SandgateError } from '../errors.ts';
 import { makeFolder } from '../folder.ts';
 import { isAlive, type ProcessIdentity } from './process-identity.ts';
 
-/** What a running gate tells the commands beside it: `<state>/run/<pid>.json`. Holds no secret. */
+/** What commands on the same machine read about a running gate: `<state>/run/<pid>.json`. Contains no secret. */
 export interface GateRun extends ProcessIdentity {
   kind: 'gate';
-  /** `unix:/path` or `host:port` that Envoy asks. */
+  /** `unix:/path` or `host:port` that Envoy connects to. */
   check: string;
-  /** `unix:/path` or `host:port` of the policy API; absent where it is off. */
+  /** `unix:/path` or `host:port` of the policy API; absent if it is off. */
   policyApi?: string;
-  /** Of `/readyz`. */
+  /** Where `/readyz` is served. */
   ops: Address;
   domains: readonly string[];
   routing: 'gate' | 'ingress';
@@ -20,20 +20,20 @@ export interface GateRun extends ProcessIdentity {
   ownListeners: readonly Address[];
   store: 'embedded' | 'files';
   policyDir: string;
-  /** Whether `access.shadowUntil` counts; a gate that does not say enforces. */
+  /** Whether the gate honors `access.shadowUntil`; if absent, it does not. */
   allowShadow?: boolean;
 }
 
-/** What `dev` leaves, so that the next start can end what a killed one left running. */
+/** Written by `dev`, so that the next start can end what a killed one left running. */
 export interface DevRun extends ProcessIdentity {
   kind: 'dev';
   children: readonly ProcessIdentity[];
-  /** Where its Envoy listens; empty until it does. */
+  /** Where Envoy listens; empty until it does. */
   http: readonly Address[];
   https: readonly Address[];
-  /** Once the local cloud is ready: what programs need to reach it. */
+  /** What programs need to reach the local cloud; absent until it is ready. */
   client?: {
-    /** Of sandbox URLs, with the port. */
+    /** Domain of sandbox URLs, with the port. */
     domain: string;
     /** PEM file. */
     ca: string;
@@ -42,11 +42,11 @@ export interface DevRun extends ProcessIdentity {
   };
 }
 
-/** What a supervisor of gate processes leaves; each of those has a file of its own. */
+/** Written by a supervisor of gate processes, each of which also has a file of its own. */
 export interface SupervisorRun extends ProcessIdentity {
   kind: 'supervisor';
   children: readonly ProcessIdentity[];
-  /** Of the policy API and `/readyz` that stand for all of them, as in `GateRun`. */
+  /** The policy API and `/readyz` for all of its gates, in the form of `GateRun`. */
   policyApi?: string;
   ops: Address;
 }
@@ -56,7 +56,7 @@ export type Run = GateRun | DevRun | SupervisorRun;
 const folder = (stateDir: string) => join(stateDir, 'run');
 const file = (stateDir: string, pid: number) => join(folder(stateDir), `${pid}.json`);
 
-/** Whole or not at all; throws STATE_UNUSABLE. */
+/** Writes the file atomically. Throws STATE_UNUSABLE. */
 export function writeRun(stateDir: string, run: Run): void {
   try {
     makeFolder(folder(stateDir), 0o700);
@@ -79,7 +79,7 @@ export function removeRun(stateDir: string, pid: number): void {
   rmSync(file(stateDir, pid), { force: true });
 }
 
-/** Every run file that can be read, those of dead processes too. */
+/** Every readable run file, including those of dead processes. */
 export function readRuns(stateDir: string): Run[] {
   let names: string[];
   try {
@@ -100,14 +100,14 @@ export function liveGates(stateDir: string): GateRun[] {
   return readRuns(stateDir).filter((run): run is GateRun => run.kind === 'gate' && isAlive(run));
 }
 
-/** The `dev` of this state folder that is ready with a local cloud. */
+/** How to reach the local cloud of the live `dev` of this state folder, if there is one that is ready. */
 export function liveClient(stateDir: string): DevRun['client'] {
   return readRuns(stateDir).flatMap((run) =>
     run.kind === 'dev' && isAlive(run) && run.client ? [run.client] : [],
   )[0];
 }
 
-/** Those who may offer a policy API: a supervisor does for its gates. */
+/** Live processes that may offer a policy API: gates, and supervisors on behalf of theirs. */
 export function liveApis(stateDir: string): (GateRun | SupervisorRun)[] {
   return readRuns(stateDir).filter(
     (run): run is GateRun | SupervisorRun => run.kind !== 'dev' && isAlive(run),

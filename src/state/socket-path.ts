@@ -6,16 +6,16 @@ import { basename, dirname, join } from 'node:path';
 import { SandgateError } from '../errors.ts';
 import { makeFolder } from '../folder.ts';
 
-/** Node cuts a longer path silently at about 107 bytes and listens elsewhere. */
+/** In bytes. Node silently truncates a path of more than about 107 bytes, and then listens somewhere else. */
 const LONGEST = 100;
 
-/** `group`: the group of a folder that is made for it may enter (2750); `private`: nobody else (0700). */
+/** A socket, and who may enter a folder that is made for it. `group`: its group (2750); `private`: only the owner (0700). */
 export interface SocketPath {
   path: string;
   access: 'group' | 'private';
 }
 
-/** Where a socket wanted there really goes: the same place, or a private folder under `temporary` when the path is too long. */
+/** Where a socket really goes: to its path, or to a private folder under `temporary` if the path is too long. */
 export function resolveSocketPath(wanted: SocketPath, temporary: string): SocketPath {
   const { path } = wanted;
   if (Buffer.byteLength(path) <= LONGEST) return wanted;
@@ -26,8 +26,8 @@ export function resolveSocketPath(wanted: SocketPath, temporary: string): Socket
 }
 
 /**
- * Makes the folder of a socket and clears a dead one from its place; `setting` names the path in errors.
- * The folder must be ours: whoever can replace the Check socket can allow anything.
+ * Makes the folder of a socket, and removes a dead socket at its path. `setting` is the setting to name in errors. The
+ * folder must belong to this user: anyone who can replace the Check socket can allow anything.
  */
 export async function prepareSocket(
   { path, access }: SocketPath,
@@ -41,20 +41,20 @@ export async function prepareSocket(
     if (!found.isDirectory() || (process.getuid && found.uid !== process.getuid())) {
       throw new SandgateError(
         'STATE_UNUSABLE',
-        `${folder}, the folder of a socket, is not a folder of this user`,
+        `${folder}, the folder of a socket, is not a folder that this user owns`,
         {
           remedy: 'remove it, or choose another state folder',
         },
       );
     }
     if (isNew && access === 'group') await chmod(folder, 0o2750);
-    // One that was there may be a home or /tmp: it is judged, never changed.
+    // An existing folder may be a home or /tmp, so it is checked but never changed.
     if ((found.mode & 0o022) !== 0) {
       throw new SandgateError(
         'STATE_UNUSABLE',
-        `${folder} can be written by others, who could replace the socket`,
+        `${folder} is writable by others, who could replace the socket`,
         {
-          remedy: 'give the socket a folder of its own, or take the right to write from group and others',
+          remedy: 'give the socket a folder of its own, or remove write permission for group and others',
         },
       );
     }
@@ -66,8 +66,8 @@ export async function prepareSocket(
     });
   }
   if (existsSync(path) && !(await lstat(path)).isSocket()) {
-    throw new SandgateError('STATE_UNUSABLE', `${path} is there and is no socket`, {
-      remedy: 'choose another path; it was left as it is',
+    throw new SandgateError('STATE_UNUSABLE', `${path} exists and is not a socket`, {
+      remedy: 'choose another path; the file was left as it is',
     });
   }
   if (await isListening(path)) {
@@ -77,12 +77,12 @@ export async function prepareSocket(
   }
 }
 
-/** Takes away a socket that nobody listens on; one that is alive, or is not there, stays as it is. */
+/** Removes a socket that no process listens on; leaves a live one alone. */
 export async function clearDeadSocket(path: string): Promise<void> {
   await isListening(path);
 }
 
-/** True for a live socket; a stale one is removed, but only once a connect was refused. */
+/** Returns whether the socket is live. A stale one is removed, but only after a connect was refused. */
 async function isListening(path: string): Promise<boolean> {
   const code = await new Promise<string>((resolve) => {
     const probe = connect(path);

@@ -45,7 +45,7 @@ it('fails for another program, and names the setting', async () => {
 it('knows our own by its run file, and a dead one for dead', async () => {
   const address = await taken();
   expect(await checkPorts(wanted(address), [devOn(address)])).toMatchObject([
-    { level: 'ok', found: `held by our own dev, pid ${process.pid}` },
+    { level: 'ok', found: `used by our own dev, pid ${process.pid}` },
   ]);
   expect(await checkPorts(wanted(address), [devOn(address, '1')])).toMatchObject([{ level: 'fail' }]);
 });
@@ -56,6 +56,6 @@ it('names the gate whose ops address it is, not another one that knows of it', a
     ({ ...identify(pid)!, kind: 'gate', ops, ownListeners: [address] }) as unknown as GateRun;
   const others = gate(process.ppid, { host: '127.0.0.1', port: 1 });
   expect(await checkPorts(wanted(address), [others, gate(process.pid, address)])).toMatchObject([
-    { level: 'ok', found: `held by our own gate, pid ${process.pid}` },
+    { level: 'ok', found: `used by our own gate, pid ${process.pid}` },
   ]);
 });

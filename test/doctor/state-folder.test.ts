@@ -22,7 +22,7 @@ it('is well when it is ours alone', () => {
 it('is made later where it is not there, and is not made now', () => {
   const missing = join(dir, 'a', 'b');
   expect(checkStateFolder(missing, uid)[0]).toMatchObject({ level: 'ok' });
-  expect(checkStateFolder(missing, uid)[0]!.found).toContain('is made at the first start');
+  expect(checkStateFolder(missing, uid)[0]!.found).toContain('will be made at the first start');
 });
 
 it('fails where others may write', () => {
@@ -33,7 +33,7 @@ it('fails where others may write', () => {
 it('fails where it is a file, or is to lie in one', () => {
   const file = join(dir, 'file');
   writeFileSync(file, '');
-  expect(checkStateFolder(file, uid)[0]).toMatchObject({ level: 'fail', found: `${file} is no folder` });
+  expect(checkStateFolder(file, uid)[0]).toMatchObject({ level: 'fail', found: `${file} is not a folder` });
   mkdirSync(join(dir, 'ours'));
   expect(checkStateFolder(join(file, 'inside'), uid)[0]).toMatchObject({ level: 'fail' });
 });

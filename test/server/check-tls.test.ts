@@ -87,7 +87,7 @@ describe('the certificates of the Check listener', () => {
     tls.reload();
     tls.reload();
     expect(events).toEqual([expect.stringMatching(/gate\.key is not the key of .*gate\.pem$/)]);
-    expect(tls.concern()).toContain('what was read before stays in force');
+    expect(tls.concern()).toContain('the files read before stay in force');
     expect(await shown()).toBe('DNS:old.example');
 
     copyFileSync(fresh.key, files.key);
@@ -109,7 +109,7 @@ describe('the certificates of the Check listener', () => {
   it('are a concern a week before they end', () => {
     expect(tls.concern()).toBeUndefined();
     now += 14 * DAY_MS;
-    expect(tls.concern()).toMatch(/^the TLS certificate ends at \d{4}-/);
+    expect(tls.concern()).toMatch(/^the TLS certificate expires at \d{4}-/);
   });
 });
 
@@ -159,16 +159,20 @@ describe('a gate does not start, and names the file, with', () => {
     [
       'text for a certificate',
       () => ({ certificate: written('text.pem', 'hello') }),
-      /text\.pem holds no certificate/,
+      /text\.pem does not contain a readable certificate/,
     ],
     [
       'a damaged certificate',
       () => ({
         certificate: written('cut.pem', '-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n'),
       }),
-      /cut\.pem holds no certificate/,
+      /cut\.pem does not contain a readable certificate/,
     ],
-    ['text for a key', () => ({ key: written('text.key', 'hello') }), /text\.key holds no private key/],
+    [
+      'text for a key',
+      () => ({ key: written('text.key', 'hello') }),
+      /text\.key does not contain a readable private key/,
+    ],
     [
       'the key of another certificate',
       () => ({ key: envoys.key }),
@@ -180,11 +184,15 @@ describe('a gate does not start, and names the file, with', () => {
       /late\.pem expired on \d{4}-\d\d-\d\d/,
     ],
     ['one of tomorrow', () => authority.issue('early', ['gate'], [1, 3]), /early\.pem is not valid before/],
-    ['an empty client CA', () => ({ clientCa: written('empty.pem', '') }), /empty\.pem holds no certificate/],
+    [
+      'an empty client CA',
+      () => ({ clientCa: written('empty.pem', '') }),
+      /empty\.pem does not contain a readable certificate/,
+    ],
     [
       'a client certificate for its CA',
       () => ({ clientCa: envoys.certificate }),
-      /envoy\.pem holds a certificate that is no CA/,
+      /envoy\.pem contains a certificate that is not a CA/,
     ],
   ])('%s', async (_, over, message) => {
     const faulty = await over();

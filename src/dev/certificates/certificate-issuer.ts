@@ -5,12 +5,12 @@ import { ALGORITHM, newKeys, type Pair } from './certificate-pair.ts';
 
 const DAY_MS = 86_400_000;
 const CA_DAYS = 3650;
-/** Apple's clients refuse more than 397 days. */
+/** Apple's clients refuse certificates that are valid for more than 397 days. */
 const LEAF_DAYS = 390;
-/** Clocks of clients may be a little behind. */
+/** Clients' clocks may be a little slow. */
 const BACKDATE_MS = 3_600_000;
 
-/** A CA that can vouch for servers of these domains and of this machine, and for nothing else. */
+/** A CA that can issue certificates only for servers of these domains and of this machine. */
 export async function makeCa(domains: readonly string[], now: number): Promise<Pair> {
   const keys = await newKeys();
   const certificate = await x509.X509CertificateGenerator.createSelfSigned({
@@ -73,13 +73,13 @@ const LOOPBACK_NETWORKS = [
   [...new Array(15).fill(0), 1, ...new Array(16).fill(255)],
 ];
 
-/** DER of a NameConstraints that permits these domains with all under them, and loopback addresses; nothing else. */
+/** A NameConstraints extension, in DER, that permits only these domains, their subdomains and loopback addresses. */
 function nameConstraints(domains: readonly string[]): Uint8Array<ArrayBuffer> {
   const ip = LOOPBACK_NETWORKS.map((network) => der(0x30, der(0x87, Buffer.from(network))));
   return new Uint8Array(der(0x30, der(0xa0, Buffer.concat([...domains.map(dnsSubtree), ...ip]))));
 }
 
-/** Whether such an extension permits the domain: it, or a domain that it lies under, is among its subtrees. */
+/** Whether a NameConstraints extension permits the domain: it has the domain, or a parent domain, as a subtree. */
 export function permits(constraints: Uint8Array, domain: string): boolean {
   const labels = domain.split('.');
   return labels.some((_, index) =>

@@ -3,13 +3,13 @@ import { webcrypto } from 'node:crypto';
 import { readFileSync, renameSync, writeFileSync } from 'node:fs';
 import * as x509 from '@peculiar/x509';
 
-/** A certificate with its own key. */
+/** A certificate and its key. */
 export interface Pair {
   certificate: x509.X509Certificate;
   keys: webcrypto.CryptoKeyPair;
 }
 
-/** P-256: what every client of a sandbox takes. */
+/** P-256, which every client of a sandbox accepts. */
 export const ALGORITHM = { name: 'ECDSA', namedCurve: 'P-256', hash: 'SHA-256' };
 
 export function newKeys(): Promise<webcrypto.CryptoKeyPair> {
@@ -19,7 +19,7 @@ export function newKeys(): Promise<webcrypto.CryptoKeyPair> {
   ]) as Promise<webcrypto.CryptoKeyPair>;
 }
 
-/** Undefined where a file is missing or cannot be read as what it should be. */
+/** Undefined if a file is missing or invalid, or if the key is not the certificate's. */
 export async function readPair(certificateFile: string, keyFile: string): Promise<Pair | undefined> {
   try {
     const certificate = new x509.X509Certificate(readFileSync(certificateFile, 'utf8'));
@@ -28,14 +28,14 @@ export async function readPair(certificateFile: string, keyFile: string): Promis
     const publicKey = (await certificate.publicKey.export(ALGORITHM, ['verify'])) as webcrypto.CryptoKey;
     const probe = new Uint8Array(8);
     const signature = await webcrypto.subtle.sign(ALGORITHM, privateKey, probe);
-    const belong = await webcrypto.subtle.verify(ALGORITHM, publicKey, signature, probe);
-    return belong ? { certificate, keys: { privateKey, publicKey } as webcrypto.CryptoKeyPair } : undefined;
+    const matches = await webcrypto.subtle.verify(ALGORITHM, publicKey, signature, probe);
+    return matches ? { certificate, keys: { privateKey, publicKey } as webcrypto.CryptoKeyPair } : undefined;
   } catch {
     return undefined;
   }
 }
 
-/** The key first: a certificate without its key is noticed and made again. */
+/** Writes the key first: a certificate without its key is noticed, and both are made again. */
 export async function writePair(
   certificateFile: string,
   keyFile: string,

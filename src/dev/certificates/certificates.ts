@@ -17,11 +17,11 @@ export interface Certificates {
 const RENEW_BEFORE_MS = 30 * 86_400_000;
 
 /**
- * The CA of the local stack and a server certificate for its domains, kept in `dir`: made on the first start, and made
- * again when they cannot be read, soon expire or do not fit the domains; the CA only where its constraints do not
- * permit a domain, since programs must then trust it again. The CA is name-constrained to the domains and this machine,
- * so that whoever takes its key gains nothing else. Domains as in the settings: `a.b`, `*.a.b`, `*` (adds nothing).
- * `now` is milliseconds since 1970. Throws STATE_UNUSABLE.
+ * The CA of the local stack and a server certificate for its domains, stored in `dir`. They are made on the first start,
+ * and again if they cannot be read, expire soon or do not fit the domains. A new CA must be trusted again by programs, so
+ * it is replaced for its domains only if its constraints do not permit one. The constraints limit the CA to the domains
+ * and this machine, so that a stolen key is useless elsewhere. Domains as in the settings: `a.b`, `*.a.b`, `*` (adds
+ * nothing). `now` is milliseconds since 1970. Throws STATE_UNUSABLE.
  */
 export async function ensureCertificates(
   dir: string,
@@ -43,22 +43,23 @@ export async function ensureCertificates(
     const hadCa = existsSync(paths.ca);
     let ca = await readPair(paths.ca, caKey);
     if (!ca || !isCurrent(ca.certificate, now()) || !coversAll(ca.certificate, permitted)) {
-      if (hadCa) notice(`made a new local CA, ${whyNew(ca, now())}; programs must trust ${paths.ca} again`);
+      if (hadCa)
+        notice(`made a new local CA because ${whyNew(ca, now())}; programs must trust ${paths.ca} again`);
       ca = await makeCa(permitted, now());
       await writePair(paths.ca, caKey, ca);
     }
     const leaf = await readPair(paths.certificate, paths.key);
-    const keep = leaf && isCurrent(leaf.certificate, now()) && sameNames(leaf.certificate, dns);
-    if (!keep || !(await leaf.certificate.verify({ publicKey: ca.certificate, date: new Date(now()) }))) {
+    const isUsable = leaf && isCurrent(leaf.certificate, now()) && sameNames(leaf.certificate, dns);
+    if (!isUsable || !(await leaf.certificate.verify({ publicKey: ca.certificate, date: new Date(now()) }))) {
       if (existsSync(paths.certificate)) notice('made a new server certificate for the local stack');
       await writePair(paths.certificate, paths.key, await makeLeaf(ca, dns, now()));
     }
   } catch (cause) {
     throw new SandgateError(
       'STATE_UNUSABLE',
-      `cannot keep certificates in ${dir}: ${(cause as Error).message}`,
+      `cannot store certificates in ${dir}: ${(cause as Error).message}`,
       {
-        remedy: 'make the folder writable, or remove what is in it',
+        remedy: 'make the folder writable, or remove its content',
         cause,
       },
     );
@@ -71,8 +72,8 @@ function isCurrent(certificate: x509.X509Certificate, now: number): boolean {
 }
 
 function whyNew(old: Pair | undefined, now: number): string {
-  if (!old) return 'as the old one could not be read';
-  return isCurrent(old.certificate, now) ? 'as the old one is for other domains' : 'as the old one expires';
+  if (!old) return 'the old one could not be read';
+  return isCurrent(old.certificate, now) ? 'the old one is for other domains' : 'the old one expires soon';
 }
 
 function coversAll(certificate: x509.X509Certificate, domains: readonly string[]): boolean {

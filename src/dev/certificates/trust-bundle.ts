@@ -3,7 +3,7 @@ import { existsSync, readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { rootCertificates } from 'node:tls';
 
-/** Where distributions keep the roots that the machine trusts, as one PEM file. */
+/** Where distributions store the roots that the machine trusts, as one PEM file. */
 const SYSTEM_ROOTS = [
   '/etc/ssl/certs/ca-certificates.crt',
   '/etc/pki/tls/certs/ca-bundle.crt',
@@ -13,9 +13,9 @@ const SYSTEM_ROOTS = [
 const CERTIFICATE = /-----BEGIN CERTIFICATE-----[^-]+-----END CERTIFICATE-----/g;
 const NOTED = '# with ';
 
-/** What replaces a program's own list of CAs, and must not shorten it. */
+/** A PEM bundle that replaces a program's list of CAs, and so must contain everything that was in it. */
 export interface TrustBundle {
-  /** One a set of the user's files, so that two shells do not undo each other's. */
+  /** A different file for each set of the user's files, so that two shells do not overwrite each other's bundle. */
   path: string;
   /** PEM: the machine's roots, the user's own CAs, ours. */
   text: string;
@@ -23,7 +23,7 @@ export interface TrustBundle {
   addsOwn: boolean;
 }
 
-/** `own`: files that the user's environment names, a bundle of ours from an earlier time too. `ca`: ours, a file. */
+/** `own`: files that the user's environment names, which may include an earlier bundle of ours. `ca`: the file of our CA. */
 export function trustBundle(folder: string, ca: string, own: readonly string[]): TrustBundle {
   const system = systemRoots();
   const known = new Set<string>([...certificatesOf(system), ...certificatesOf(textOf(ca))]);
@@ -43,7 +43,7 @@ export function trustBundle(folder: string, ca: string, own: readonly string[]):
   };
 }
 
-/** Our own bundle stands for the files it was made from: a CA of ours that was replaced must not stay in it. */
+/** An earlier bundle is replaced by the files it was made from, so that a replaced CA of ours does not stay in it. */
 function sourcesOf(file: string, folder: string): string[] {
   if (dirname(file) !== folder) return [file];
   const lines = textOf(file).split('\n');
@@ -54,7 +54,7 @@ function certificatesOf(text: string): string[] {
   return text.match(CERTIFICATE) ?? [];
 }
 
-/** What cannot be read is trusted by no program either. */
+/** Empty for an unreadable file, which no program trusts either. */
 function textOf(file: string): string {
   try {
     return readFileSync(file, 'utf8');

@@ -32,7 +32,7 @@ describe('sandgate doctor', () => {
       store: { level: 'ok', found: 'embedded, 1 policy' },
       leftovers: { level: 'ok' },
       [`gate ${process.pid}`]: { level: 'ok', found: `ready, on ${stack.gate.check}` },
-      [`port ${http}`]: { level: 'ok', found: `held by our own gate, pid ${process.pid}` },
+      [`port ${http}`]: { level: 'ok', found: `used by our own gate, pid ${process.pid}` },
       [`port ${ops}`]: { level: 'ok' },
       clock: { level: 'ok' },
     });

@@ -55,7 +55,7 @@ describe('on a later start', () => {
     now += 3640 * DAY_MS;
     expect(read(await ensure()).ca).not.toBe(before.ca);
     expect(notices[0]).toBe(
-      `made a new local CA, as the old one expires; programs must trust ${join(folder, 'ca.pem')} again`,
+      `made a new local CA because the old one expires soon; programs must trust ${join(folder, 'ca.pem')} again`,
     );
   });
 
@@ -71,7 +71,7 @@ describe('on a later start', () => {
     const before = read(await ensure());
     const files = await ensure([...DOMAINS, 'b.localhos']);
     expect(read(files).ca).not.toBe(before.ca);
-    expect(notices[0]).toContain('as the old one is for other domains');
+    expect(notices[0]).toContain('because the old one is for other domains');
     expect(await connect(files, 'x.b.localhos')).toBe(200);
   });
 
