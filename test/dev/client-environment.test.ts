@@ -23,7 +23,7 @@ function files(addresses = ['127.0.0.1', '::1'], ownCas: string[] = []): ClientF
 }
 
 describe('the environment of a client', () => {
-  it('is shell lines that hold any path, and keep what the user has', async () => {
+  it("is printed as shell lines that quote any path and keep the user's values", async () => {
     const lines = exportLines({ A: "it's $HOME", NODE_OPTIONS: '--require "/a b.cjs"', PYTHONPATH: '/p' });
     const show = 'printf "%s|" "$A" "$NODE_OPTIONS" "$PYTHONPATH"';
     const kept = await runProgram(['sh', '-c', `NODE_OPTIONS=--x PYTHONPATH=/q; ${lines}\n${show}`]);
@@ -44,7 +44,7 @@ describe('the environment of a client', () => {
     expect(statSync(join(folder, 'client')).mode & 0o077).toBe(0);
   });
 
-  it("keeps the user's own CAs, in a shell that asks again too, and those of another shell", () => {
+  it("keeps the user's own CAs, even if a shell asks again, and those of another shell", () => {
     const pem = (text: string) => `-----BEGIN CERTIFICATE-----\n${text}\n-----END CERTIFICATE-----`;
     const own = join(folder, 'own.pem');
     writeFileSync(own, `-----BEGIN KEY-----\n${pem('b3du')}\n`);
@@ -79,14 +79,14 @@ describe('the environment of a client', () => {
     expect(python).toMatchObject({ code: 0, stdout: '1\n', stderr: '' });
   });
 
-  it('says what to do where the API key is gone', async () => {
+  it('has a remedy if the API key is missing', async () => {
     const client = { domain: 'box.test:8443', ca: join(folder, 'ca.pem'), addresses: [] };
     await expect(environmentOf(folder, client)).rejects.toMatchObject({
       remedy: expect.stringContaining('makes a new key'),
     });
   });
 
-  it('resolves our names in Node, every way of asking, and no other name', async () => {
+  it('resolves our names in Node, with every form of lookup, and no other name', async () => {
     const program = `
       import dns, { lookup } from 'node:dns';
       import { lookup as promised } from 'node:dns/promises';
@@ -131,7 +131,7 @@ print(ask("box.test", 80), ask("8080-i1.BOX.test.", 80), ask("a.box.test", 80, s
     expect(stdout, stderr).toBe("['127.0.0.1', '::1'] ['127.0.0.1', '::1'] ['::1'] none loaded\n");
   });
 
-  it('goes to loopback where the ingress listens on every address', () => {
+  it('uses the loopback if the ingress listens on every address', () => {
     files(['0.0.0.0', '::']);
     const known = JSON.parse(readFileSync(join(folder, 'client', 'resolve.json'), 'utf8'));
     expect(known).toEqual({ domain: 'box.test', addresses: ['127.0.0.1', '::1'] });

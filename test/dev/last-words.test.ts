@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { expect, it } from 'vitest';
 import { lastWords } from '../../src/dev/logged-gate.ts';
 
-it('tells the cause from the remedy, and takes the last line where there is no error', () => {
+it('separates the cause from the remedy, and uses the last line if there is no error', () => {
   const folder = mkdtempSync(join(tmpdir(), 'sandgate-words-'));
   const log = join(folder, 'gate.log');
   writeFileSync(log, '{"a":1}\nsandgate: it is taken [ADDRESS_IN_USE]; remedy: choose another\n{"b":1}\n');

@@ -30,7 +30,7 @@ function devRun(): DevRun | undefined {
     .find((run): run is DevRun => run.kind === 'dev');
 }
 
-/** The least that is a stack: for what comes after the one that a test is about. */
+/** The smallest stack, for the start after the one that a test is about. */
 const SMALL = ['--gates', '1', '--cloud', 'off'];
 
 async function startDev(more: readonly string[] = []) {
@@ -53,14 +53,14 @@ async function startDev(more: readonly string[] = []) {
 }
 
 const alive = (children: readonly ProcessIdentity[]) => children.filter(isAlive).length;
-/** Of a stack that was killed, or ended at once: a signal was sent to each, and the system ends them a moment later. */
+/** For a stack that was killed or ended at once: each process got a signal, and the system ends it a moment later. */
 const gone = (children: readonly ProcessIdentity[]) =>
   vi.waitFor(() => expect(alive(children)).toBe(0), { timeout: PATIENCE_MS });
-/** Envoy, two gates, and the local cloud where this machine can run one. */
+/** Envoy, two gates, and the local cloud if this machine can run one. */
 const partsOf = (output: string) => (output.includes('find a local cloud') ? 4 : 3);
 
 describe('the local stack', { timeout: SEVERAL_PROCESSES_MS }, () => {
-  it('prints three commands that really work, and SIGINT ends all of it', async () => {
+  it('prints three commands that really work, and SIGINT ends everything', async () => {
     const dev = await startDev();
     const commands = dev
       .output()
@@ -83,7 +83,7 @@ describe('the local stack', { timeout: SEVERAL_PROCESSES_MS }, () => {
     for (const name of ['run', 'policy-api', 'check']) expect(readdirSync(join(stateDir, name))).toEqual([]);
   });
 
-  it('is refused twice in one state folder; after kill -9 the next start ends what was left and comes up', async () => {
+  it('refuses to start twice in one state folder; after kill -9, the next start ends what is left and comes up', async () => {
     const first = await startDev();
     const second = await sandgate(['dev', '--state-dir', stateDir, ...ANY_PORT]);
     expect(second.code).toBe(1);
@@ -100,7 +100,7 @@ describe('the local stack', { timeout: SEVERAL_PROCESSES_MS }, () => {
   });
 
   it.each(['SIGTERM', 'SIGKILL'] as const)(
-    'leaves nothing when %s comes before Envoy listens',
+    'leaves nothing running if %s comes before Envoy listens',
     async (signal) => {
       const slow = join(stateDir, 'slow-envoy');
       const script =
@@ -126,7 +126,7 @@ describe('the local stack', { timeout: SEVERAL_PROCESSES_MS }, () => {
     },
   );
 
-  it('ends what it started when the reader of its output goes away', async () => {
+  it('ends what it started if the reader of its output goes away', async () => {
     const command = `"$0" "$@" | true; exit "\${PIPESTATUS[0]}"`;
     const args = ['dev', '--state-dir', stateDir, ...ANY_PORT];
     const ran = await runProgram(['bash', '-c', command, process.execPath, SANDGATE, ...args]);
@@ -134,7 +134,7 @@ describe('the local stack', { timeout: SEVERAL_PROCESSES_MS }, () => {
     await gone(devRun()?.children ?? []);
   });
 
-  it('says what to do where it cannot listen for /readyz, and leaves nothing', async () => {
+  it('has a remedy if it cannot listen for /readyz, and leaves nothing running', async () => {
     const ran = await sandgate([
       'dev',
       '--state-dir',
@@ -148,7 +148,7 @@ describe('the local stack', { timeout: SEVERAL_PROCESSES_MS }, () => {
     expect(devRun()).toBeUndefined();
   });
 
-  it('knows a process by its start time as well as by its number', () => {
+  it('identifies a process by its start time and its pid', () => {
     const self = identify(process.pid)!;
     expect(isAlive(self)).toBe(true);
     expect(isAlive({ ...self, started: '1' })).toBe(false);

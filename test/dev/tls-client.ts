@@ -7,7 +7,7 @@ import type { Certificates } from '../../src/dev/certificates/certificates.ts';
 export const namesOf = (pem: string) =>
   new X509Certificate(pem).subjectAltName?.split(', ').map((name) => name.replace(/^.*?:/, ''));
 
-/** Status of a GET over TLS with these certificates, for a client that trusts the CA alone. */
+/** Status of a GET over TLS with these certificates, for a client that trusts only the CA. */
 export async function connect(files: Certificates, host: string): Promise<number | string> {
   const server = createServer(
     { cert: readFileSync(files.certificate), key: readFileSync(files.key) },
@@ -23,7 +23,7 @@ export async function connect(files: Certificates, host: string): Promise<number
         response.resume();
         resolve(response.statusCode ?? 0);
       }).on('error', (error: NodeJS.ErrnoException) =>
-        // Node has no code for what OpenSSL says of name constraints.
+        // Node has no error code for OpenSSL's name constraint failures.
         resolve(error.code === undefined || error.code === 'UNSPECIFIED' ? error.message : error.code),
       );
     });

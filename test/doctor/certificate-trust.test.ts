@@ -27,11 +27,11 @@ afterAll(() => {
   for (const folder of [dir, other]) rmSync(folder, { recursive: true, force: true });
 });
 
-it('says that there are none yet', () => {
+it('reports that there are none yet', () => {
   expect(checkCertificates(inDir('nowhere'), NOW)).toMatchObject([{ level: 'ok' }]);
 });
 
-it('judges the dates of both', () => {
+it('checks the dates of both', () => {
   expect(levels(NOW)).toEqual([
     ['CA', 'ok'],
     ['server certificate', 'ok'],
@@ -41,7 +41,7 @@ it('judges the dates of both', () => {
   expect(levels(NOW - DAY).map(([, level]) => level)).toEqual(['fail', 'fail']);
 });
 
-it('tells a bundle that holds our CA from one that does not, and from none', () => {
+it('distinguishes a bundle with our CA from one without it, and from no bundle', () => {
   const bundle = inDir('bundle.pem');
   const [ours, theirs] = [readFileSync(inDir('ca.pem'), 'utf8'), readFileSync(join(other, 'ca.pem'), 'utf8')];
   const trust = (file: string) => checkCertificates(dir, NOW, [{ variable: 'SSL_CERT_FILE', file }]).at(-1);
@@ -57,7 +57,7 @@ it('tells a bundle that holds our CA from one that does not, and from none', () 
   });
 });
 
-it('fails for a server certificate of another CA, and for one that cannot be read', () => {
+it('fails for a server certificate of another CA, and for an unreadable one', () => {
   copyFileSync(join(other, 'server.pem'), inDir('server.pem'));
   expect(levels(NOW)[1]).toEqual(['server certificate', 'fail']);
   writeFileSync(inDir('server.pem'), 'no certificate');

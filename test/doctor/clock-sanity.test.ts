@@ -11,26 +11,26 @@ const at = (wall: number, monotonic = 1000) => ({ now: () => wall, monotonic: ()
 const check = (wall: number, before = { wall: wall - 500, monotonic: 500 }) =>
   checkClock(at(wall), before, dir);
 
-it('is well when clocks and files agree, and leaves no file', () => {
+it('is ok if clocks and files agree, and leaves no file', () => {
   expect(check(Date.now())).toMatchObject({ level: 'ok' });
   expect(readdirSync(dir)).toEqual([]);
 });
 
-it('warns of a jump, either way', () => {
+it('warns of a jump in either direction', () => {
   const now = Date.now();
   for (const by of [-5000, 5000]) {
     expect(check(now, { wall: now - 500 - by, monotonic: 500 }).found).toBe(`it jumped by ${by} ms just now`);
   }
 });
 
-it('warns where files are written at another time', () => {
+it('warns if the file system has another time', () => {
   expect(check(Date.now() + 3_600_000)).toMatchObject({
     level: 'warn',
     found: expect.stringContaining('off'),
   });
 });
 
-it('fails for a time that cannot be', () => {
+it('fails for an impossible time', () => {
   expect(check(Date.UTC(1970, 0, 2))).toMatchObject({
     level: 'fail',
     found: 'it is 1970-01-02T00:00:00.000Z',

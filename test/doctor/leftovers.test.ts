@@ -13,12 +13,12 @@ const dev = (over: Partial<DevRun>): DevRun => ({
   ...over,
 });
 
-it('finds none beside what lives', () => {
+it('ignores live processes', () => {
   expect(checkLeftovers([])).toMatchObject({ level: 'ok' });
   expect(checkLeftovers([dev({})])).toMatchObject({ level: 'ok', found: 'none' });
 });
 
-it('names the run file of a process that is gone, also where its number was given anew', () => {
+it('names the run file of a dead process, even if its pid was reused', () => {
   const finding = checkLeftovers([dev({ started: '1' })]);
   expect(finding).toMatchObject({ level: 'warn' });
   expect(finding.found).toContain(`run/${process.pid}.json`);

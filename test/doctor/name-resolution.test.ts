@@ -8,7 +8,7 @@ afterEach(() => {
   vi.useRealTimers();
 });
 
-it('asks for each domain and a sandbox host under it', async () => {
+it('resolves each domain and a sandbox host under it', async () => {
   const findings = await checkNames(['a.example', '*.b.example', '*'], async () => ['10.0.0.1', '::1']);
   expect(findings.map(({ check, level, found }) => [check, level, found])).toEqual(
     ['a.example', '8080-x.a.example', 'b.example', '8080-x.b.example'].map((name) => [
@@ -19,7 +19,7 @@ it('asks for each domain and a sandbox host under it', async () => {
   );
 });
 
-it('warns with what to do where a name is not found', async () => {
+it('warns with a remedy if a name is not found', async () => {
   const resolve = () => Promise.reject(Object.assign(new Error('no'), { code: 'ENOTFOUND' }));
   const [local] = await checkNames(['e2b.localhost'], resolve);
   const cloud = { domain: 'e2b.localhost', remedy: 'eval it' };

@@ -27,7 +27,7 @@ const devOn = (address: Address, started = identify(process.pid)!.started): DevR
 });
 const wanted = (address: Address) => [{ address, setting: 'SANDGATE_HTTP' }];
 
-it('is free, and free again afterwards, where nobody listens; port 0 always is', async () => {
+it('is free if nothing listens there, and free again after the check; port 0 always is', async () => {
   const address = await taken();
   await new Promise((resolve) => servers.pop()!.close(resolve));
   for (let time = 0; time < 2; time++) {
@@ -42,7 +42,7 @@ it('fails for another program, and names the setting', async () => {
   expect(finding!.remedy).toContain('SANDGATE_HTTP');
 });
 
-it('knows our own by its run file, and a dead one for dead', async () => {
+it('recognizes our own process by its run file, unless it is dead', async () => {
   const address = await taken();
   expect(await checkPorts(wanted(address), [devOn(address)])).toMatchObject([
     { level: 'ok', found: `used by our own dev, pid ${process.pid}` },
@@ -50,7 +50,7 @@ it('knows our own by its run file, and a dead one for dead', async () => {
   expect(await checkPorts(wanted(address), [devOn(address, '1')])).toMatchObject([{ level: 'fail' }]);
 });
 
-it('names the gate whose ops address it is, not another one that knows of it', async () => {
+it('names the gate that uses an ops address, not another one that knows it', async () => {
   const address = await taken();
   const gate = (pid: number, ops: Address) =>
     ({ ...identify(pid)!, kind: 'gate', ops, ownListeners: [address] }) as unknown as GateRun;

@@ -20,11 +20,11 @@ it.each([
   ['21.0.0', 'ok'],
   ['20.18.9', 'fail'],
   ['18.20.0', 'fail'],
-])('Node.js %s is %s where 20.19 is needed', (version, level) => {
+])('Node.js %s is %s if 20.19 is required', (version, level) => {
   expect(checkNode(version, '>=20.19').level).toBe(level);
 });
 
-it('Envoy: found, not there yet, or named and unfit', async () => {
+it('Envoy: found, not installed yet, or named but unusable', async () => {
   const named = (path: string) => checkEnvoy(() => lookForEnvoy({ ...nowhere, named: path }));
   expect((await named(envoyBinary())).finding).toMatchObject({
     level: 'ok',
@@ -47,7 +47,7 @@ it('Python matters only while there is no Envoy', async () => {
   expect(await checkPython(async () => ({}), true)).toMatchObject({ level: 'ok' });
 });
 
-it('the real Envoy judges the config, and its reason is told', async () => {
+it('the real Envoy validates the config, and its reason is shown', async () => {
   const check = (http: { host: string; port: number }[], https = http) =>
     checkEnvoyConfig({
       binary: envoyBinary(),
@@ -65,7 +65,7 @@ it('the real Envoy judges the config, and its reason is told', async () => {
   expect(await check(any)).toMatchObject({ level: 'fail', found: expect.stringContaining('none.key') });
 });
 
-it('a named path must be there, of its kind, and usable', () => {
+it('a named path must exist, be of the right kind, and be usable', () => {
   const levelOf = (path: string, kind: 'program' | 'folder' | 'file') =>
     checkPaths([{ setting: 'SANDGATE_X', path, kind }])[0]!.level;
   expect(levelOf(tmpdir(), 'folder')).toBe('ok');

@@ -16,11 +16,11 @@ const GATE: GateRun = {
   policyDir: '/policies',
 };
 
-it('is no fault where none runs', async () => {
+it('is ok if none is running', async () => {
   expect(await checkGates([], () => Promise.reject())).toMatchObject([{ level: 'ok' }]);
 });
 
-it('tells what a gate says of itself, and that one says nothing', async () => {
+it('reports the readiness of a gate, and a gate that does not answer', async () => {
   const ready = { ready: true, parts: { check: { ok: true } } };
   expect(await checkGates([GATE], async () => ready)).toMatchObject([{ check: 'gate 7', level: 'ok' }]);
   const parts = { check: { ok: true }, store: { ok: false, reason: 'is locked' } };

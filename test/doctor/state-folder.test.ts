@@ -12,25 +12,25 @@ afterEach(() => rmSync(dir, { recursive: true, force: true }));
 
 const uid = process.getuid?.();
 
-it('is well when it is ours alone', () => {
+it('is ok if only this user can write to it', () => {
   expect(checkStateFolder(dir, uid)).toMatchObject([
     { check: 'state folder', level: 'ok' },
     { check: 'disk', found: expect.stringMatching(/^\d+ MiB free$/) },
   ]);
 });
 
-it('is made later where it is not there, and is not made now', () => {
+it('is not made by the check if it does not exist', () => {
   const missing = join(dir, 'a', 'b');
   expect(checkStateFolder(missing, uid)[0]).toMatchObject({ level: 'ok' });
   expect(checkStateFolder(missing, uid)[0]!.found).toContain('will be made at the first start');
 });
 
-it('fails where others may write', () => {
+it('fails if others may write to it', () => {
   chmodSync(dir, 0o777);
   expect(checkStateFolder(dir, uid)[0]).toMatchObject({ level: 'fail', remedy: `chmod 700 ${dir}` });
 });
 
-it('fails where it is a file, or is to lie in one', () => {
+it('fails if it, or its parent, is a file', () => {
   const file = join(dir, 'file');
   writeFileSync(file, '');
   expect(checkStateFolder(file, uid)[0]).toMatchObject({ level: 'fail', found: `${file} is not a folder` });
@@ -38,6 +38,6 @@ it('fails where it is a file, or is to lie in one', () => {
   expect(checkStateFolder(join(file, 'inside'), uid)[0]).toMatchObject({ level: 'fail' });
 });
 
-it('warns where it belongs to somebody else', () => {
+it('warns if it belongs to another user', () => {
   expect(checkStateFolder(dir, 4_000_000)[0]).toMatchObject({ level: 'warn' });
 });

@@ -19,11 +19,11 @@ const open = (create: boolean) =>
   openSqliteStore({ path: path(), routing: 'gate', clock: systemClock, random: randomBytes, create });
 const check = () => checkStore(() => open(false), rules);
 
-it('is well where there is none yet', async () => {
+it('is ok if there is none yet', async () => {
   expect(await checkStore(async () => undefined, rules)).toMatchObject({ level: 'ok' });
 });
 
-it('counts policies over all pages, and names those that cannot be read', async () => {
+it('counts policies over all pages, and names unreadable ones', async () => {
   const store = await open(true);
   await store.write(Array.from({ length: 501 }, (_, n) => put(`sbx${n}`)));
   expect(await check()).toMatchObject({ level: 'ok', found: 'embedded, 501 policies' });
@@ -35,7 +35,7 @@ it('counts policies over all pages, and names those that cannot be read', async 
   });
 });
 
-it('fails for a file that is no store, and leaves it as it is', async () => {
+it('fails for a file that is not a store, and leaves it as it is', async () => {
   const garbage = 'this is no database, '.repeat(500);
   writeFileSync(path(), garbage);
   chmodSync(path(), 0o644);
@@ -44,7 +44,7 @@ it('fails for a file that is no store, and leaves it as it is', async () => {
   expect(statSync(path()).mode & 0o777).toBe(0o644);
 });
 
-it('fails for an empty file, and makes no store of it', async () => {
+it('fails for an empty file, and does not turn it into a store', async () => {
   writeFileSync(path(), '');
   expect(await check()).toMatchObject({ level: 'fail' });
   expect(statSync(path()).size).toBe(0);

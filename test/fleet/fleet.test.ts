@@ -13,9 +13,9 @@ import { type Recorder, startRecorder } from '../stack/recorder.ts';
 import { hostOf, publicSandbox } from '../stack/test-stack.ts';
 
 const PROCESSES = 2;
-/** Each look asks the supervisor, which asks every gate. */
+/** Polls less often: each poll makes the supervisor query every gate. */
 const LOOKS = { ...PATIENCE, interval: 50 };
-/** Each gate at least once. */
+/** Enough to kill each gate at least once. */
 const KILLS = LONG ? 4 : PROCESSES;
 const SIGHUPS = LONG ? 3 : 1;
 
@@ -38,7 +38,7 @@ beforeEach(async () => {
 });
 afterEach(async ({ task }) => {
   await Promise.all(loads.splice(0).map((running) => running.stop()));
-  // What a failed test left may not be as it should.
+  // A failed test may have left gates in any state.
   if (task.result?.state === 'fail') await endAll();
 });
 afterAll(async () => {
@@ -47,7 +47,7 @@ afterAll(async () => {
   await up?.close();
 });
 
-/** The supervisor, and gates that outlived it. */
+/** Ends the supervisor, and gates that outlived it. */
 async function endAll(): Promise<void> {
   await fleet?.end();
   for (const { pid } of liveGates(stack.stateDir)) process.kill(pid, 'SIGKILL');
@@ -86,7 +86,7 @@ const metric = async (name: string) => {
   const values = [...text.matchAll(new RegExp(`^${name}(?:\\{.*\\})? (\\S+)$`, 'gm'))];
   return values.reduce((sum, [, value]) => sum + Number(value), 0);
 };
-/** A killed gate may have sent the headers of an answer and not its status: Envoy can then ask nobody else. */
+/** A killed gate may have sent the headers of a response without its status: Envoy can then not retry. */
 const expectHardlyAnyFailed = (outcomes: Load['outcomes']) => {
   const { 200: answered = 0, 503: refused = 0 } = tally(outcomes);
   expect(answered + refused).toBe(outcomes.length);
@@ -97,7 +97,7 @@ const settled = (outcomes: Load['outcomes'], more: number) => {
   return vi.waitFor(() => expect(outcomes.length).toBeGreaterThan(enough), PATIENCE);
 };
 
-/** What that metric rises by while `work` runs: another test's fleet may be this one's. */
+/** How much the metric rises while `work` runs: the same fleet may have served another test before. */
 async function risen(name: string, work: () => Promise<void>): Promise<number> {
   const before = await metric(name);
   await work();
@@ -124,11 +124,11 @@ describe('several gate processes', () => {
     expect(restarts).toBe(0);
   }, 200_000);
 
-  it('lose hardly a request while one after the other is killed, and count every one in one scrape', async () => {
+  it('lose almost no request while one after the other is killed, and count every request in one scrape', async () => {
     const running = load();
     const restarts = await risen('sandgate_process_restarts_total', async () => {
       for (let kills = 0; kills < KILLS; kills++) {
-        // In this order: just after a kill Envoy still takes the dead one for healthy.
+        // In this order, because right after a kill Envoy still considers the dead gate healthy.
         await allUp();
         await stack.waitForGates(PROCESSES);
         await settled(running.outcomes, 200);
@@ -145,7 +145,7 @@ describe('several gate processes', () => {
     expect(restarts).toBe(KILLS);
   }, 120_000);
 
-  it('take policies by one API, which no death of a gate takes away', async () => {
+  it('share one policy API, which survives the death of a gate', async () => {
     const first = (await pidOf(0))!;
     process.kill(first, 'SIGSTOP');
     process.kill((await pidOf(1))!, 'SIGKILL');
@@ -153,14 +153,14 @@ describe('several gate processes', () => {
     process.kill(first, 'SIGCONT');
     expect(put).toMatchObject({ code: 0, stdout: expect.stringContaining('busy') });
     expect(put.stderr).toContain(`via the gate with pid ${fleet.pid}`);
-    // Envoy alone is no proof: for a moment it takes the killed one for healthy.
+    // Envoy alone proves nothing: for a moment it considers the killed gate healthy.
     await allUp();
     await stack.waitForGates(PROCESSES);
     const deleted = await sandgate(['policy', 'delete', 'busy', '--state-dir', stack.stateDir]);
     expect(deleted.stdout).toBe('deleted busy: in force at 2 gates\n');
   });
 
-  it('lose hardly a request while one is killed again and again as soon as it is back', async () => {
+  it('lose almost no request while one is killed again and again as soon as it is back', async () => {
     const running = load();
     for (let kills = 0; kills < KILLS; kills++) {
       await settled(running.outcomes, 200);
@@ -176,13 +176,13 @@ describe('several gate processes', () => {
     expect((await readiness()).status).toBe(200);
   }, 120_000);
 
-  it('do not start where one of their sockets is taken, and leave nothing running', async () => {
+  it('do not start if one of their sockets is taken, and leave nothing running', async () => {
     const flags = { 'state-dir': join(stack.stateDir, 'other'), processes: '2' };
     await expect(startFleet(flags)).rejects.toThrow(/gate-0\.sock is in use by a running process/);
     expect(liveGates(flags['state-dir'])).toEqual([]);
   });
 
-  it('end by themselves when their supervisor is killed, or make way for the next one', async () => {
+  it('end on their own if their supervisor is killed, or are ended by the next one', async () => {
     await fleet.end();
     await vi.waitFor(() => expect(liveGates(stack.stateDir)).toEqual([]), PATIENCE);
 
@@ -200,11 +200,11 @@ describe('several gate processes', () => {
     await stack.waitForGates(PROCESSES);
   }, 120_000);
 
-  it('that cannot start are tried again ever more slowly, and say so', async () => {
+  it('that cannot start are tried again after longer and longer waits, and report it', async () => {
     const database = join(stack.stateDir, 'policies.db');
     const folder = join(stack.stateDir, 'check');
     expect(existsSync(database)).toBe(true);
-    // A folder where a socket must be: each start of that gate fails.
+    // A folder in place of the socket makes each start of that gate fail.
     renameSync(folder, `${folder}.away`);
     writeFileSync(folder, '');
     process.kill((await pidOf(1))!, 'SIGKILL');
@@ -223,7 +223,7 @@ describe('several gate processes', () => {
     expect(await fleet.exited).toBe(0);
   }, 120_000);
 
-  it('answer what is open on SIGTERM, and leave nothing behind', async () => {
+  it('answer open requests on SIGTERM, and leave nothing behind', async () => {
     const running = load();
     await settled(running.outcomes, 50);
     await running.stop();
@@ -237,12 +237,12 @@ describe('several gate processes', () => {
   it('are cut off by a second SIGTERM', async () => {
     fleet.signal('SIGTERM');
     await vi.waitFor(() => expect(fleet.log()).toContain('gate_draining'), PATIENCE);
-    // What comes within half a second is the same wish, twice.
+    // A second signal within half a second counts as the same one.
     await vi.waitFor(() => {
       fleet.signal('SIGTERM');
       expect(liveGates(stack.stateDir)).toEqual([]);
     }, PATIENCE);
-    // The last of these signals may reach a process that has already taken its handlers down.
+    // The last of these signals may reach a process that has already removed its handlers.
     expect([0, 'SIGTERM']).toContain(await fleet.exited);
   });
 });

@@ -18,7 +18,7 @@ const dump = (pid: number, ...metrics: MetricJson[]): MetricDump => ({ pid, metr
 const valuesOf = (metrics: MetricJson[]) =>
   Object.fromEntries(metrics.map(({ name, values }) => [name, values.map(({ value }) => value)]));
 
-it('counters are summed, and never fall: not while a process is away, not when it starts anew', () => {
+it('counters are summed, and never fall, even while a process is away or after it restarts', () => {
   const merged = new MergedMetrics();
   const sum = (...dumps: (MetricDump | undefined)[]) => valuesOf(merged.merge(dumps))[METRICS.decisions.name];
   expect(sum(dump(1, allows(10)), dump(2, allows(5)))).toEqual([15]);
@@ -45,7 +45,7 @@ it('a histogram is summed bucket by bucket, in the order of its bounds', () => {
   ]);
 });
 
-it('gauges merge as the catalogue says, of the processes that answer now', () => {
+it('gauges of the processes that answer merge as the catalogue says', () => {
   const gauges = (sequence: number, age: number, entries: number) => [
     one(METRICS.sequence, sequence, { epoch: 'e' }),
     one(METRICS.contactAge, age),
@@ -65,7 +65,7 @@ it('gauges merge as the catalogue says, of the processes that answer now', () =>
   });
 });
 
-it('what is of a process itself keeps its own series', () => {
+it('metrics of a process itself keep a series for each process', () => {
   const memory = (value: number) =>
     one({ name: 'process_resident_memory_bytes', help: '', type: 'gauge' }, value);
   const [merged] = new MergedMetrics().merge([dump(1, memory(5)), dump(2, memory(6))]);

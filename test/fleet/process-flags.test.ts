@@ -9,7 +9,7 @@ it('each process gets a numbered socket, or the next port', () => {
   expect(checkPlaces({ host: '::1', port: 9000 }, 2).map(placeText)).toEqual(['[::1]:9000', '[::1]:9001']);
 });
 
-it('a process gets the flags of its supervisor, but for what is its own', () => {
+it('a process gets the flags of its supervisor, except for its own', () => {
   const given = { stateDir: '/s', processes: '3', drain: '1', policyApi: '127.0.0.1:1' };
   expect(processFlags(given, { processes: '1', policyApi: 'off', listen: 'unix:/a' })).toEqual([
     '--state-dir=/s',

@@ -44,7 +44,7 @@ afterEach(async () => {
   rmSync(folder, { recursive: true, force: true });
 });
 
-/** The name that the gate shows a client with this certificate; undefined where it ends the connection. */
+/** The name in the certificate that the gate presents to this client; undefined if it ends the connection. */
 async function shown(own: Issued = envoys): Promise<string | undefined> {
   const socket = connect({
     ...parseAddress(server.address),
@@ -55,7 +55,7 @@ async function shown(own: Issued = envoys): Promise<string | undefined> {
     ALPNProtocols: ['h2'],
   });
   try {
-    // The server's first frame: with TLS 1.3 a client hears only then that it was let in.
+    // Wait for the server's first frame: with TLS 1.3, only then does a client know that it was accepted.
     await Promise.race([once(socket, 'data'), once(socket, 'close').then(() => Promise.reject(new Error()))]);
     return socket.getPeerCertificate().subjectaltname;
   } catch {
@@ -72,7 +72,7 @@ async function replace(name: string): Promise<void> {
 }
 
 describe('the certificates of the Check listener', () => {
-  it('are taken up when they are replaced, without a restart', async () => {
+  it('are reloaded when they are replaced, without a restart', async () => {
     expect(await shown()).toBe('DNS:old.example');
     await replace('new.example');
     tls.reload();
@@ -81,7 +81,7 @@ describe('the certificates of the Check listener', () => {
     expect(events).toEqual(['reloaded']);
   });
 
-  it('stay in force where the new ones do not fit, which is said once, until they do', async () => {
+  it('stay in force if the new ones do not match, which is logged once, until they do', async () => {
     const fresh = await authority.issue('fresh', ['new.example']);
     copyFileSync(fresh.certificate, files.certificate);
     tls.reload();
@@ -96,7 +96,7 @@ describe('the certificates of the Check listener', () => {
     expect(await shown()).toBe('DNS:new.example');
   });
 
-  it('let in the clients of a new CA, and no longer those of the old one', async () => {
+  it('accept the clients of a new CA, and no longer those of the old one', async () => {
     const next = await createAuthority(folder, 'next-ca');
     const renewed = await next.issue('renewed', ['envoy.example']);
     expect(await shown(renewed)).toBeUndefined();
@@ -106,7 +106,7 @@ describe('the certificates of the Check listener', () => {
     expect(await shown(envoys)).toBeUndefined();
   });
 
-  it('are a concern a week before they end', () => {
+  it('are a concern a week before they expire', () => {
     expect(tls.concern()).toBeUndefined();
     now += 14 * DAY_MS;
     expect(tls.concern()).toMatch(/^the TLS certificate expires at \d{4}-/);
@@ -151,7 +151,7 @@ describe('a gate does not start, and names the file, with', () => {
 
   it.each<[string, () => Promise<Partial<TlsFiles>> | Partial<TlsFiles>, RegExp]>([
     [
-      'a file that is not there',
+      'a missing file',
       () => ({ certificate: '/nowhere/x.pem' }),
       /^\/nowhere\/x\.pem cannot be read \(ENOENT\)/,
     ],

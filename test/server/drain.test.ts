@@ -44,15 +44,15 @@ function watch(service: string) {
   return { ended, first: new Promise<void>((resolve) => call.once('data', () => resolve())) };
 }
 
-describe('a gate that leaves', () => {
-  it.each(['', 'nope'])('is not kept by a health watch of %j', async (service) => {
+describe('a gate that drains', () => {
+  it.each(['', 'nope'])('is not kept open by a health watch of %j', async (service) => {
     const watching = watch(service);
     await watching.first;
     await drain(server, 0, new AbortController().signal);
     expect(await watching.ended).toEqual(service === '' ? ['SERVING', 'NOT_SERVING'] : ['SERVICE_UNKNOWN']);
   });
 
-  it('goes at once when it is told a second time, though a call is open', async () => {
+  it('closes at once when it is forced, even if a call is open', async () => {
     client = new Client(server.address, credentials.createInsecure());
     const raw = (bytes: Buffer) => bytes;
     const answered = new Promise<Error | null>((resolve) => {

@@ -29,7 +29,7 @@ describe('the ops listener', () => {
     expect(await get('/metrics', 'HEAD')).toMatchObject({ status: 200, body: '' });
   });
 
-  it('lives on when the metrics cannot be read, and says no more than that', async () => {
+  it('keeps running if the metrics cannot be read, and reveals no more than that', async () => {
     const get = await listen({ contentType, text: () => Promise.reject(new Error('a secret')), dump });
     expect(await get('/metrics')).toMatchObject({
       status: 500,
@@ -38,15 +38,15 @@ describe('the ops listener', () => {
     expect(await get('/healthz')).toMatchObject({ status: 200 });
   });
 
-  it('has no /metrics where there are none', async () => {
+  it('has no /metrics if there are none', async () => {
     expect((await (await listen())('/metrics')).status).toBe(404);
   });
 
-  it('says 503 on /readyz when a part is not ok', async () => {
+  it('answers /readyz with 503 if a part is not ok', async () => {
     expect((await (await listen(undefined, false))('/readyz')).status).toBe(503);
   });
 
-  it('names its paths to whoever asks for another, and takes no other method', async () => {
+  it('lists its paths for any other path, and refuses other methods', async () => {
     const get = await listen();
     expect((await get('/')).body).toContain('/healthz, /readyz or /metrics');
     expect((await get('/metrics', 'POST')).status).toBe(405);

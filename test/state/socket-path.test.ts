@@ -14,14 +14,14 @@ afterEach(() => rmSync(root, { recursive: true }));
 const modeOf = (path: string) => statSync(path).mode & 0o7777;
 
 describe('the folder of a socket', () => {
-  it('is made for the group of Envoy, or for nobody else', async () => {
+  it('is made for the group of Envoy, or only for this user', async () => {
     await prepareSocket({ path: join(root, 'a', 'gate.sock'), access: 'group' });
     await prepareSocket({ path: join(root, 'b', 'admin.sock'), access: 'private' });
     expect([modeOf(join(root, 'a')), modeOf(join(root, 'b'))]).toEqual([0o2750, 0o700]);
   });
 
   it.each([0o1777, 0o770, 0o2770])(
-    'that others can write (%o) is refused, and left as it is',
+    'is refused, and left as it is, if others can write to it (%o)',
     async (mode) => {
       chmodSync(root, mode);
       await expect(prepareSocket({ path: join(root, 'gate.sock'), access: 'group' })).rejects.toMatchObject({
@@ -32,15 +32,15 @@ describe('the folder of a socket', () => {
     },
   );
 
-  it('that was there keeps its mode', async () => {
+  it('keeps its mode if it exists', async () => {
     chmodSync(root, 0o755);
     await prepareSocket({ path: join(root, 'gate.sock'), access: 'group' });
     expect(modeOf(root)).toBe(0o755);
   });
 });
 
-describe('what lies at the path of a socket', () => {
-  it('stays when it is a file or a folder', async () => {
+describe('a file at the path of a socket', () => {
+  it('stays if it is a file or a folder', async () => {
     writeFileSync(join(root, 'precious'), 'text');
     mkdirSync(join(root, 'folder'));
     for (const name of ['precious', 'folder']) {
@@ -50,7 +50,7 @@ describe('what lies at the path of a socket', () => {
     expect(readFileSync(join(root, 'precious'), 'utf8')).toBe('text');
   });
 
-  it('stays when somebody listens there', async () => {
+  it('stays if a process listens there', async () => {
     const path = join(root, 'live.sock');
     const server = createServer().listen(path);
     await expect(prepareSocket({ path, access: 'group' })).rejects.toMatchObject({ code: 'ADDRESS_IN_USE' });

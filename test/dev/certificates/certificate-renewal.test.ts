@@ -34,7 +34,7 @@ const read = (files: Certificates) => ({
 });
 
 describe('on a later start', () => {
-  it('nothing changes, and nothing is said', async () => {
+  it('nothing changes, and nothing is reported', async () => {
     const before = read(await ensure());
     now += 300 * DAY_MS;
     expect(read(await ensure())).toEqual(before);
@@ -59,7 +59,7 @@ describe('on a later start', () => {
     );
   });
 
-  it('the CA stays where it permits the new domains, and the certificate follows them', async () => {
+  it('the CA stays if it permits the new domains, and only the certificate is replaced', async () => {
     const before = read(await ensure());
     const after = read(await ensure(['deep.e2b.localhost']));
     expect(after.ca).toBe(before.ca);
@@ -67,7 +67,7 @@ describe('on a later start', () => {
     expect(namesOf(after.certificate)).not.toContain('*.e2b.localhost');
   });
 
-  it('the CA is replaced where it does not', async () => {
+  it('the CA is replaced if it does not', async () => {
     const before = read(await ensure());
     const files = await ensure([...DOMAINS, 'b.localhos']);
     expect(read(files).ca).not.toBe(before.ca);
@@ -76,7 +76,7 @@ describe('on a later start', () => {
   });
 
   it.each(['ca.pem', 'ca.key', 'server.pem', 'server.key'])(
-    'a damaged %s is replaced, and that is said',
+    'a damaged %s is replaced, and that is reported',
     async (name) => {
       await ensure();
       writeFileSync(join(folder, name), readFileSync(join(folder, name), 'utf8').slice(0, 90));

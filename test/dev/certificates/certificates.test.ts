@@ -49,7 +49,7 @@ describe('the certificates of the local stack', () => {
     ]);
   });
 
-  it('are for this machine alone where every domain is accepted', async () => {
+  it('are only for this machine if every domain is accepted', async () => {
     expect(namesOf(await leafOf(['*']))).toEqual(['localhost', '127.0.0.1', '0:0:0:0:0:0:0:1']);
   });
 
@@ -62,7 +62,7 @@ describe('the certificates of the local stack', () => {
     expect(leaf.publicKey.asymmetricKeyDetails).toEqual({ namedCurve: 'prime256v1' });
   });
 
-  it('have keys that nobody else can read, and no draft beside them', async () => {
+  it('have keys that no other user can read, and leave no draft behind', async () => {
     const files = await ensure();
     for (const name of ['ca.key', 'server.key'])
       expect(statSync(join(folder, name)).mode & 0o777).toBe(0o600);
@@ -71,16 +71,16 @@ describe('the certificates of the local stack', () => {
   });
 });
 
-describe('the CA, in wrong hands,', () => {
-  it.each(['example.com', 'e2b.localhost.com'])('vouches for no server of %s', async (name) => {
+describe('a stolen CA', () => {
+  it.each(['example.com', 'e2b.localhost.com'])('cannot issue a certificate for %s', async (name) => {
     expect(await connect(await forge([name]), name)).toBe('permitted subtree violation');
   });
 
-  it('control: it does for one of its own domain', async () => {
+  it('control: can issue one for its own domain', async () => {
     expect(await connect(await forge(['forged.e2b.localhost']), 'forged.e2b.localhost')).toBe(200);
   });
 
-  it('says so in a critical extension, which no client may pass over', async () => {
+  it('is limited by a critical extension, which clients must not ignore', async () => {
     const ca = await readPair((await ensure()).ca, join(folder, 'ca.key'));
     expect(ca!.certificate.getExtension('2.5.29.30')?.critical).toBe(true);
   });
