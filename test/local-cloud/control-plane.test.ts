@@ -32,7 +32,7 @@ async function create(body: unknown = RESTRICTED, path = '/v2/sandboxes') {
 const policyOf = (id: string) => stack.policies.get(id) as Promise<Record<string, Record<string, unknown>>>;
 
 describe('the control plane', () => {
-  it('asks everybody for the API key', async () => {
+  it('requires the API key on every route', async () => {
     const missing = await stack.api('GET', '/v2/sandboxes', undefined, { key: null });
     expect([missing.status, missing.json.code]).toEqual([401, 401]);
     const wrong = await stack.api('POST', '/v2/sandboxes', BASE, { key: `e2b_${'0'.repeat(40)}` });
@@ -40,7 +40,7 @@ describe('the control plane', () => {
     expect((await stack.api('GET', '/nothing')).status).toBe(404);
   });
 
-  it('answers a restricted create with what the contract says, and tells the gate', async () => {
+  it('answers a restricted create as the contract says, and writes the policy', async () => {
     const made = await create();
     const id = made.sandboxID;
     const seed = readFileSync(join(stack.stateDir, 'cloud', 'token-seed'), 'utf8').trim();
@@ -64,7 +64,7 @@ describe('the control plane', () => {
       },
       access: { allowPublicTraffic: false, tokens: [{ id: 'default', sha256 }] },
     });
-    // Neither the state folder's files nor the log hold the token.
+    // Neither the files in the state folder nor the log contain the token.
     for (const file of [
       'cloud/cloud.db',
       'cloud/cloud.db-wal',
@@ -80,7 +80,7 @@ describe('the control plane', () => {
     expect(existsSync(join(stack.stateDir, 'sandboxes', id))).toBe(false);
   });
 
-  it('keeps v1: a restricted sandbox needs `secure`, and an open agent is guarded by the gate', async () => {
+  it('supports v1: a restricted sandbox needs `secure`, and the gate protects an open agent', async () => {
     expect((await stack.api('POST', '/sandboxes', RESTRICTED)).json).toEqual(NEEDS_SECURE);
     const open = await create({ ...BASE, timeout: 60 }, '/sandboxes');
     expect(open).not.toHaveProperty('trafficAccessToken');
@@ -127,7 +127,7 @@ describe('the control plane', () => {
     'POST /sandboxes/X/pause',
     'POST /sandboxes/X/resume',
     'POST /v2/sandboxes/X/connect',
-  ])('knows no strange id: %s', async (call) => {
+  ])('refuses an unknown id: %s', async (call) => {
     const [method = '', path = ''] = call.split(' ');
     const id = 'i00000000000000000000';
     const answer = await stack.api(method, path.replace('X', id), method === 'POST' ? {} : undefined);
@@ -157,7 +157,7 @@ describe('the control plane', () => {
     await stack.api('DELETE', `/sandboxes/${id}`);
   });
 
-  it('really ends a sandbox when its time is over, and pauses one that asked for that', async () => {
+  it('ends a sandbox when its time is over, or pauses it if it was created that way', async () => {
     const { sandboxID: id } = await create();
     const { sandboxID: paused } = await create({ ...RESTRICTED, autoPause: true });
     const endsAt = (await policyOf(id)).runtime!.endsAt;
@@ -186,7 +186,7 @@ describe('the control plane', () => {
     const more = Array.from({ length: 5 }, (_, n) => stack.policies.mintToken(id, { id: `t${n}` }));
     for (const { status } of await Promise.all(changes)) expect(status).toBe(204);
     await Promise.all(more);
-    // Which of those came last is anybody's guess; this one does.
+    // The order of those is undefined; this one is the last.
     expect((await stack.api('PUT', `/sandboxes/${id}/network`, { allowPublicTraffic: false })).status).toBe(
       204,
     );
@@ -197,7 +197,7 @@ describe('the control plane', () => {
     await stack.api('DELETE', `/sandboxes/${id}`);
   });
 
-  it('lists by pages', async () => {
+  it('lists in pages', async () => {
     const made = [await create(), await create({ ...RESTRICTED, metadata: { k: 'v' } }), await create()];
     const [first, second, third] = made.map(({ sandboxID }) => sandboxID);
     const page = await stack.api('GET', '/v2/sandboxes?limit=2');

@@ -12,7 +12,7 @@ it.each([
     'im9r2ycjiy2534qsdy1oo',
     '5bdddb67f3397a250568df0a9944f048e5807f6416bec3da4f41191d93d2e513',
   ],
-])('the traffic token of seed %s and sandbox %s is that of the contract', (seed, sandboxId, token) => {
+])('the traffic token of seed %s and sandbox %s is the one in the contract', (seed, sandboxId, token) => {
   expect(trafficToken(seed, sandboxId)).toBe(token);
 });
 

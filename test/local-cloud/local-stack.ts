@@ -12,18 +12,18 @@ import { identify, isAlive, type ProcessIdentity } from '../../src/state/process
 import { envoyBinary } from '../envoy-binary.ts';
 import { cleanEnv, runProgram, SANDGATE, sandgate } from '../stack/command.ts';
 
-/** What `npm start` runs, local cloud included, on free ports. */
+/** What `npm start` runs, including the local cloud, on free ports. */
 export interface LocalStack {
   readonly stateDir: string;
   readonly http: Address;
   readonly https: Address;
-  /** Of the control plane; `key: null` sends none. */
+  /** Calls the control plane; `key: null` sends no key. */
   api(method: string, path: string, body?: unknown, options?: ApiOptions): Promise<ApiAnswer>;
   /** One request to the TLS ingress for any host. */
   ask(host: string, path?: string, headers?: Record<string, string>): Promise<ApiAnswer>;
   /** What `sandgate env` prints. */
   environment(): Promise<Record<string, string>>;
-  /** The policy API of the first gate: what an operator has. */
+  /** The policy API of the first gate, which operators use. */
   readonly policies: PolicyAdmin;
   cloudPid(): number;
   /** What `dev` had printed when it was ready. */
@@ -41,11 +41,11 @@ export interface ApiAnswer {
   status: number;
   headers: IncomingHttpHeaders;
   text: string;
-  // biome-ignore lint/suspicious/noExplicitAny: a test says what it expects.
+  // biome-ignore lint/suspicious/noExplicitAny: tests state what they expect.
   json: any;
 }
 
-/** Without isolation on a machine that has none. */
+/** Without isolation if the machine does not allow it. */
 export async function startLocalStack(
   flags: readonly string[] = inject('machine').isolation === '' ? [] : ['--isolation', 'off'],
 ): Promise<LocalStack> {
@@ -132,7 +132,7 @@ export async function startLocalStack(
   };
 }
 
-/** A program with E2B's SDK, to its end; `stop` says when what it printed is enough. */
+/** Runs a program with E2B's SDK to its end; `stop` returns whether its output so far is enough. */
 export async function runClient(
   stack: LocalStack,
   command: readonly string[],

@@ -18,7 +18,7 @@ afterAll(() => stack.stop());
 interface Made {
   sandboxID: string;
   trafficAccessToken: string;
-  /** With PID 1 of its namespace the kernel ends all others in it. */
+  /** PID 1 of the namespace: when it ends, the kernel ends all others in it. */
   processes: ProcessIdentity[];
 }
 
@@ -74,7 +74,7 @@ describe('many sandboxes', () => {
     expect(await left(made)).toEqual([]);
   });
 
-  it('leave nothing when the cloud is killed with SIGKILL and started again', {
+  it('leave nothing if the cloud is killed with SIGKILL and started again', {
     timeout: 120_000,
   }, async () => {
     const made = await Promise.all([create(), create(), create(), create(), create()]);

@@ -1,7 +1,7 @@
 import { expect, it } from 'vitest';
 import { startLocalStack } from './local-stack.ts';
 
-it('without isolation the stack runs sandboxes all the same', { timeout: 120_000 }, async () => {
+it('the stack also runs sandboxes without isolation', { timeout: 120_000 }, async () => {
   const stack = await startLocalStack(['--isolation', 'off']);
   try {
     expect(stack.output()).toMatch(/sandboxes are NOT isolated/);

@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { sdkFolder } from '../../scripts/sdk.mjs';
 
-/** E2B's npm package at this exact version as a module, as `import … from 'e2b'` would give it. */
+/** E2B's npm package at exactly this version, as `import … from 'e2b'` would return it. */
 export async function importNpmSdk(version: string) {
   const folder = join(await sdkFolder('npm', version), 'node_modules', 'e2b');
   const { exports, module, main } = JSON.parse(readFileSync(join(folder, 'package.json'), 'utf8'));

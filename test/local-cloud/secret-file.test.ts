@@ -12,7 +12,7 @@ beforeEach(() => {
 afterEach(() => rmSync(folder, { recursive: true, force: true }));
 
 describe('a secret of the local cloud', () => {
-  it('is made once, for its owner alone, and kept', () => {
+  it('is made once, readable only for its owner, and kept', () => {
     const path = join(folder, 'cloud', 'api-key');
     const key = secretFile(path, API_KEY, () => newApiKey((bytes) => Buffer.alloc(bytes, 0xab)));
     expect(key).toBe(`e2b_${'ab'.repeat(20)}`);
@@ -22,7 +22,7 @@ describe('a secret of the local cloud', () => {
     expect(readFileSync(path, 'utf8')).toBe(`${key}\n`);
   });
 
-  it('that is damaged is an error that does not quote it', () => {
+  it('causes an error that does not quote it if it is damaged', () => {
     const path = join(folder, 'api-key');
     writeFileSync(path, 'e2b_hunter2');
     expect(() => secretFile(path, API_KEY, () => 'x')).toThrow(
@@ -30,7 +30,7 @@ describe('a secret of the local cloud', () => {
     );
   });
 
-  it('is asked for whole', () => {
+  it('must be presented in full', () => {
     const isKey = createKeyTest('e2b_0123');
     expect([isKey('e2b_0123'), isKey('e2b_012'), isKey('e2b_01234'), isKey('')]).toEqual([
       true,

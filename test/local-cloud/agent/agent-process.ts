@@ -6,7 +6,7 @@ import { createInterface } from 'node:readline';
 import { PACKAGE_ROOT } from '../../../src/package-root.ts';
 import { cleanEnv } from '../../stack/command.ts';
 
-/** What a user of the local cloud runs inside a sandbox. It needs `dist/`, which `npm test` makes first. */
+/** The agent as it runs inside a sandbox. Needs `dist/`, which `npm test` builds first. */
 const AGENT = join(PACKAGE_ROOT, 'dist', 'local-cloud', 'agent', 'main.js');
 
 export const TOKEN = 'agent-test-token-0123456789';
@@ -14,13 +14,13 @@ export const INIT_KEY = 'agent-test-init-key-0123456789';
 
 export interface AgentProcess {
   readonly child: ChildProcess;
-  /** `http://127.0.0.1:<port>`; empty where it listens on a socket. */
+  /** `http://127.0.0.1:<port>`; empty if it listens on a socket. */
   readonly url: string;
   /** Its root folder; the home is `home/user` in it. */
   readonly root: string;
   readonly home: string;
   fetch(path: string, init?: RequestInit): Promise<Response>;
-  /** Asks it to end and says how it did. Removes its folder. */
+  /** Ends the agent, resolves with how it ended, and removes its folder. */
   stop(): Promise<number | null>;
 }
 

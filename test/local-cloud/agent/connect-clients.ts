@@ -14,7 +14,7 @@ export function clients(agent: AgentProcess, httpVersion: '1.1' | '2', useBinary
   return { process: createClient(Process, transport), files: createClient(Filesystem, transport) };
 }
 
-/** Everything that a stream of process events tells. */
+/** Everything in a stream of process events. */
 export async function collect(events: AsyncIterable<{ event?: ProcessEvent | undefined }>) {
   const seen = { pid: 0, stdout: '', stderr: '', keepalives: 0, end: undefined as unknown };
   for await (const { event } of events) {
@@ -33,7 +33,7 @@ export async function collect(events: AsyncIterable<{ event?: ProcessEvent | und
   return seen;
 }
 
-/** Starts a script and returns once its start event came; `rest` is what follows. */
+/** Starts a script and returns after its start event; `rest` is what follows. */
 export async function startScript(
   process: ReturnType<typeof clients>['process'],
   script: string,

@@ -15,7 +15,7 @@ const UNAUTHORIZED = {
   message: 'unauthorized access, please provide a valid access token or method signing if supported',
 };
 
-/** What a descriptor of another process is open on; empty where it is closed meanwhile. */
+/** The file that a descriptor of another process refers to; empty if it is closed in the meantime. */
 function linkOf(pid: number, fd: string): string {
   try {
     return readlinkSync(`/proc/${pid}/fd/${fd}`);
@@ -39,12 +39,12 @@ describe("the agent's HTTP interface", () => {
       body: JSON.stringify(body),
     });
 
-  it('tells its health to anybody', async () => {
+  it('reports its health without a token', async () => {
     expect((await bare('/health')).status).toBe(204);
   });
 
   it.each(['/envs', '/files?path=a', '/process.Process/List', '/nothing'])(
-    'asks for the access token on %s',
+    'requires the access token on %s',
     async (path) => {
       for (const headers of [
         {},
@@ -58,7 +58,7 @@ describe("the agent's HTTP interface", () => {
     },
   );
 
-  it('answers 404 to what it does not have', async () => {
+  it('answers 404 for an unknown path', async () => {
     const answer = await agent.fetch('/nothing');
     expect([answer.status, await answer.json()]).toEqual([404, { code: 404, message: 'not found' }]);
   });
@@ -73,7 +73,7 @@ describe("the agent's HTTP interface", () => {
     expect((await bare('/envs')).headers.get('access-control-allow-origin')).toBe('*');
   });
 
-  it('is initialised again only by the holder of the init key', async () => {
+  it('is initialized again only with the init key', async () => {
     for (const headers of [{}, { 'x-access-token': TOKEN }, { 'x-sandgate-init-key': `${INIT_KEY}x` }]) {
       const answer = await post('/init', { envVars: { STOLEN: '1' } }, headers as Record<string, string>);
       expect(answer.status).toBe(401);
@@ -86,7 +86,7 @@ describe("the agent's HTTP interface", () => {
     expect(await (await agent.fetch('/envs')).json()).toEqual({ SECOND: '2' });
   });
 
-  it('takes several files of one form, by their own names', async () => {
+  it('accepts several files in one form, by their own names', async () => {
     const form = new FormData();
     form.append('file', new Blob(['a']), 'many/a.txt');
     form.append('other', 'passed over');
@@ -96,7 +96,7 @@ describe("the agent's HTTP interface", () => {
     expect(readFileSync(join(agent.home, 'many/b.txt'), 'utf8')).toBe('b');
   });
 
-  it('refuses two files for one path, a body of another kind, a body that is cut, and no path', async () => {
+  it('refuses two files for one path, a body of another type, a truncated body, and no path', async () => {
     const form = new FormData();
     form.append('file', new Blob(['a']));
     form.append('file', new Blob(['b']));
@@ -139,7 +139,7 @@ describe("the agent's HTTP interface", () => {
     await eventually(() => expect(open()).not.toContain(path));
   });
 
-  it('refuses a signed URL whose time is over or whose operation is another', async () => {
+  it('refuses a signed URL that has expired or is for another operation', async () => {
     writeFileSync(join(agent.home, 's.txt'), 's');
     const sign = (operation: string, until: number) => {
       const text = ['s.txt', operation, '', TOKEN, until].join(':');

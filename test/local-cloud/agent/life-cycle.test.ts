@@ -36,7 +36,7 @@ const lives = (pid: number) =>
   existsSync(`/proc/${pid}`) && !/^State:\s+Z/m.test(readFileSync(`/proc/${pid}/status`, 'utf8'));
 
 describe('an agent process', () => {
-  it('ends all that it started: children, what left their group, what ignores SIGTERM', async () => {
+  it('ends everything it started: children, processes that left their group, and those that ignore SIGTERM', async () => {
     const agent = await startAgentProcess();
     const pids = join(agent.home, 'pids');
     const script = `setsid sh -c 'echo $$ >> ${pids}; exec sleep 700' & nohup sh -c 'trap "" TERM; echo $$ >> ${pids}; while :; do sleep 0.1; done' & wait`;
@@ -62,7 +62,7 @@ describe('an agent process', () => {
     expect(await agent.stop()).toBe(0);
   });
 
-  it('serves on a socket, with the bridge beside it, both private', async () => {
+  it('serves on a socket next to the bridge, both private', async () => {
     const agent = await startAgentProcess({
       flags: (root) => ['--listen', join(root, 'agent.sock'), '--bridge', join(root, 'bridge.sock')],
     });
@@ -89,7 +89,7 @@ describe('an agent process', () => {
     expect(await agent.stop()).toBe(0);
   });
 
-  it('does not start without a token, with rubbish, or where something listens', async () => {
+  it('does not start without a token, with invalid flags, or if something listens on its address', async () => {
     expect(await run([])).toMatchObject({ code: 2, stderr: expect.stringContaining('no access token') });
     const secret = '{"accessToken":"a secret", oops';
     const rubbish = await run(['--stdin'], secret);
@@ -103,7 +103,7 @@ describe('an agent process', () => {
     await agent.stop();
   });
 
-  it('says how it is used', async () => {
+  it('prints its usage', async () => {
     const help = await run(['--help']);
     expect(help.code).toBe(0);
     expect(help.stdout).toContain('--listen');

@@ -52,7 +52,7 @@ describe("E2B's JavaScript SDK 2.51.0, unmodified: commands", () => {
     expect(left.stdout).toBe('');
   });
 
-  it('lists what runs and connects to it, also after the first stream is gone', async () => {
+  it('lists a running command and connects to it, even after the first stream has ended', async () => {
     const command = await stack.sandbox.commands.run('read line; echo "got $line"', {
       background: true,
       stdin: true,
@@ -79,13 +79,13 @@ describe("E2B's JavaScript SDK 2.51.0, unmodified: commands", () => {
     expect(ran.stdout).not.toContain('SANDGATE_AGENT_TEST_SECRET');
   });
 
-  it('refuses a folder that is not there', async () => {
+  it('refuses a folder that does not exist', async () => {
     await expect(stack.sandbox.commands.run('true', { cwd: '/no/such' })).rejects.toThrow(
       "cwd '/no/such' does not exist",
     );
   });
 
-  it('ends a command whose time is up', async () => {
+  it('ends a command at its timeout', async () => {
     const { TimeoutError } = stack.sdk;
     await expect(stack.sandbox.commands.run('exec sleep 4321', { timeoutMs: 300 })).rejects.toBeInstanceOf(
       TimeoutError,

@@ -34,13 +34,13 @@ describe("E2B's JavaScript SDK 2.51.0, unmodified: files", () => {
     expect(statSync(join(home, 'deep/er')).mode & 0o777).toBe(0o755);
   });
 
-  it('replaces what was there, and reads an empty file', async () => {
+  it('replaces an existing file, and reads an empty one', async () => {
     await files.write('replaced.txt', 'a long text');
     await files.write('replaced.txt', '');
     expect(await files.read('replaced.txt')).toBe('');
   });
 
-  it('carries 10 MB of binary both ways, plain and compressed', async () => {
+  it('transfers 10 MB of binary data in both directions, plain and compressed', async () => {
     const bytes = randomBytes(10_000_000);
     await files.write('big.bin', new Blob([bytes]).stream());
     expect(readFileSync(join(home, 'big.bin')).equals(bytes)).toBe(true);
@@ -50,13 +50,13 @@ describe("E2B's JavaScript SDK 2.51.0, unmodified: files", () => {
     );
   });
 
-  it('writes several files in one call, names with spaces and letters of any script included', async () => {
+  it('writes several files in one call, including names with spaces and letters of any script', async () => {
     const names = ['one.txt', 'sub/two words.txt', 'три.txt'];
     await files.write(names.map((path) => ({ path, data: path })));
     for (const name of names) expect(await files.read(name)).toBe(name);
   });
 
-  it('says which file is missing and which path is a folder', async () => {
+  it('reports which file is missing and which path is a folder', async () => {
     const { FileNotFoundError, InvalidArgumentError } = stack.sdk;
     const missing = files.read('nothing.txt');
     await expect(missing).rejects.toBeInstanceOf(FileNotFoundError);
@@ -138,7 +138,7 @@ describe("E2B's JavaScript SDK 2.51.0, unmodified: files", () => {
     await handle.stop();
   });
 
-  it('watches a tree, folders made later included', async () => {
+  it('watches a tree, including folders made later', async () => {
     await files.makeDir('wood/old');
     const events: Event[] = [];
     const handle = await files.watchDir('wood', (event: Event) => events.push(event), {
@@ -156,7 +156,7 @@ describe("E2B's JavaScript SDK 2.51.0, unmodified: files", () => {
     await handle.stop();
   });
 
-  it('refuses to watch what is not a folder', async () => {
+  it('refuses to watch anything but a folder', async () => {
     await files.write('plain.txt', '');
     await expect(files.watchDir('plain.txt', () => {})).rejects.toThrow('not a directory');
     await expect(files.watchDir('no-such', () => {})).rejects.toBeInstanceOf(stack.sdk.NotFoundError);
@@ -176,7 +176,7 @@ describe("E2B's JavaScript SDK 2.51.0, unmodified: files", () => {
     expect((await fetch(tampered)).status).toBe(401);
   });
 
-  it('takes a compressed body as it is', async () => {
+  it('accepts a compressed body', async () => {
     const answer = await stack.agent.fetch('/files?path=zipped.txt', {
       method: 'POST',
       headers: { 'content-type': 'application/octet-stream', 'content-encoding': 'gzip' },

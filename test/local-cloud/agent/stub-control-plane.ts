@@ -3,7 +3,7 @@ import type { AddressInfo } from 'node:net';
 import { importNpmSdk } from '../sdk-cache.ts';
 import { type AgentProcess, startAgentProcess, TOKEN } from './agent-process.ts';
 
-/** Answers a create as the control plane would, and nothing else: what is under test is the agent. */
+/** Answers only a create, as the control plane would; the agent is under test. */
 async function startStubControlPlane() {
   const answer = {
     templateID: 'base',
@@ -25,7 +25,7 @@ async function startStubControlPlane() {
   };
 }
 
-/** A sandbox of E2B's own SDK, its agent one of ours. */
+/** A sandbox of E2B's own SDK with our agent. */
 export async function startSdkSandbox(version: string) {
   const sdk = await importNpmSdk(version);
   const agent: AgentProcess = await startAgentProcess();

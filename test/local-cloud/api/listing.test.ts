@@ -24,12 +24,12 @@ const ids = (query: Record<string, unknown>) =>
   pageOf(all, listQuery.parse(query)).entries.map(({ sandboxId }) => sandboxId);
 
 describe('a list of sandboxes', () => {
-  it('is newest first, or oldest first where that is asked for', () => {
+  it('is newest first, or oldest first on request', () => {
     expect(ids({})).toEqual(['id', 'ic', 'ib', 'ia']);
     expect(ids({ order: 'asc' })).toEqual(['ia', 'ib', 'ic', 'id']);
   });
 
-  it('is narrowed by state, metadata, start and template', () => {
+  it('is filtered by state, metadata, start and template', () => {
     expect(ids({ state: 'paused' })).toEqual(['ib']);
     expect(ids({ state: 'running,paused' })).toHaveLength(4);
     expect(ids({ state: ['running', 'paused'] })).toHaveLength(4);
@@ -39,7 +39,7 @@ describe('a list of sandboxes', () => {
     expect([ids({ template: 'other' }), ids({ template: 'base' })]).toEqual([[], ['id', 'ic', 'ib', 'ia']]);
   });
 
-  it.each(['asc', 'desc'])('comes in pages that miss nothing and repeat nothing, %s', (order) => {
+  it.each(['asc', 'desc'])('has pages that neither skip nor repeat a sandbox, %s', (order) => {
     const seen: string[] = [];
     for (let nextToken: string | undefined, first = true; first || nextToken !== undefined; first = false) {
       const page = pageOf(all, listQuery.parse({ limit: '1', order, ...(nextToken && { nextToken }) }));

@@ -9,6 +9,6 @@ it.each([
   ['localhost:5000', 'e2b.localhost:1'],
   ['api.e2b.localhost:8443@evil', 'e2b.localhost:1'],
   [undefined, 'e2b.localhost:1'],
-])('who asks at %s is told %s', (host, domain) => {
+])('a client that uses the Host %s gets the domain %s', (host, domain) => {
   expect(domainOfHost(host, ['e2b.localhost'], 'e2b.localhost:1')).toBe(domain);
 });

@@ -35,7 +35,7 @@ describeWith('isolation', 'the node proxy', () => {
   const withToken = { 'e2b-traffic-access-token': TOKEN };
   const http = () => place.stack.http;
 
-  it('brings each request to its own sandbox, though both listen on 127.0.0.1:8080', async () => {
+  it('sends each request to its own sandbox, even if both listen on 127.0.0.1:8080', async () => {
     const first = await ask(http(), { host: hostOf(8080, 'one'), headers: withToken });
     const second = await ask(http(), { host: hostOf(8080, 'two') });
     expect([first, second].map(({ status, body }) => [status, JSON.parse(body).name])).toEqual([
@@ -45,7 +45,7 @@ describeWith('isolation', 'the node proxy', () => {
     expect((await ask(http(), { host: hostOf(8080, 'one') })).status).toBe(403);
   });
 
-  it('shows the sandbox the Host that the client sent, and the answer to the client as it is', async () => {
+  it('passes the client’s Host to the sandbox, and the response to the client unchanged', async () => {
     const answered = await ask(http(), {
       host: '8080-TWO-legacy.e2b.localhost:3002',
       path: '/a/../b?c=%20',
@@ -61,7 +61,7 @@ describeWith('isolation', 'the node proxy', () => {
     expect(answered.headers['x-mixed-case']).toBe('kept');
   });
 
-  it('applies the mask, with the client’s Host beside it, but never on 49983', async () => {
+  it('applies the mask and passes on the client’s Host, but never on 49983', async () => {
     const { raw } = JSON.parse((await ask(http(), { host: hostOf(8080, 'masked') })).body);
     expect(pairs(raw, 'host')).toEqual([['Host', 'localhost:8080']]);
     expect(pairs(raw, 'x-forwarded-host')).toEqual([['X-Forwarded-Host', hostOf(8080, 'masked')]]);
@@ -70,7 +70,7 @@ describeWith('isolation', 'the node proxy', () => {
     expect(JSON.parse(agent.body)).toMatchObject({ host: hostOf(49983, 'masked'), forwarded: null });
   });
 
-  it('keeps a mask that names another sandbox in the sandbox that has it', async () => {
+  it('does not send a request to another sandbox that a mask names', async () => {
     const posing = await place.add('posing', { mask: hostOf(8080, 'one') });
     await place.serve(posing, 8080);
     const { name, raw } = JSON.parse((await ask(http(), { host: hostOf(8080, 'posing') })).body);
@@ -96,7 +96,7 @@ describeWith('isolation', 'the node proxy', () => {
       );
       expect(answered.status).toBe(502);
       expect(answered.body).toBe(wanted.body);
-      // Envoy, which makes the page, sees a connection that was cut, not one that was refused.
+      // Envoy, which generates the page, sees a cut connection, not a refused one.
       const named = wanted.headers.map(([name, value]) => [
         name,
         name === 'x-sandgate-reason' ? 'upstream_failed' : value,
@@ -105,14 +105,14 @@ describeWith('isolation', 'the node proxy', () => {
     },
   );
 
-  it('waits for a server that listens late, with the upload that was sent to it', async () => {
+  it('waits for a server that listens late, and then passes on the upload', async () => {
     await place.serve(two, 8090, 'sleep 0.8;');
     const body = 'u'.repeat(1_000_000);
     const answered = await ask(http(), { host: hostOf(8090, 'two'), method: 'POST', path: '/upload', body });
     expect(answered).toMatchObject({ status: 200, body: createHash('sha256').update(body).digest('hex') });
   });
 
-  it('passes a WebSocket through, over HTTP/1.1 and HTTP/2, and the answer that refuses one', async () => {
+  it('passes WebSockets over HTTP/1.1 and HTTP/2, and a response that refuses one', async () => {
     expect(await askWebSocket(http(), { host: hostOf(8080, 'two') })).toMatchObject({
       status: 101,
       body: ECHOED,
@@ -126,7 +126,7 @@ describeWith('isolation', 'the node proxy', () => {
     expect((await askWebSocket(http(), { host: hostOf(9999, 'two') })).status).toBe(502);
   });
 
-  it('passes server-sent events as they come, and tells the server when the client leaves', async () => {
+  it('passes server-sent events as they arrive, and closes the connection when the client leaves', async () => {
     const first = await new Promise<string>((resolve, reject) => {
       const asked = httpRequest(
         { ...http(), path: '/events', headers: { host: hostOf(8080, 'two') } },
@@ -143,7 +143,7 @@ describeWith('isolation', 'the node proxy', () => {
     await eventually(async () => expect((await run(two, 'cat /tmp/server-8080')).out).toContain('gone'));
   });
 
-  it('passes chunked uploads and long downloads whole', async () => {
+  it('passes chunked uploads and long downloads completely', async () => {
     const parts = Array.from({ length: 50 }, (_, n) => Buffer.alloc(100_000, String(n % 10)));
     const digest = await new Promise<string>((resolve, reject) => {
       const asked = httpRequest(
@@ -166,7 +166,7 @@ describeWith('isolation', 'the node proxy', () => {
     expect(viaHttp2.body.length).toBe(5_000_000);
   });
 
-  it('keeps ports apart on one kept-alive connection of Envoy’s, and answers HEAD and 413 as the server does', async () => {
+  it('separates ports on one keep-alive connection from Envoy, and answers HEAD and 413 as the server does', async () => {
     const agent = new Agent({ keepAlive: true, maxSockets: 1 });
     const get = (port: number, method = 'GET', path = '/') =>
       new Promise<{ status: number; raw: string[]; body: string }>((resolve, reject) => {
@@ -196,7 +196,7 @@ describeWith('isolation', 'the node proxy', () => {
     expect(early).toMatchObject({ status: 413, body: 'too much' });
   });
 
-  it('breaks off where the server does: 502 before its answer, a broken answer within it', async () => {
+  it('breaks off when the server does: 502 before its response, a truncated response within it', async () => {
     for (const path of ['/broken', '/odd-status', '/odd-switch', '/not-http']) {
       const broken = await ask(http(), { host: hostOf(8080, 'two'), path });
       expect([path, broken.status, broken.headers['x-sandgate-reason']]).toEqual([
@@ -208,7 +208,7 @@ describeWith('isolation', 'the node proxy', () => {
     await expect(ask(http(), { host: hostOf(8080, 'two'), path: '/cut' })).rejects.toThrow('aborted');
   });
 
-  it('answers Expect: 100-continue with the sandbox’s own, where Envoy passes it on', async () => {
+  it('answers Expect: 100-continue with the sandbox’s own response, if Envoy passes it on', async () => {
     const said = await askRaw(
       { host: '127.0.0.1', port: place.proxy.port },
       `POST /upload HTTP/1.1\r\nHost: ${hostOf(8080, 'two')}\r\nExpect: 100-continue\r\nContent-Length: 2\r\nConnection: close\r\n\r\nhi`,
@@ -221,7 +221,7 @@ describeWith('isolation', 'the node proxy', () => {
     'Host: two',
     'Host: 08080-two.d',
     'Host: 8080-two.d,8080-one.d',
-  ])('cuts off what names no sandbox (%s)', async (host) => {
+  ])('cuts off a request that names no sandbox (%s)', async (host) => {
     const at = { host: '127.0.0.1', port: place.proxy.port };
     expect(await askRaw(at, `GET / HTTP/1.1\r\n${host}\r\n\r\n`)).toBe('');
   });
@@ -234,7 +234,7 @@ describeWith('isolation', 'the node proxy', () => {
     expect(told.out).toContain('ConnectionRefusedError');
   });
 
-  it('cuts the streams of a sandbox that ends, and says 502 from then on', async () => {
+  it('cuts the streams of a sandbox that ends, and answers 502 from then on', async () => {
     const ending = await place.add('ending');
     await place.serve(ending, 8080);
     await ask(http(), { host: hostOf(8080, 'ending') });
@@ -250,7 +250,7 @@ describeWith('isolation', 'the node proxy', () => {
     expect((await ask(http(), { host: hostOf(8080, 'ending') })).status).toBe(502);
   });
 
-  /** The headers of that name, as they arrived. */
+  /** The headers with that name, as they arrived. */
   function pairs(raw: string[], name: string): [string, string][] {
     return raw.flatMap((text, n) =>
       n % 2 === 0 && text.toLowerCase() === name ? [[text, raw[n + 1]!] as [string, string]] : [],

@@ -11,7 +11,7 @@ import { describeWith } from '../../machine.ts';
 import { makeState, removeState } from '../stand-in/cloud.ts';
 import { askAgent, run, standInFolders, standIns } from '../stand-in/inside.ts';
 
-// The build: in a sandbox runs what `npm run build` made.
+// From the build: a sandbox runs what `npm run build` has made.
 const AGENT = join(PACKAGE_ROOT, 'dist/local-cloud/agent');
 const input = '{"accessToken":"not-a-secret"}';
 

@@ -13,7 +13,7 @@ function folder(): string {
   return made;
 }
 
-it('takes no plain folder for a cgroup, whose limits nobody would keep', () => {
+it('does not mistake a plain folder for a cgroup, whose limits would not be enforced', () => {
   const mount = folder();
   writeFileSync(join(mount, 'cgroup.controllers'), 'memory pids');
   expect(makeCgroup('x', limits, { mount, membership: '0::/\n' })).toEqual({
@@ -23,7 +23,7 @@ it('takes no plain folder for a cgroup, whose limits nobody would keep', () => {
   expect(readdirSync(mount)).toEqual(['cgroup.controllers']);
 });
 
-it('does without where there are none, or none that it may divide', () => {
+it('uses rlimits if there are no cgroups, or none that it may divide', () => {
   const mount = folder();
   mkdirSync(join(mount, 'memory'));
   expect(makeCgroup('x', limits, { mount: '/nowhere', membership: '' }).limitedBy).toEqual(rlimits);

@@ -29,7 +29,7 @@ for (const [need, uid] of USERS)
         ['check', 0o755],
       ] as const)
         mkdirSync(join(stateDir, name), { mode });
-      // As open as can be, so that only isolation keeps them.
+      // With the widest permissions, so that only isolation protects them.
       for (const name of ['tls/ca.key', 'token-seed', 'policies.db']) {
         writeFileSync(join(stateDir, name), SECRET);
         chmodSync(join(stateDir, name), 0o644);
@@ -79,7 +79,7 @@ for (const [need, uid] of USERS)
       }
     });
 
-    it.each(['', 'user', 'sudo'])('cannot find it by another way (as %j)', async (as) => {
+    it.each(['', 'user', 'sudo'])('cannot find it by another path (as %j)', async (as) => {
       const { out } = await attempt(
         as,
         `grep -rsl ${SECRET} / --exclude-dir=proc --exclude-dir=usr --exclude-dir=dev; cat /proc/[0-9]*/root${stateDir}/token-seed /proc/[0-9]*/cwd/token-seed`,
@@ -159,8 +159,8 @@ for (const [need, uid] of USERS)
         'user',
       );
       expect(out).toMatch(/^\/home\/user\nPython 3\.\S+\nPython 3\.\S+\nsandbox\nuser\n$/);
-      // The way to the programs that it is shown, if they lie there.
-      const shown = standInFolders().map((path) => /^\/(?:var\/)?tmp\/([^/]+)/.exec(path)?.[1]);
+      // The parents of the programs that it is shown, if they are there.
+      const shown = standInFolders().map((path) => /^\/tmp\/([^/]+)/.exec(path)?.[1]);
       const temporary = (await one.run('ls -A /tmp', 'user')).out.split('\n').filter(Boolean);
       expect(temporary.filter((name) => !shown.includes(name))).toEqual([]);
       expect((await one.run('script -qc tty /dev/null')).out).toContain('/dev/pts/0');
@@ -178,7 +178,7 @@ for (const [need, uid] of USERS)
       }
     });
 
-    it('give the agent its environment and its input, and nothing of the host', async () => {
+    it('give the agent its environment and its input, and nothing from the host', async () => {
       const made = await cloud.create('third', {
         env: { TOLD: 'a b\n"c"', BASH_ENV: '/home/user/evil', 'not-a-name': 'x' },
         input: '{"accessToken":"x"}',

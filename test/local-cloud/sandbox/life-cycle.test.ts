@@ -45,13 +45,13 @@ for (const [need, uid] of USERS)
       expect(remains(stateDir, ids, namespaces)).toEqual([]);
     }, 120_000);
 
-    it('stops every process of a paused one and lets them go on', async () => {
+    it('stops every process of a paused sandbox, and resumes them', async () => {
       const sandbox = await cloud.create('paused');
       await sandbox.run('(while :; do echo x >> /tmp/ticks; sleep 0.01; done) >/dev/null 2>&1 &');
       const ticks = () => readFileSync(join(stateDir, 'sandboxes', 'paused', 'tmp', 'ticks'), 'utf8').length;
       await eventually(() => expect(ticks()).toBeGreaterThan(4));
       await cloud.pause('paused');
-      // PID 1 and its reader stay awake: they are the host's. A process on another processor takes a moment to stop.
+      // PID 1 and its reader belong to the host and are not stopped. A process on another processor takes a moment to stop.
       await eventually(() => {
         const states = statesIn(namespacesOf(sandbox.pid)[0]);
         expect(states.length).toBeGreaterThan(4);
@@ -66,7 +66,7 @@ for (const [need, uid] of USERS)
       expect(identify(sandbox.pid)).toBeUndefined();
     });
 
-    it('ends with its agent, and ending it then still clears up', async () => {
+    it('ends with its agent, and `end` then still cleans up', async () => {
       const sandbox = await cloud.create('crashed');
       const exited = cloud.exited('crashed');
       await sandbox.run('kill -9 $PPID').catch(() => {});
@@ -76,7 +76,7 @@ for (const [need, uid] of USERS)
       expect(remains(stateDir, ['crashed'], [])).toEqual([]);
     });
 
-    it('refuses an id that is a path, and one that is taken, and says why', async () => {
+    it('refuses an id that is a path, or is taken, and says why', async () => {
       await expect(cloud.create('../x')).rejects.toThrow('INPUT_INVALID');
       const sandbox = await cloud.create('taken');
       await expect(cloud.create('taken')).rejects.toThrow('STATE_UNUSABLE: cannot make');
@@ -84,12 +84,12 @@ for (const [need, uid] of USERS)
       await cloud.end('taken');
     });
 
-    it('leaves nothing when the cloud is killed and another one starts', async () => {
+    it('leaves nothing if the cloud is killed and another one starts', async () => {
       const ids = ['lost1', 'lost2', 'lost3'];
       const made = await Promise.all(ids.map((id) => cloud.create(id)));
       const namespaces = made.flatMap(({ pid }) => namespacesOf(pid));
       for (const sandbox of made) await sandbox.run(littered);
-      // One cannot see that its host is gone.
+      // A sandbox that cannot notice that its host has died.
       process.kill(made[2]!.pid, 'SIGSTOP');
       await cloud.kill();
       await eventually(() => expect(identify(made[0]!.pid)).toBeUndefined());

@@ -3,7 +3,7 @@ import { describeWith, PLAIN_USER } from '../../machine.ts';
 import { type Cloud, type FarSandbox, makeState, removeState, startCloud } from '../stand-in/cloud.ts';
 import { cgroupsOf } from '../stand-in/remains.ts';
 
-// Node 24 and later map 560 MiB of data that they do not use; an rlimit counts it.
+// Node 24 and later map 560 MiB of data that they do not use, which an rlimit counts.
 const MEMORY_MIB = 768;
 const PROCESSES = 80;
 const CLOUDS = [
@@ -30,7 +30,7 @@ for (const { need, how, uid } of CLOUDS)
       await removeState(stateDir);
     });
 
-    it('are kept by cgroups where they can be made, else by rlimits', () => {
+    it('are enforced by cgroups if they can be made, else by rlimits', () => {
       if (how === 'rlimits' || uid !== undefined) {
         expect(greedy.limitedBy).toEqual({ memory: 'rlimit', processes: 'rlimit' });
       } else {
@@ -39,7 +39,7 @@ for (const { need, how, uid } of CLOUDS)
       }
     });
 
-    it('end what eats memory, and nobody else', async () => {
+    it('end a process that uses too much memory, and no other', async () => {
       const eaten = await greedy.run(
         `python -c 'x = bytearray(${4 * MEMORY_MIB} << 20); print("had", "it all")'`,
         'user',
@@ -50,7 +50,7 @@ for (const { need, how, uid } of CLOUDS)
       expect((await quiet.run(`python -c 'x = bytearray(512 << 20); print("fine")'`)).out).toBe('fine\n');
     });
 
-    it('stop one that forks without end, and nobody else', async () => {
+    it('stop a process that forks endlessly, and no other', async () => {
       const bounded = await greedy.run(
         `python - <<'END'
 import os, time

@@ -1,6 +1,6 @@
-// @ts-nocheck: typed by the package that it runs beside, which is installed from its registry when the tests run.
-// What a program can do with E2B's SDK for JavaScript against the local cloud, call by call. It runs beside an installed
-// `e2b` and prints one JSON line a call: { call, works, error? }. `refused`: a call that the local cloud does not offer.
+// @ts-nocheck: its types come from the package that it runs next to, which the tests install from its registry.
+// What a program can do with E2B's SDK for JavaScript against the local cloud, call by call. It runs next to an installed
+// `e2b` and prints one JSON line per call: { call, works, error? }. `refused`: a call that the local cloud does not offer.
 import { randomBytes } from 'node:crypto';
 import { request } from 'node:https';
 import { CommandExitError, Sandbox } from 'e2b';

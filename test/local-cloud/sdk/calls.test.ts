@@ -12,11 +12,11 @@ beforeAll(async () => {
 }, 120_000);
 afterAll(() => stack.stop());
 
-/** One line of `calls.mjs` and `calls.py`. */
+/** One line of output of `calls.mjs` and `calls.py`. */
 interface Call {
   call: string;
   works: boolean;
-  /** It is not offered, and says so. */
+  /** The local cloud does not offer the call, and says so. */
   refused?: boolean;
   error?: string;
 }
@@ -28,7 +28,7 @@ async function callsOf(registry: 'npm' | 'pypi', version: string): Promise<Call[
   const folder = await sdkFolder(registry, version);
   const command =
     registry === 'npm' ? [process.execPath, join(folder, 'calls.mjs')] : ['python3', here('calls.py')];
-  // A bare `import` looks beside the program.
+  // A bare `import` looks next to the program.
   if (registry === 'npm') copyFileSync(here('calls.mjs'), command[1]!);
   const { PYTHONPATH } = await stack.environment();
   const path = [PYTHONPATH, folder].filter(Boolean).join(':');

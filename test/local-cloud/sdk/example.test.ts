@@ -13,9 +13,9 @@ afterAll(() => stack.stop());
 const RUNNER = `${PACKAGE_ROOT}scripts/example.mjs`;
 const both = (stdout: string) => (stdout.match(/^status /gm) ?? []).length === 2;
 
-describe('the documented example, as it stands', () => {
+describe('the documented example, unmodified', () => {
   it.each(versions.npm)('gets 403 and 200 with e2b %s from npm', { timeout: 240_000 }, async (version) => {
-    // Once both are there: the stream of its background command would hold the program for another minute.
+    // Stop once both have appeared: the stream of its background command would keep the program running for a minute.
     const { stdout, stderr } = await runClient(stack, [process.execPath, RUNNER, 'js', version], {
       env: { SANDGATE_STATE_DIR: stack.stateDir },
       stop: both,

@@ -1,6 +1,6 @@
-// A stand-in for the agent: runs what it is sent in a login shell and answers with exit code and output. `x-user: user`
-// becomes that user where it can. `GET /started`: its environment, what came on
-// standard input, and the Host that it was asked by.
+// A stand-in for the agent: runs what it is sent in a login shell and answers with exit code and output. With
+// `x-user: user`, it becomes that user if it can. `GET /started` returns its environment, what it read on standard input,
+// and the Host of the request.
 import { spawn } from 'node:child_process';
 import { createServer } from 'node:http';
 import { text } from 'node:stream/consumers';
@@ -15,7 +15,7 @@ createServer(async (request, response) => {
   const lower = request.headers['x-user'] === 'user' && process.getuid?.() === 0;
   const child = spawn('/bin/bash', ['-l', '-c', await text(request)], {
     ...(lower && { uid: 1000, gid: 1000 }),
-    // Each command in a group of its own, so that a background server of it stays when it ends.
+    // Each command in a group of its own, so that its background servers survive it.
     detached: true,
     stdio: ['ignore', 'pipe', 'pipe'],
   });

@@ -1,4 +1,4 @@
-// A stand-in for the agent's port bridge: `PORT <n>`, then `OK` and bytes both ways, or `REFUSED`, or `ERROR <code>`.
+// A stand-in for the agent's port bridge: `PORT <n>`, then `OK` and bytes in both directions, or `REFUSED`, or `ERROR <code>`.
 import { chmodSync } from 'node:fs';
 import { connect, createServer } from 'node:net';
 

@@ -1,5 +1,5 @@
-// A stand-in for the cloud: a process of its own that holds sandboxes, for what must be seen from outside: another user,
-// kill -9. A line of JSON in, a line out. Runs the build, because Node 20 does not read TypeScript.
+// A stand-in for the cloud: a process of its own with sandboxes, for tests from outside (another user, kill -9). Reads and
+// writes lines of JSON. Runs the build, because Node 20 does not read TypeScript.
 import { tmpdir } from 'node:os';
 import { dirname } from 'node:path';
 import { createInterface } from 'node:readline';

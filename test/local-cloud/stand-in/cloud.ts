@@ -76,7 +76,7 @@ export async function startCloud(
     resume: (sandboxId: string) => ask('resume', { sandboxId }),
     end: (sandboxId: string) => ask('end', { sandboxId }),
     exited: (sandboxId: string) => ask('exited', { sandboxId }),
-    /** As a user ends it. */
+    /** Ends it as a user would. */
     async stop() {
       child.stdin.end();
       await exited;

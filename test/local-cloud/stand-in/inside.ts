@@ -18,7 +18,7 @@ export function standIns(inside: Inside): SandboxCommands {
   };
 }
 
-/** What is needed to reach its agent. */
+/** The parts of a sandbox that are needed to reach its agent. */
 export type Reached = Pick<Sandbox, 'bridgeSocket' | 'agentPort'>;
 
 export interface Told {
@@ -31,7 +31,7 @@ export async function run(sandbox: Reached, command: string, user = ''): Promise
   return JSON.parse(await askAgent(sandbox, '/', command, { 'x-user': user }));
 }
 
-/** What comes back from the agent of a sandbox, past the node proxy. */
+/** The response of a sandbox's agent, without the node proxy. */
 export async function askAgent(
   sandbox: Reached,
   path: string,

@@ -8,14 +8,14 @@ import { openCopy } from '../../machine.ts';
 import { publicSandbox, startTestStack, type TestStack } from '../../stack/test-stack.ts';
 import { run, standIn, standInFolders, standIns } from './inside.ts';
 
-/** Real sandboxes behind a node proxy, behind the real Envoy and gate. */
+/** Real sandboxes behind a node proxy and the real Envoy and gate. */
 export interface Neighbourhood {
   stack: TestStack;
   proxy: NodeProxy;
   sandboxes: Sandboxes;
-  /** With its policy in force: public, but for what `access` says. */
+  /** With its policy in force: public, unless `access` says otherwise. */
   add(sandboxId: string, more?: { mask?: string; access?: object }): Promise<Sandbox>;
-  /** Resolves once the server was started, which is before it listens. */
+  /** Resolves once the server has been started, which is before it listens. */
   serve(sandbox: Sandbox, port: number, before?: string): Promise<void>;
   stop(): Promise<void>;
 }

@@ -8,7 +8,7 @@ const KINDS = ['pid', 'net', 'mnt', 'ipc', 'uts'];
 export const namespacesOf = (pid: number) =>
   KINDS.flatMap((kind) => attempt(() => readlinkSync(`/proc/${pid}/ns/${kind}`)) ?? []);
 
-/** Everything of these sandboxes that this machine still holds, in words; empty is what is wanted. */
+/** Descriptions of everything that is left of these sandboxes on this machine; should be empty. */
 export function remains(stateDir: string, ids: readonly string[], namespaces: readonly string[]): string[] {
   const found: string[] = [];
   const folders = attempt(() => readdirSync(join(stateDir, 'sandboxes'))) ?? [];
@@ -22,7 +22,7 @@ export function remains(stateDir: string, ids: readonly string[], namespaces: re
         attempt(() => readFileSync(`/proc/${pid}/environ`, 'utf8')) ?? '',
       )?.[1],
     }));
-  // The kernel gives the number of a namespace that has gone to the next one, perhaps of another test.
+  // The kernel reuses the number of a removed namespace, perhaps for another test.
   const ofOthers = processes
     .filter(({ folder }) => folder !== undefined && !folder.startsWith(stateDir))
     .flatMap((process) => process.namespaces);
@@ -42,7 +42,7 @@ export function remains(stateDir: string, ids: readonly string[], namespaces: re
   return found;
 }
 
-/** Folders of cgroups that carry a sandbox's name. */
+/** Cgroup folders with a sandbox's name. */
 export function cgroupsOf(stateDir: string, sandboxId: string): string[] {
   const { mount, membership } = ownCgroupRoot();
   return membership
@@ -60,7 +60,7 @@ function attempt<T>(step: () => T): T | undefined {
   try {
     return step();
   } catch {
-    // A process that has just ended, or that is not ours to look into.
+    // A process that has just ended, or that we may not inspect.
     return undefined;
   }
 }

@@ -1,4 +1,4 @@
-// A server that somebody runs in a sandbox: `server.mjs <port> <name>`, on 127.0.0.1 alone.
+// A user's server in a sandbox: `server.mjs <port> <name>`, only on 127.0.0.1.
 import { createHash } from 'node:crypto';
 import { createServer } from 'node:http';
 

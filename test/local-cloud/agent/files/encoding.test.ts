@@ -15,7 +15,7 @@ describe('the encoding of a file', () => {
     expect(acceptedEncoding(header)).toBe(encoding);
   });
 
-  it('is refused where neither will do', () => {
+  it('is refused if neither is acceptable', () => {
     expect(() => acceptedEncoding('br, identity;q=0')).toThrow('no acceptable encoding');
     expect(() => acceptedEncoding('*;q=0')).toThrow('no acceptable encoding');
     expect(() => contentEncoding('br')).toThrow('unsupported Content-Encoding: br');

@@ -17,7 +17,7 @@ describe('the filesystem service', () => {
     files = clients(agent, '1.1', false).files;
   });
 
-  it('collects events for a watcher that is asked for them', async () => {
+  it('collects events for a watcher that is polled', async () => {
     await files.makeDir({ path: 'asked' }, { headers });
     const request = { path: 'asked', recursive: true, includeEntry: true };
     const { watcherId } = await files.createWatcher(request, { headers });
@@ -35,7 +35,7 @@ describe('the filesystem service', () => {
     });
   });
 
-  it('has room for 256 watchers', async () => {
+  it('allows 256 watchers', async () => {
     const ids: string[] = [];
     const make = async () => ids.push((await files.createWatcher({ path: '' }, { headers })).watcherId);
     for (let n = 0; n < 256; n += 1) await make();
@@ -45,7 +45,7 @@ describe('the filesystem service', () => {
     await files.removeWatcher({ watcherId: ids.at(-1)! }, { headers });
   });
 
-  it('says what stands in the way', async () => {
+  it('reports what prevents an operation', async () => {
     await files.makeDir({ path: 'there' }, { headers });
     const code = (call: Promise<unknown>) =>
       call.then(

@@ -6,7 +6,7 @@ import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { type PortBridge, startPortBridge } from '../../../../local-cloud/agent/port-bridge/port-bridge.ts';
 import { eventually } from '../../../stack/eventually.ts';
 
-/** All until the end; unlike a stream consumer it leaves the socket open for writing. */
+/** Reads until the end; unlike a stream consumer, leaves the socket open for writing. */
 function text(socket: Socket): Promise<string> {
   return new Promise((resolve) => {
     let heard = '';
@@ -51,7 +51,7 @@ describe('the port bridge', () => {
     return socket;
   }
 
-  it.each(['127.0.0.1', '::1'])('passes bytes to a port of %s both ways', async (host) => {
+  it.each(['127.0.0.1', '::1'])('passes bytes to a port of %s in both directions', async (host) => {
     const port = await serve((socket) => socket.pipe(socket), host);
     const client = dial(`PORT ${port}\n`);
     const payload = Buffer.alloc(3_000_000, 'x');
@@ -61,7 +61,7 @@ describe('the port bridge', () => {
     expect(answer.length).toBe(3 + payload.length);
   });
 
-  it('passes on what came in one piece with the first line, and a line in pieces', async () => {
+  it('passes on bytes that arrive with the first line, and accepts a line in pieces', async () => {
     const port = await serve((socket) => socket.pipe(socket));
     const client = dial('PO');
     await new Promise((resolve) => setImmediate(resolve));
@@ -69,7 +69,7 @@ describe('the port bridge', () => {
     expect(await text(client)).toBe('OK\nhello');
   });
 
-  it('says that nobody listens', async () => {
+  it('reports that nothing listens', async () => {
     const port = await serve(() => {});
     await new Promise((resolve) => servers.pop()!.close(resolve));
     expect(await text(dial(`PORT ${port}\n`))).toBe('REFUSED\n');
@@ -89,7 +89,7 @@ describe('the port bridge', () => {
     expect(['ERROR EINVAL\n', '']).toContain(await text(client));
   });
 
-  it('keeps the answer open when the client has sent all, and the request open when the server has', async () => {
+  it('keeps each direction open after the other has ended', async () => {
     const port = await serve((socket) => {
       let request = '';
       socket.on('data', (bytes) => {
@@ -114,13 +114,13 @@ describe('the port bridge', () => {
     await eventually(() => expect(heard).toBe('and still from me'));
   });
 
-  it('passes on that a side broke off', async () => {
+  it('breaks off one side if the other breaks off', async () => {
     const far: Socket[] = [];
     const port = await serve((socket) => far.push(socket));
     const leaving = dial(`PORT ${port}\n`);
     await eventually(() => expect(far.length).toBe(1));
     leaving.destroy();
-    // A Unix socket that is closed looks half-closed until somebody writes to it; so does the reset that follows.
+    // A closed Unix socket looks half-closed until something is written to it; so does the reset that follows.
     await eventually(() => {
       far[0]!.resume().write('are you there?');
       expect(far[0]!.destroyed).toBe(true);
@@ -135,7 +135,7 @@ describe('the port bridge', () => {
     staying.destroy();
   });
 
-  it('takes the place of a dead socket, not of a live one', async () => {
+  it('replaces a dead socket, but not a live one', async () => {
     await expect(startPortBridge({ path })).rejects.toMatchObject({ code: 'EADDRINUSE' });
   });
 });

@@ -20,7 +20,7 @@ describe('the last event of a process', () => {
     });
   });
 
-  it('names a signal as Go does, or by its own name', () => {
+  it('names a signal as Go does, or by its system name', () => {
     expect(endEvent({ code: undefined, signal: 'SIGSEGV' })).toMatchObject({
       exitCode: -1,
       exited: false,

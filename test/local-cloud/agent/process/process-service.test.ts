@@ -18,7 +18,7 @@ describe('the process service', () => {
   });
   const start = (script: string, options = {}) => startScript(process, script, options);
 
-  it('says "signal: terminated" and "signal: killed"', async () => {
+  it('reports "signal: terminated" and "signal: killed"', async () => {
     for (const [signal, status] of [
       [Signal.SIGTERM, 'signal: terminated'],
       [Signal.SIGKILL, 'signal: killed'],
@@ -29,7 +29,7 @@ describe('the process service', () => {
     }
   });
 
-  it('refuses a signal it does not know, and a process that is not there', async () => {
+  it('refuses an unknown signal, and a process that does not exist', async () => {
     const { pid } = await start('exec sleep 600');
     const unknown = process.sendSignal({ process: pidOf(pid), signal: Signal.UNSPECIFIED }, { headers });
     await expect(unknown).rejects.toMatchObject({ code: Code.Unimplemented });
@@ -43,12 +43,12 @@ describe('the process service', () => {
     await expect(tag).rejects.toMatchObject({ rawMessage: 'process with tag none not found' });
   });
 
-  it('says that a program is not there', async () => {
+  it('reports that a program does not exist', async () => {
     const missing = collect(process.start({ process: { cmd: '/no/such/program' } }, { headers }));
     await expect(missing).rejects.toMatchObject({ code: Code.NotFound });
   });
 
-  it('refuses input where there is none to take', async () => {
+  it('refuses input for a process without one', async () => {
     const { pid } = await start('exec sleep 600', { stdin: false });
     const input = { input: { case: 'stdin' as const, value: Buffer.from('x') } };
     const refused = process.sendInput({ process: pidOf(pid), input }, { headers });
@@ -61,7 +61,7 @@ describe('the process service', () => {
     await process.sendSignal({ process: pidOf(pid), signal: Signal.SIGKILL }, { headers });
   });
 
-  it('acts as another user of the machine where it is root, and refuses one that is not there', async () => {
+  it('acts as another user of the machine if it is root, and refuses one that does not exist', async () => {
     const as = (name: string) => ({
       ...headers,
       authorization: `Basic ${Buffer.from(`${name}:`).toString('base64')}`,

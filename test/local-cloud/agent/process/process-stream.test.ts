@@ -26,7 +26,7 @@ describe("a process's stream", () => {
   });
   const start = (script: string, options = {}) => startScript(process, script, options);
 
-  it('keeps a process whose stream drops, until it is told otherwise', async () => {
+  it('keeps a process running after its stream drops', async () => {
     const first = await start('read line; echo "got $line"', { tag: 'kept', stdin: true });
     first.drop();
     const again = collect(
@@ -37,7 +37,7 @@ describe("a process's stream", () => {
     expect(await again).toMatchObject({ pid: first.pid, stdout: 'got x\n' });
   });
 
-  it('kills a process whose connect-timeout-ms is over, stream or not', async () => {
+  it('kills a process after connect-timeout-ms, with or without a stream', async () => {
     const { pid, drop } = await start('exec sleep 600', { timeoutMs: 400 });
     drop();
     await eventually(async () => {
@@ -48,7 +48,7 @@ describe("a process's stream", () => {
     await expect(collect(watched.rest)).rejects.toMatchObject({ code: Code.DeadlineExceeded });
   });
 
-  it('takes a timeout of 0, or one that no timer can hold, for none', async () => {
+  it('treats a timeout of 0, or one too long for a timer, as none', async () => {
     for (const timeout of ['0', '9999999999']) {
       const ran = process.start(
         { process: shell('sleep 0.1; echo alive') },
@@ -58,7 +58,7 @@ describe("a process's stream", () => {
     }
   });
 
-  it('shows that a silent stream lives', async () => {
+  it('sends keepalives on a silent stream', async () => {
     const silent = process.start(
       { process: shell('sleep 1.5') },
       { headers: { ...headers, 'keepalive-ping-interval': '1' } },
@@ -66,16 +66,16 @@ describe("a process's stream", () => {
     expect((await collect(silent)).keepalives).toBe(1);
   });
 
-  it('still tells the exit of a process that ended before the client came', async () => {
+  it('still reports the exit of a process that ended before the client connected', async () => {
     const { pid, rest } = await start('exit 9');
     await collect(rest);
     const late = await collect(process.connect({ process: pidOf(pid) }, { headers }));
     expect(late).toMatchObject({ pid, end: { exitCode: 9 } });
   });
 
-  it('holds a process back while its client is slow, and then loses nothing', async () => {
+  it('holds a process while its client is slow, and loses nothing', async () => {
     const { rest, pid } = await start('exec 3>&1; head -c 30000000 /dev/urandom >&3 & wait; echo tail >&2');
-    // Random, or it would be compressed to nothing. Not one event is taken meanwhile: the writer must come to rest, not be read into memory.
+    // Random bytes, which do not compress. No event is read meanwhile: the writer must block, instead of filling memory.
     const head = await eventually(() => childOf(pid));
     let before = -1;
     const written = await eventually(() => {
