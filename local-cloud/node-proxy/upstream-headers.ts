@@ -1,4 +1,5 @@
 import { maskedHost } from '#src/decision/upstream-host.js';
+import { FORWARDED_HOST_HEADER } from '#src/target/headers.js';
 import { AGENT_PORT } from '#src/target/target.js';
 
 /** Headers of one connection, not of the request; node:http writes its own. */
@@ -16,13 +17,13 @@ export function upstreamHeaders(
   mask: string | undefined,
   upgrade: boolean,
 ): string[] {
-  const client = firstOf(raw, 'x-forwarded-host') ?? firstOf(raw, 'host') ?? '';
+  const client = firstOf(raw, FORWARDED_HOST_HEADER) ?? firstOf(raw, 'host') ?? '';
   const masked = port === AGENT_PORT ? undefined : mask && maskedHost(mask, port);
   const headers: string[] = [];
   for (let n = 0; n < raw.length; n += 2) {
     const name = raw[n]!;
     const lower = name.toLowerCase();
-    if (lower === 'x-forwarded-host' || (HOP_BY_HOP.has(lower) && !(upgrade && lower === 'connection')))
+    if (lower === FORWARDED_HOST_HEADER || (HOP_BY_HOP.has(lower) && !(upgrade && lower === 'connection')))
       continue;
     headers.push(name, lower === 'host' ? (masked ?? client) : raw[n + 1]!);
   }

@@ -1,4 +1,4 @@
-import { NEEDED_HEADERS } from './request-headers.ts';
+import { REQUEST_HEADERS } from '../target/headers.ts';
 import { bytesField, textField, type WireBytes } from './wire-writer.ts';
 
 /** Field numbers of `proto/envoy/service/auth/v3` and `proto/envoy/config/core/v3/base.proto`. */
@@ -23,7 +23,7 @@ export interface ClientRequest {
   headers: readonly (readonly [name: string, value: string])[];
 }
 
-const NEEDED = new Set<string>(NEEDED_HEADERS);
+const NEEDED = new Set<string>(Object.values(REQUEST_HEADERS));
 
 /** The CheckRequest bytes that the bundled Envoy would send for it: raw lines, and only those that the gate needs. */
 export function encodeCheckRequest({ scheme, method, host, path, headers }: ClientRequest): Buffer {

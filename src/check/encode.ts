@@ -1,5 +1,6 @@
 import type { Allow, Answer, GateRequest, Site } from '../decision/decision.ts';
 import { SandgateError } from '../errors.ts';
+import { FORWARDED_HOST_HEADER, REQUEST_HEADERS, STREAM_DURATION_HEADER } from '../target/headers.ts';
 import { bytesField, encodeStruct, textField, varintField, type WireBytes } from './wire-writer.ts';
 
 /** Field numbers of CheckResponse, OkHttpResponse, DeniedHttpResponse, HttpStatus and google.rpc.Status. */
@@ -19,9 +20,9 @@ const STATUS_CODE = 1;
 const OK = bytesField(RESPONSE_STATUS, '');
 const PERMISSION_DENIED = bytesField(RESPONSE_STATUS, varintField(STATUS_CODE, 7));
 
-const ROUTING_HEADERS = ['e2b-sandbox-id', 'e2b-sandbox-port'];
+const ROUTING_HEADERS = [REQUEST_HEADERS.sandboxId, REQUEST_HEADERS.sandboxPort];
 const REMOVE_ROUTING = removals(ROUTING_HEADERS);
-const REMOVE_ALL = removals(['e2b-traffic-access-token', ...ROUTING_HEADERS]);
+const REMOVE_ALL = removals([REQUEST_HEADERS.token, ...ROUTING_HEADERS]);
 
 /** Field numbers of HeaderValueOption and HeaderValue. */
 const OPTION_HEADER = 1;
@@ -55,9 +56,9 @@ export function encodeAllow(
   const forwards = policy.forwardToken && grant.by !== 'shadow';
   let ok = forwards ? REMOVE_ROUTING : REMOVE_ALL;
   if (upstreamHost !== undefined) {
-    ok += okHeader('host', upstreamHost) + okHeader('x-forwarded-host', request.host);
+    ok += okHeader('host', upstreamHost) + okHeader(FORWARDED_HOST_HEADER, request.host);
   }
-  if (streamMs !== undefined) ok += okHeader('x-envoy-upstream-stream-duration-ms', String(streamMs));
+  if (streamMs !== undefined) ok += okHeader(STREAM_DURATION_HEADER, String(streamMs));
   const metadata = encodeStruct({
     destination: destination && authority(destination),
     sandbox_id: sandboxId,

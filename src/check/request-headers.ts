@@ -1,33 +1,20 @@
 import type { GateRequest } from '../decision/decision.ts';
+import { REQUEST_HEADERS } from '../target/headers.ts';
 import type { HeaderValue } from '../target/target.ts';
 
-/** The request headers that the gate reads; Envoy's `allowed_headers` are the same. */
-export const NEEDED_HEADERS = [
-  'e2b-traffic-access-token',
-  'e2b-sandbox-id',
-  'e2b-sandbox-port',
-  'accept',
-  'user-agent',
-  'sec-fetch-mode',
-  'x-requested-with',
-  'origin',
-  'access-control-request-method',
-  'access-control-request-headers',
-  'x-request-id',
-  'traceparent',
-  'x-envoy-external-address',
-] as const;
+type Field = keyof typeof REQUEST_HEADERS;
 
-type Name = (typeof NEEDED_HEADERS)[number];
+const NEEDED = (Object.keys(REQUEST_HEADERS) as Field[]).map((field) => ({
+  field,
+  bytes: Buffer.from(REQUEST_HEADERS[field]),
+}));
 
-/** By length: most headers are told apart by that alone, before a byte is compared and without making a string. */
-const NAMES_BY_LENGTH: readonly (readonly { name: Name; bytes: Uint8Array }[])[] = Array.from(
-  { length: 31 },
-  (_, length) =>
-    NEEDED_HEADERS.filter((name) => name.length === length).map((name) => ({
-      name,
-      bytes: Buffer.from(name),
-    })),
+const LONGEST_NAME = Math.max(...NEEDED.map(({ bytes }) => bytes.length));
+
+/** By the length of the name, which alone tells most headers apart: no string is made, and few bytes are compared. */
+const NEEDED_BY_LENGTH: readonly (readonly { field: Field; bytes: Uint8Array }[])[] = Array.from(
+  { length: LONGEST_NAME + 1 },
+  (_, length) => NEEDED.filter(({ bytes }) => bytes.length === length),
 );
 
 const ABSENT = { kind: 'absent' } as const;
@@ -35,14 +22,15 @@ const SEVERAL = { kind: 'several' } as const;
 const COMMA = 0x2c;
 
 interface Entry {
-  name: Name;
+  field: Field;
   start: number;
   end: number;
 }
 
 /**
- * The needed headers of one CheckRequest after the other, read in place from `header_map` and from the `headers` map; what came in both
- * came twice. Text is latin1, so that any byte survives; several lines of it are joined as HTTP joins them.
+ * Collects the needed headers of one CheckRequest at a time, read in place from `header_map` and from the `headers` map;
+ * a header in both counts as sent twice. Text is latin1, so that any byte survives; several lines are joined as HTTP
+ * joins them.
  */
 export class RequestHeaders {
   #token: HeaderValue<Uint8Array> = ABSENT;
@@ -61,7 +49,7 @@ export class RequestHeaders {
   #bytes: Buffer = Buffer.alloc(0);
   #entries: Map<string, Entry> | undefined;
 
-  /** Begins a message. */
+  /** Begins a new message. */
   start(bytes: Buffer): void {
     this.#bytes = bytes;
     this.#entries = undefined;
@@ -82,21 +70,21 @@ export class RequestHeaders {
 
   /** A line of `header_map`: lines with one name stay apart. Offsets into the message, ends exclusive. */
   addLine(keyStart: number, keyEnd: number, start: number, end: number): void {
-    const name = this.#nameAt(keyStart, keyEnd);
-    if (name !== undefined) this.#put(name, start, end);
+    const field = this.#fieldAt(keyStart, keyEnd);
+    if (field !== undefined) this.#put(field, start, end);
   }
 
-  /** An entry of the `headers` map: the last one with a key counts, so it has to wait for the end of the message. */
+  /** An entry of the `headers` map: the last one of each key counts, so entries wait for the end of the message. */
   addEntry(keyStart: number, keyEnd: number, start: number, end: number): void {
-    const name = this.#nameAt(keyStart, keyEnd);
-    if (name === undefined) return;
+    const field = this.#fieldAt(keyStart, keyEnd);
+    if (field === undefined) return;
     this.#entries ??= new Map();
-    this.#entries.set(this.#bytes.toString('latin1', keyStart, keyEnd), { name, start, end });
+    this.#entries.set(this.#bytes.toString('latin1', keyStart, keyEnd), { field, start, end });
   }
 
-  /** To be called once, after the whole message. */
+  /** Call this once, after the whole message. */
   fields(): Omit<GateRequest, 'method' | 'host' | 'path'> {
-    for (const { name, start, end } of this.#entries?.values() ?? []) this.#put(name, start, end);
+    for (const { field, start, end } of this.#entries?.values() ?? []) this.#put(field, start, end);
     return {
       token: this.#token,
       sandboxId: this.#sandboxId,
@@ -114,52 +102,52 @@ export class RequestHeaders {
     };
   }
 
-  #put(name: Name, start: number, end: number): void {
-    switch (name) {
-      case 'e2b-traffic-access-token':
+  #put(field: Field, start: number, end: number): void {
+    switch (field) {
+      case 'token':
         this.#token =
           this.#token === ABSENT && !this.#hasComma(start, end)
             ? { kind: 'one', value: this.#bytes.subarray(start, end) }
             : SEVERAL;
         return;
-      case 'e2b-sandbox-id':
+      case 'sandboxId':
         this.#sandboxId = this.#single(this.#sandboxId, start, end);
         return;
-      case 'e2b-sandbox-port':
+      case 'sandboxPort':
         this.#sandboxPort = this.#single(this.#sandboxPort, start, end);
         return;
       case 'accept':
         this.#accept = this.#joined(this.#accept, start, end);
         return;
-      case 'user-agent':
+      case 'userAgent':
         this.#userAgent = this.#joined(this.#userAgent, start, end);
         return;
-      case 'sec-fetch-mode':
+      case 'secFetchMode':
         this.#secFetchMode = this.#joined(this.#secFetchMode, start, end);
         return;
-      case 'x-requested-with':
+      case 'requestedWith':
         this.#requestedWith = this.#joined(this.#requestedWith, start, end);
         return;
       case 'origin':
         this.#origin = this.#joined(this.#origin, start, end);
         return;
-      case 'access-control-request-method':
+      case 'requestMethod':
         this.#requestMethod = this.#joined(this.#requestMethod, start, end);
         return;
-      case 'access-control-request-headers':
+      case 'requestHeaders':
         this.#requestHeaders = this.#joined(this.#requestHeaders, start, end);
         return;
-      case 'x-request-id':
+      case 'requestId':
         this.#requestId = this.#joined(this.#requestId, start, end);
         return;
       case 'traceparent':
         this.#traceparent = this.#joined(this.#traceparent, start, end);
         return;
-      case 'x-envoy-external-address':
+      case 'clientAddress':
         this.#clientAddress = this.#joined(this.#clientAddress, start, end);
         return;
       default:
-        name satisfies never;
+        field satisfies never;
     }
   }
 
@@ -178,14 +166,14 @@ export class RequestHeaders {
     return false;
   }
 
-  #nameAt(start: number, end: number): Name | undefined {
-    for (const { name, bytes } of NAMES_BY_LENGTH[end - start] ?? []) {
-      if (this.#equals(bytes, start)) return name;
+  #fieldAt(start: number, end: number): Field | undefined {
+    for (const { field, bytes } of NEEDED_BY_LENGTH[end - start] ?? []) {
+      if (this.#equals(bytes, start)) return field;
     }
     return undefined;
   }
 
-  /** Envoy sends keys in lower case; a caller that does not must not thereby hide a second token. */
+  /** Ignores case: Envoy sends keys in lower case, and any other caller must not be able to hide a second token. */
   #equals(name: Uint8Array, start: number): boolean {
     for (let i = 0; i < name.length; i++) {
       const want = name[i] as number;

@@ -71,6 +71,7 @@ function refusals(): (Deny | Preflight)[] {
   return [...denials, { kind: 'preflight' }];
 }
 
+/** Spells header names out: those of `target/headers.ts` are under test here too, since the builder uses them. */
 function expectedAllow({ destination, upstreamHost, streamMs, port, policy }: Allow) {
   const address = destination?.address.includes(':') ? `[${destination.address}]` : destination?.address;
   const headers: [string, string | undefined][] = [

@@ -1,3 +1,4 @@
+import { REASON_HEADER, REQUEST_HEADERS } from '../target/headers.ts';
 import { internalPath } from '../target/internal-path.ts';
 import type { Answer, Deny, GateRequest, Preflight } from './decision.ts';
 import { wantsHtml } from './negotiate.ts';
@@ -15,7 +16,7 @@ const TEXT_TYPE = 'text/plain; charset=utf-8';
 export const ANSWER_HEADERS: readonly Header[] = [
   ['access-control-allow-origin', '*'],
   ['cache-control', 'no-store'],
-  ['vary', 'accept, sec-fetch-mode, user-agent'],
+  ['vary', `${REQUEST_HEADERS.accept}, ${REQUEST_HEADERS.secFetchMode}, ${REQUEST_HEADERS.userAgent}`],
 ];
 
 const NO_SNIFF: Header = ['x-content-type-options', 'nosniff'];
@@ -79,7 +80,7 @@ function scriptSafe(json: string): string {
 }
 
 function headersFor(reason: Reason): Header[] {
-  return [['x-sandgate-reason', reason], ...ANSWER_HEADERS];
+  return [[REASON_HEADER, reason], ...ANSWER_HEADERS];
 }
 
 /** Token characters, commas and spaces, at most 1 KiB: nothing that could start another header. */

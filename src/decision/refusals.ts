@@ -1,3 +1,4 @@
+import { REQUEST_HEADERS } from '../target/headers.ts';
 import type { Deny } from './decision.ts';
 
 /** What a client is told, word for word as E2B's proxies say it (contract §3): SDKs and scripts match on these. */
@@ -7,8 +8,6 @@ export interface Refusal {
   /** Title of the HTML page; absent where the answer is plain text always. */
   title?: string;
 }
-
-const TOKEN_HEADER = 'e2b-traffic-access-token';
 
 export const REFUSALS = {
   invalid_host: { status: 400, message: 'Invalid host' },
@@ -29,12 +28,12 @@ export const REFUSALS = {
   },
   token_missing: {
     status: 403,
-    message: `Sandbox is secured with traffic access token. Token header '${TOKEN_HEADER}' is missing`,
+    message: `Sandbox is secured with traffic access token. Token header '${REQUEST_HEADERS.token}' is missing`,
     title: 'Missing Traffic Access Token',
   },
   token_invalid: {
     status: 403,
-    message: `Sandbox is secured with traffic access token. Provided token in header '${TOKEN_HEADER}' is invalid`,
+    message: `Sandbox is secured with traffic access token. Provided token in header '${REQUEST_HEADERS.token}' is invalid`,
     title: 'Invalid Traffic Access Token',
   },
   port_closed: {

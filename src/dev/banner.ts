@@ -5,6 +5,7 @@ import { PACKAGE_ROOT } from '../package-root.ts';
 import { addressFault, parseNetworks } from '../policy/network.ts';
 import type { Settings } from '../settings.ts';
 import { defaultDomain } from '../target/domains.ts';
+import { REQUEST_HEADERS } from '../target/headers.ts';
 import type { Stack } from './stack.ts';
 
 /** What `dev` prints when it is ready: where it listens, three commands to copy, and a line that starts with `sandgate ready`. */
@@ -28,7 +29,7 @@ A demo server listens on 127.0.0.1:${stack.demoPort}. In another terminal, in ${
   ask without the token: 403
     ${curl}
   ask with it: 200
-    ${curl} -H 'e2b-traffic-access-token: ${token}'
+    ${curl} -H '${REQUEST_HEADERS.token}: ${token}'
 ${cloudText(settings, stack)}
 sandgate ready ${urls.join(' ')}`;
 }

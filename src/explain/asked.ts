@@ -1,7 +1,6 @@
 import type { ClientRequest } from '../check/check-request.ts';
 import { SandgateError } from '../errors.ts';
-
-const TOKEN_HEADER = 'e2b-traffic-access-token';
+import { REQUEST_HEADERS } from '../target/headers.ts';
 
 const DEFAULT_PORTS = { http: ':80', https: ':443' } as const;
 const URL_FORM = /^(https?):\/\/([^/?#]+)([/?][^#]*)?(?:#.*)?$/i;
@@ -58,12 +57,12 @@ export function withToken(request: ClientRequest, input: string): ClientRequest 
     throw wrong('standard input holds no token', `give one line: printf %s "$TOKEN" | sandgate explain …`);
   }
   if (hasToken(request)) throw wrong('the token came twice, by -H and on standard input');
-  return { ...request, headers: [...request.headers, [TOKEN_HEADER, latin1(token)]] };
+  return { ...request, headers: [...request.headers, [REQUEST_HEADERS.token, latin1(token)]] };
 }
 
 /** Whether a token is among the headers. */
 export function hasToken({ headers }: ClientRequest): boolean {
-  return headers.some(([name]) => name.toLowerCase() === TOKEN_HEADER);
+  return headers.some(([name]) => name.toLowerCase() === REQUEST_HEADERS.token);
 }
 
 function readHeader(line: string, index: number): [name: string, value: string] {

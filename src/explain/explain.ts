@@ -8,6 +8,7 @@ import type { Clock } from '../policy/clock.ts';
 import type { PolicyRules } from '../policy/network.ts';
 import type { PolicyLookup } from '../policy/policy.ts';
 import type { PolicySource, StoredRecord } from '../policy/store.ts';
+import { FORWARDED_HOST_HEADER, REASON_HEADER, STREAM_DURATION_HEADER } from '../target/headers.ts';
 import { resolveTarget } from '../target/resolve.ts';
 import type { Explanation, Upstream } from './explanation.ts';
 import { stepsOf } from './steps.ts';
@@ -80,7 +81,7 @@ export async function explain(asked: ClientRequest, options: ExplainOptions): Pr
   return {
     decision: decision.kind,
     status: answer?.status,
-    reason: answer?.headers.find(([name]) => name === 'x-sandgate-reason')?.[1],
+    reason: answer?.headers.find(([name]) => name === REASON_HEADER)?.[1],
     detail: decision.kind === 'allow' ? undefined : detailOf(decision),
     request: { method, host, path: path.split('?')[0]! },
     fault: fault && `${fault.message} [${fault.code}]`,
@@ -112,12 +113,12 @@ function answerOf({ status, denied_response: denied }: Decoded): Answer | undefi
 function upstreamOf({ ok_response: ok, dynamic_metadata }: Decoded, asked: ClientRequest): Upstream {
   const set = new Map((ok?.headers ?? []).map(({ header }) => [header.key, header.value]));
   const sent = new Set(asked.headers.map(([name]) => name.toLowerCase()));
-  const bound = set.get('x-envoy-upstream-stream-duration-ms');
+  const bound = set.get(STREAM_DURATION_HEADER);
   const destination = dynamic_metadata?.fields?.destination as { stringValue?: string } | undefined;
   return {
     destination: destination?.stringValue,
     host: set.get('host') ?? asked.host,
-    forwardedHost: set.get('x-forwarded-host'),
+    forwardedHost: set.get(FORWARDED_HOST_HEADER),
     removed: (ok?.headers_to_remove ?? []).filter((name) => sent.has(name)),
     streamMs: bound === undefined ? undefined : Number(bound),
   };
