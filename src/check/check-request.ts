@@ -1,20 +1,8 @@
 import { REQUEST_HEADERS } from '../target/headers.ts';
+import { FIELDS } from './field-numbers.ts';
 import { bytesField, textField, type WireBytes } from './wire-writer.ts';
 
-/** Field numbers of `proto/envoy/service/auth/v3` and `proto/envoy/config/core/v3/base.proto`. */
-const CHECK_REQUEST_ATTRIBUTES = 1;
-const ATTRIBUTES_REQUEST = 4;
-const REQUEST_HTTP = 2;
-const HTTP_METHOD = 2;
-const HTTP_PATH = 4;
-const HTTP_HOST = 5;
-const HTTP_SCHEME = 6;
-const HTTP_HEADER_MAP = 13;
-const HEADER_MAP_HEADERS = 1;
-const HEADER_KEY = 1;
-const HEADER_RAW_VALUE = 3;
-
-/** A request as a client sends it. Header names in any case; values are latin1, as many lines as were sent. */
+/** A request as a client sends it. Header names are in any case; values are latin1, one entry per line sent. */
 export interface ClientRequest {
   scheme: 'http' | 'https';
   method: string;
@@ -23,25 +11,29 @@ export interface ClientRequest {
   headers: readonly (readonly [name: string, value: string])[];
 }
 
+const HTTP = FIELDS['AttributeContext.HttpRequest'];
+
 const NEEDED = new Set<string>(Object.values(REQUEST_HEADERS));
 
-/** The CheckRequest bytes that the bundled Envoy would send for it: raw lines, and only those that the gate needs. */
+/** The CheckRequest bytes that the bundled Envoy would send for it: raw header lines, and only those that the gate needs. */
 export function encodeCheckRequest({ scheme, method, host, path, headers }: ClientRequest): Buffer {
   const lines = headers
     .map(([name, value]) => [name.toLowerCase(), value] as const)
     .filter(([name]) => NEEDED.has(name));
   const http =
-    textField(HTTP_METHOD, method) +
-    textField(HTTP_PATH, path) +
-    textField(HTTP_HOST, host) +
-    textField(HTTP_SCHEME, scheme) +
-    bytesField(HTTP_HEADER_MAP, lines.map(line).join(''));
-  const request = bytesField(ATTRIBUTES_REQUEST, bytesField(REQUEST_HTTP, http));
-  return Buffer.from(bytesField(CHECK_REQUEST_ATTRIBUTES, request), 'latin1');
+    textField(HTTP.method, method) +
+    textField(HTTP.path, path) +
+    textField(HTTP.host, host) +
+    textField(HTTP.scheme, scheme) +
+    bytesField(HTTP.header_map, lines.map(headerLine).join(''));
+  const request = bytesField(FIELDS['AttributeContext.Request'].http, http);
+  const attributes = bytesField(FIELDS.AttributeContext.request, request);
+  return Buffer.from(bytesField(FIELDS.CheckRequest.attributes, attributes), 'latin1');
 }
 
-function line([name, value]: readonly [string, string]): WireBytes {
-  // As proto3 has it, an empty value is left out.
-  const raw = value === '' ? '' : bytesField(HEADER_RAW_VALUE, value);
-  return bytesField(HEADER_MAP_HEADERS, bytesField(HEADER_KEY, name) + raw);
+function headerLine([name, value]: readonly [string, string]): WireBytes {
+  const { key, raw_value } = FIELDS.HeaderValue;
+  // In proto3 an empty value is left out.
+  const raw = value === '' ? '' : bytesField(raw_value, value);
+  return bytesField(FIELDS.HeaderMap.headers, bytesField(key, name) + raw);
 }

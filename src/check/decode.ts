@@ -1,20 +1,20 @@
 import type { GateRequest } from '../decision/decision.ts';
+import { FIELDS } from './field-numbers.ts';
 import { RequestHeaders } from './request-headers.ts';
 import { malformed, WireReader } from './wire-reader.ts';
 
-/** Field numbers of `proto/envoy/service/auth/v3` and `proto/envoy/config/core/v3/base.proto`. */
-const CHECK_REQUEST_ATTRIBUTES = 1;
-const ATTRIBUTES_REQUEST = 4;
-const REQUEST_HTTP = 2;
-const HTTP_METHOD = 2;
-const HTTP_HEADERS = 3;
-const HTTP_PATH = 4;
-const HTTP_HOST = 5;
-const HTTP_HEADER_MAP = 13;
-const HEADER_MAP_HEADERS = 1;
-const HEADER_KEY = 1;
-const HEADER_VALUE = 2;
-const HEADER_RAW_VALUE = 3;
+const { attributes: CHECK_REQUEST_ATTRIBUTES } = FIELDS.CheckRequest;
+const { request: ATTRIBUTES_REQUEST } = FIELDS.AttributeContext;
+const { http: REQUEST_HTTP } = FIELDS['AttributeContext.Request'];
+const {
+  method: HTTP_METHOD,
+  headers: HTTP_HEADERS,
+  path: HTTP_PATH,
+  host: HTTP_HOST,
+  header_map: HTTP_HEADER_MAP,
+} = FIELDS['AttributeContext.HttpRequest'];
+const { headers: HEADER_MAP_HEADERS } = FIELDS.HeaderMap;
+const { key: HEADER_KEY, value: HEADER_VALUE, raw_value: HEADER_RAW_VALUE } = FIELDS.HeaderValue;
 
 /**
  * CheckRequest bytes to what the gate needs of them, as protobuf reads them: unknown fields are passed over, a

@@ -1,22 +1,23 @@
 import type { Allow, Answer, GateRequest, Site } from '../decision/decision.ts';
 import { SandgateError } from '../errors.ts';
 import { FORWARDED_HOST_HEADER, REQUEST_HEADERS, STREAM_DURATION_HEADER } from '../target/headers.ts';
+import { FIELDS } from './field-numbers.ts';
 import { bytesField, encodeStruct, textField, varintField, type WireBytes } from './wire-writer.ts';
 
-/** Field numbers of CheckResponse, OkHttpResponse, DeniedHttpResponse, HttpStatus and google.rpc.Status. */
-const RESPONSE_STATUS = 1;
-const RESPONSE_DENIED = 2;
-const RESPONSE_OK = 3;
-const RESPONSE_METADATA = 4;
-const OK_HEADERS = 2;
-const OK_HEADERS_TO_REMOVE = 5;
-const DENIED_STATUS = 1;
-const DENIED_HEADERS = 2;
-const DENIED_BODY = 3;
-const HTTP_STATUS_CODE = 1;
-const STATUS_CODE = 1;
+const {
+  status: RESPONSE_STATUS,
+  denied_response: RESPONSE_DENIED,
+  ok_response: RESPONSE_OK,
+  dynamic_metadata: RESPONSE_METADATA,
+} = FIELDS.CheckResponse;
+const { headers: OK_HEADERS, headers_to_remove: OK_HEADERS_TO_REMOVE } = FIELDS.OkHttpResponse;
+const { status: DENIED_STATUS, headers: DENIED_HEADERS, body: DENIED_BODY } = FIELDS.DeniedHttpResponse;
+const { code: HTTP_STATUS_CODE } = FIELDS.HttpStatus;
+const { code: STATUS_CODE } = FIELDS['google.rpc.Status'];
+const { header: OPTION_HEADER, append: OPTION_APPEND } = FIELDS.HeaderValueOption;
+const { key: HEADER_KEY, value: HEADER_VALUE } = FIELDS.HeaderValue;
 
-/** google.rpc codes. To Envoy 0 is an allow whatever else the message says, and every other one a denial. */
+/** A google.rpc code of 0 is an allow to Envoy, whatever else the message says; any other code is a denial. */
 const OK = bytesField(RESPONSE_STATUS, '');
 const PERMISSION_DENIED = bytesField(RESPONSE_STATUS, varintField(STATUS_CODE, 7));
 
@@ -24,23 +25,17 @@ const ROUTING_HEADERS = [REQUEST_HEADERS.sandboxId, REQUEST_HEADERS.sandboxPort]
 const REMOVE_ROUTING = removals(ROUTING_HEADERS);
 const REMOVE_ALL = removals([REQUEST_HEADERS.token, ...ROUTING_HEADERS]);
 
-/** Field numbers of HeaderValueOption and HeaderValue. */
-const OPTION_HEADER = 1;
-const OPTION_APPEND = 2;
-const HEADER_KEY = 1;
-const HEADER_VALUE = 2;
-
-/** `append: false`, said outright: Envoy 1.37.0 took silence for true (envoy#43310). */
+/** An explicit `append: false`: Envoy 1.37.0 took an absent `append` for true (envoyproxy/envoy#43310). */
 const REPLACE = bytesField(OPTION_APPEND, '');
 
 const NAME = /^[a-z0-9!#$%&'*+.^_`|~-]+$/;
 const VALUE = /^[\x20-\x7e]*$/;
-/** Envoy's own bound on a name and on a value, in bytes. */
+/** Envoy's own limit on a name and on a value, in bytes. */
 const MAX_LENGTH = 16_384;
 
 /**
  * The CheckResponse of an allow. `html`: whether Envoy's own closed-port answer should be a page.
- * Throws ANSWER_INVALID where there is no destination although the gate routes: Envoy would dial by other means.
+ * Throws ANSWER_INVALID if the gate routes and there is no destination: Envoy would choose one by other means.
  */
 export function encodeAllow(
   allow: Allow,
@@ -52,7 +47,7 @@ export function encodeAllow(
   if (destination === undefined && routing === 'gate') {
     throw new SandgateError('ANSWER_INVALID', 'An allow names no destination.');
   }
-  // A token that was refused is nobody's to pass on, shadow mode or not.
+  // A refused token is never passed on, not even in shadow mode.
   const forwards = policy.forwardToken && grant.by !== 'shadow';
   let ok = forwards ? REMOVE_ROUTING : REMOVE_ALL;
   if (upstreamHost !== undefined) {
@@ -71,8 +66,8 @@ export function encodeAllow(
 }
 
 /**
- * The CheckResponse of an answer that the client gets in place of the sandbox's. Metadata `answered` keeps Envoy's
- * local-reply mappers off it. Throws ANSWER_INVALID for a status that is no refusal.
+ * The CheckResponse of an answer that the client gets in place of the sandbox's. The metadata field `answered` makes
+ * Envoy's local-reply mappers skip it. Throws ANSWER_INVALID for a status that is not a refusal.
  */
 export function encodeAnswer(answer: Answer, sandboxId?: string): Buffer {
   const { status, headers, body } = answer;

@@ -1,3 +1,5 @@
+import { FIELDS } from './field-numbers.ts';
+
 /**
  * Protobuf fields as strings of bytes, one character (0..255) per byte: V8 joins strings faster than buffers, and
  * nested messages need no second pass for their lengths. `Buffer.from(text, 'latin1')` makes the message.
@@ -8,13 +10,13 @@ const VARINT = 0;
 const FIXED64 = 1;
 const BYTES = 2;
 
-/** Field numbers of google.protobuf.Struct, its map entries and Value. */
-const STRUCT_FIELDS = 1;
-const ENTRY_KEY = 1;
-const ENTRY_VALUE = 2;
-const VALUE_NUMBER = 2;
-const VALUE_STRING = 3;
-const VALUE_BOOL = 4;
+const { fields: STRUCT_FIELDS } = FIELDS['google.protobuf.Struct'];
+const { key: ENTRY_KEY, value: ENTRY_VALUE } = FIELDS.MapEntry;
+const {
+  number_value: VALUE_NUMBER,
+  string_value: VALUE_STRING,
+  bool_value: VALUE_BOOL,
+} = FIELDS['google.protobuf.Value'];
 
 /** A submessage, or a string of ASCII. `field` is below 16, so that the tag is one byte. */
 export function bytesField(field: number, content: WireBytes): WireBytes {

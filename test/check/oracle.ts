@@ -16,6 +16,15 @@ const root = loadRoot();
 export const CheckRequest = root.lookupType('envoy.service.auth.v3.CheckRequest');
 export const CheckResponse = root.lookupType('envoy.service.auth.v3.CheckResponse');
 
+const PACKAGES = ['', 'envoy.service.auth.v3.', 'envoy.config.core.v3.', 'envoy.type.v3.'];
+
+/** A message by its full name, or by its name inside one of Envoy's packages. */
+export function lookupMessage(name: string): protobuf.Type {
+  const found = PACKAGES.map((path) => root.lookup(path + name)).find((one) => one instanceof protobuf.Type);
+  if (found === undefined) throw new Error(`proto/ has no message ${name}`);
+  return found;
+}
+
 /** The same schema with each `string` read as `bytes`: one wire form, but nothing is lost where it is no UTF-8. */
 const rawRoot = loadRoot();
 stringsToBytes(rawRoot);
