@@ -23,7 +23,7 @@ const NO_SNIFF: Header = ['x-content-type-options', 'nosniff'];
 
 export const PAGE_HEADERS: readonly Header[] = [['content-security-policy', PAGE_CSP], NO_SNIFF];
 
-/** What the client gets instead of the sandbox's answer, byte for byte as contract §3 has it. */
+/** What the client gets instead of the sandbox's answer, byte for byte as in docs/contract.md §3. */
 export function answerFor(decision: Deny | Preflight, request: GateRequest): Answer {
   switch (decision.kind) {
     case 'preflight':

@@ -14,7 +14,7 @@ import type {
 import { judgeToken } from './token.ts';
 import { upstreamHost } from './upstream-host.ts';
 
-/** The whole decision, in the contract's order (§2). Pure and total; `now` is milliseconds since 1970. */
+/** The whole decision, in the order of docs/contract.md §2. Pure and total; `now` is milliseconds since 1970. */
 export function decide(
   request: GateRequest,
   target: TargetResult,
@@ -184,7 +184,7 @@ function shadowGrant({ reason, detail, tokenId, tokenLabel }: Deny): ShadowGrant
 }
 
 /**
- * What a refused request is told, preflight or not (contract §2, step 0). A browser sends no token with a preflight,
+ * What a refused request is told, preflight or not (docs/contract.md §2, step 0). A browser sends no token with a preflight,
  * and will not send the real request unless it is answered well; so a refusal becomes a 204 that is the same for every
  * sandbox, known or not. `unavailable` stays: whether the port is public, and the preflight the sandbox's own, is unknown.
  */

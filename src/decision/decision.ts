@@ -93,7 +93,7 @@ export interface Deny extends PresentedToken {
   policyVersion?: string | undefined;
 }
 
-/** A CORS preflight answered by the gate (contract §2, step 0). */
+/** A CORS preflight answered by the gate (docs/contract.md §2, step 0). */
 export interface Preflight {
   kind: 'preflight';
   /** What the request itself would be told. Never in the answer: it is the same for every sandbox. */

@@ -1,7 +1,7 @@
 import { REQUEST_HEADERS } from '../target/headers.ts';
 import type { Deny } from './decision.ts';
 
-/** What a client is told, word for word as E2B's proxies say it (contract §3): SDKs and scripts match on these. */
+/** What a client is told, word for word as E2B's proxies say it (docs/contract.md §3): SDKs and scripts match on these. */
 export interface Refusal {
   status: number;
   message: string;

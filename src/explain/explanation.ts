@@ -5,7 +5,7 @@ import type { PolicyLookup } from '../policy/policy.ts';
 import type { StoredRecord } from '../policy/store.ts';
 import type { TargetResult } from '../target/target.ts';
 
-/** The steps of contract §2, in the order in which the gate takes them. */
+/** The steps of docs/contract.md §2, in the order in which the gate takes them. */
 export type StepName = 'target' | 'internal path' | 'policy' | 'token' | 'route' | 'masking';
 
 /** One step that was taken. The last one of a refusal is the one that refused. */

@@ -57,7 +57,7 @@ export interface StorePosition {
   sequence: number;
 }
 
-/** One record as stored: the JSON of design.md with every default filled in. */
+/** One record as stored: the JSON of docs/policies.md with every default filled in. */
 export type StoredRecord = Record<string, unknown>;
 
 /** One validated input of a put (`record.ts` makes it); an absent part stays as it is. */

@@ -9,7 +9,7 @@ const ABSOLUTE_FORM = /^[a-z][a-z0-9+.-]*:\/\/[^/?]*/i;
 const SEGMENT_END = /[;?#\0]/;
 
 /**
- * Whether a request target, on the agent's port, is one of the agent's control-plane paths (contract §2, step 2):
+ * Whether a request target, on the agent's port, is one of the agent's control-plane paths (docs/contract.md §2, step 2):
  * compared after one percent-decoding, without query, cleaned of `.`, `..`, `//` and a trailing `/`.
  * Returns the path that the answer names (decoded once, not cleaned), or undefined for every other path.
  */

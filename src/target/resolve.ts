@@ -18,7 +18,7 @@ const SHARED_HOST = 'sandbox.';
 const SANDBOX_ID = /^[a-z0-9]{1,63}$/;
 
 /**
- * Which port of which sandbox a request is for (contract §1). `host` as sent; `idHeader` is `e2b-sandbox-id`,
+ * Which port of which sandbox a request is for (docs/contract.md §1). `host` as sent; `idHeader` is `e2b-sandbox-id`,
  * `portHeader` is `e2b-sandbox-port`. On every host that names a sandbox itself the two headers count for nothing:
  * else A's token with B's headers could reach B.
  */

@@ -1,4 +1,4 @@
-/** What a request is for, resolved once; decision and route both come from it (contract.md §1 of the wire contract). */
+/** What a request is for, resolved once; decision and route both come from it (docs/contract.md §1). */
 export interface Target {
   /** `^[a-z0-9]{1,63}$` */
   sandboxId: string;
@@ -20,7 +20,7 @@ export type TargetResult =
 /** A header as it arrived. Several values, or a comma-joined one, are one kind: nobody may choose among them. */
 export type HeaderValue<T = string> = { kind: 'absent' } | { kind: 'one'; value: T } | { kind: 'several' };
 
-/** The agent inside a sandbox (envd) listens here; contract §2 gives this port rules of its own. */
+/** The agent inside a sandbox (envd) listens here; docs/contract.md §2 gives this port rules of its own. */
 export const AGENT_PORT = 49983;
 
 const PORT = /^[1-9][0-9]{0,4}$/;

@@ -16,7 +16,7 @@ function headersOf({ headers }: Answer): Record<string, string> {
   return Object.fromEntries(headers);
 }
 
-/** Contract §3, copied as it stands there. */
+/** Copied from docs/contract.md §3. */
 const JSON_ANSWERS: [reason: Reason, status: number, body: string, title: string][] = [
   [
     'token_missing',

@@ -6,7 +6,7 @@ import type { HeaderValue, TargetResult } from '../../src/target/target.ts';
 export const ID = 'isv6ril5xadwn1k9t2jye';
 export const NOW = 1_700_000_000_000;
 
-/** HMAC-SHA256(seed, "sandbox-traffic-" + ID), from the table of contract §2. */
+/** HMAC-SHA256(seed, "sandbox-traffic-" + ID), from the table of docs/contract.md §2. */
 export const TOKEN = '8af02a375695377b6884b2a1236fdeb3667a848881b2280e56bd634a69e348de';
 
 export const BROWSER = { userAgent: 'Mozilla/5.0 Firefox/130.0', accept: 'text/html,*/*;q=0.8' };

@@ -66,7 +66,7 @@ describe.concurrent('the answer', () => {
   });
 });
 
-/** Contract §3: a page is for a person, whoever makes it. */
+/** docs/contract.md §3: a page is for a person, whoever makes it. */
 const NEGOTIATIONS: readonly [who: string, page: boolean, headers: Record<string, string>][] = [
   ['a browser that navigates', true, BROWSER],
   ['a browser that says no more than its name', true, { 'user-agent': 'Opera/9.80' }],

@@ -175,7 +175,7 @@ const at = (sandboxId: string, port: number, sees: Arrives['sees'] = {}): Arrive
   sees,
 });
 
-/** Contract §1: the table, then the lines around it. Everyone here holds the token. */
+/** docs/contract.md §1: the table, then the lines around it. Everyone here holds the token. */
 type TargetRow = [host: string, id: string | string[], port: string | string[], expected: Arrives | Refused];
 const NONE = '';
 const TARGET_ROWS: readonly TargetRow[] = [
@@ -262,7 +262,7 @@ type TokenRow = [
   expected: Arrives | Refused,
 ];
 
-/** Contract §2, step 4. */
+/** docs/contract.md §2, step 4. */
 const TOKEN_ROWS: readonly TokenRow[] = [
   ['none', [ID], undefined, missing(ID)],
   ['an empty one', [ID], '', missing(ID)],
@@ -322,7 +322,7 @@ export const TOKEN_CASES: readonly Case[] = TOKEN_ROWS.map(([name, [sandboxId, p
   expected,
 }));
 
-/** Contract §2, step 3. */
+/** docs/contract.md §2, step 3. */
 export const STATE_CASES: readonly Case[] = [
   { name: 'no such sandbox', asked: { host: hostAt('nobody') }, expected: notFound('nobody') },
   {
@@ -386,7 +386,7 @@ const onAgent = (path: string, expected: Case['expected'], method?: string): Cas
   expected,
 });
 
-/** Contract §2, step 2. */
+/** docs/contract.md §2, step 2. */
 export const CONTROL_PLANE_CASES: readonly Case[] = [
   ...['collapse', 'freeze', 'fsfreeze', 'fsthaw', 'init', 'unfreeze', 'upgrade'].map((name) =>
     onAgent(`/${name}`, internal(`/${name}`)),
@@ -427,7 +427,7 @@ export const CONTROL_PLANE_CASES: readonly Case[] = [
   },
 ];
 
-/** Contract §2, step 5, and what else a sandbox sees. */
+/** docs/contract.md §2, step 5, and what else a sandbox sees. */
 export const UPSTREAM_CASES: readonly Case[] = [
   {
     name: 'a mask with the port',
@@ -536,7 +536,7 @@ const preflight = (
   expected,
 });
 
-/** Contract §2, step 0. */
+/** docs/contract.md §2, step 0. */
 export const PREFLIGHT_CASES: readonly Case[] = [
   preflight('a restricted port', hostAt(ID), PREFLIGHT),
   preflight('a restricted port with a wrong token', hostAt(ID), PREFLIGHT, {
@@ -583,7 +583,7 @@ export const ORDER_CASES: readonly Case[] = [
   ...PREFLIGHT_CASES,
 ];
 
-/** Contract §3: what a person in a browser is shown, for each row of the table that is not reserved. */
+/** docs/contract.md §3: what a person in a browser is shown, for each row of the table that is not reserved. */
 export const TITLED: readonly [title: string, one: Case][] = [
   [
     'Missing Traffic Access Token',

@@ -70,7 +70,7 @@ export function ownHeaders({ headers }: Answered): Record<string, unknown> {
   return Object.fromEntries(Object.entries(headers).filter(([name]) => !OF_THE_WIRE.test(name)));
 }
 
-/** Contract §3, for an answer that is no page: these headers and no other. */
+/** docs/contract.md §3, for an answer that is no page: these headers and no other. */
 export function headersOf({ status, reason }: Refused, asked: Asked): Record<string, string> {
   const common = {
     'x-sandgate-reason': reason,

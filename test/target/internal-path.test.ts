@@ -9,7 +9,7 @@ test.each(NAMES)('/%s is internal', (name) => {
   expect(internalPath(`/${name}`)).toBe(`/${name}`);
 });
 
-/** Attack C4 and its relatives; right, the path that the answer names. */
+/** Attack C4 of docs/threats.md and its relatives; right, the path that the answer names. */
 test.each<[requestTarget: string, named: string]>([
   ['//init', '//init'],
   ['/./init', '/./init'],

@@ -32,7 +32,7 @@ function result(expected: Expected, host = ''): TargetResult {
   return { kind: 'target', target: { sandboxId, port, domain }, from };
 }
 
-/** The table of contract §1. */
+/** The table of docs/contract.md §1. */
 const CONTRACT: [host: string, id: Header, port: Header, expected: Expected][] = [
   [`49983-${ID}-6532622b.e2b.app`, undefined, undefined, [ID, 49983, 'e2b.app']],
   [`49983-${ID}-6532622b.e2b-test.app`, undefined, undefined, [ID, 49983, 'e2b-test.app']],
@@ -62,7 +62,7 @@ test.each(CONTRACT)('contract: %s with id %s and port %s is %j', (host, id, port
   expect(resolve(host, id, port)).toEqual(result(expected, host));
 });
 
-/** The lines of §1 marked "ours", and attacks C2, C3, C5. */
+/** Where Sandgate differs from E2B in docs/contract.md §1, and attacks C2, C3 and C5 of docs/threats.md. */
 const OURS: [host: string, id: Header, port: Header, expected: Expected][] = [
   ['8080-ABC.D', undefined, undefined, ['abc', 8080, 'd']],
   ['8080-abc.d.', undefined, undefined, ['abc', 8080, 'd']],
