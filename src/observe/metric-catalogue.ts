@@ -75,7 +75,7 @@ export const METRICS = {
   cacheEntries: {
     name: 'sandgate_cache_entries',
     type: 'gauge',
-    labels: { kind: '`policy`, `brief` (absent or unreadable ids)' },
+    labels: { kind: '`policy`, `negative` (absent or unreadable ids)' },
     help: 'Sandbox ids held in the cache.',
   },
   storeUp: {

@@ -1,7 +1,8 @@
+import { Gauge, Histogram, Registry } from 'prom-client';
 import { describe, expect, it } from 'vitest';
 import type { Decision } from '../../src/decision/decision.ts';
 import { REASONS, type Reason } from '../../src/decision/reasons.ts';
-import { createExposition, type GateState } from '../../src/observe/exposition.ts';
+import { createExposition, exposeSamples, type GateState, samplesOf } from '../../src/observe/exposition.ts';
 import { GateMetrics } from '../../src/observe/gate-metrics.ts';
 import { METRICS, PROCESS_METRICS } from '../../src/observe/metric-catalogue.ts';
 import { decided } from '../decision/decided.ts';
@@ -125,7 +126,24 @@ describe('the exposition', () => {
     expect(seen.get('sandgate_policy_sequence{epoch="00f1"}')).toBe(12);
     expect(seen.get('sandgate_staleness_bound_seconds')).toBe(30);
     expect(seen.get('sandgate_cache_entries{kind="policy"}')).toBe(3);
+    expect(seen.get('sandgate_cache_entries{kind="negative"}')).toBe(2);
     expect(seen.get('sandgate_build_info{version="1.2.3",node="20.20.2"}')).toBe(1);
+  });
+
+  it("writes the text that prom-client writes, prom-client's own metrics included", async () => {
+    const registry = new Registry();
+    const histogram = new Histogram({
+      name: 'h',
+      help: 'Two\nlines and a \\.',
+      labelNames: ['a'],
+      buckets: [0.5, 1],
+      registers: [registry],
+    });
+    histogram.observe({ a: 'quote " backslash \\ line\n' }, 0.7);
+    const gauge = new Gauge({ name: 'g', help: 'A gauge.', registers: [registry] });
+    gauge.set(Number.NEGATIVE_INFINITY);
+    const text = exposeSamples(async () => samplesOf(registry)).text();
+    expect(await text).toBe(await registry.metrics());
   });
 
   it('counts what shadow mode lets through and what the decision log drops', async () => {
