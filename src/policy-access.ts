@@ -27,11 +27,11 @@ export function rulesOf(settings: Pick<Settings, 'routing' | 'sandboxCidrs' | 'o
 export function placeOf(
   settings: Pick<Settings, 'domains' | 'routing' | 'allowShadow'>,
   { isOwnListener }: PolicyRules,
-): Pick<CheckHandlerOptions, 'domains' | 'site'> {
+): Pick<CheckHandlerOptions, 'domains' | 'context'> {
   const { domains, routing, allowShadow } = settings;
   return {
     domains: parseDomains(domains),
-    site: { routing, defaultDomain: defaultDomain(domains), isOwnListener, allowShadow },
+    context: { routing, defaultDomain: defaultDomain(domains), isOwnListener, allowShadow },
   };
 }
 

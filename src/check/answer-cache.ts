@@ -1,10 +1,10 @@
 import type { Allow } from '../decision/decision.ts';
 import type { Policy } from '../policy/policy.ts';
 
-/** A sandbox has a few busy ports, each asked for by browsers and by programs. */
+/** Answers kept per policy: a sandbox has a few busy ports, and each has an answer for browsers and one for programs. */
 const VARIANTS = 16;
 
-/** Most policies have one. */
+/** The answers of one policy. Most policies have one answer, which needs no map. */
 interface Kept {
   key: number;
   bytes: string;
@@ -12,9 +12,9 @@ interface Kept {
 }
 
 /**
- * Allow bytes that depend on nothing but policy, port and `html`, made once per compiled policy. They live as long as
- * the `Policy` object, so a changed policy never meets the bytes of the old one. Kept one latin1 character a byte:
- * a small Buffer takes three times the memory, and gRPC copies it in any case.
+ * Caches the bytes of allows that depend on policy, port and `html` alone. They live as long as the compiled `Policy`
+ * object, so a changed policy is never answered with old bytes. They are kept as latin1 strings, one character per
+ * byte: a small Buffer takes three times the memory, and gRPC copies it anyway.
  */
 export class AnswerCache {
   readonly #byPolicy = new WeakMap<Policy, Kept>();
@@ -43,7 +43,7 @@ export class AnswerCache {
   }
 }
 
-/** An expiring token bounds the stream by the clock, and an upstream Host goes with the Host that the client sent. */
+/** The bound of an expiring token depends on the clock, and an upstream Host comes with the client's own. */
 function isCacheable(allow: Allow): boolean {
   return allow.streamMs === undefined && allow.upstreamHost === undefined;
 }

@@ -2,7 +2,7 @@ import { loadSync, type ServiceDefinition } from '@grpc/proto-loader';
 import { SandgateError } from '../errors.ts';
 import { PACKAGE_ROOT } from '../package-root.ts';
 
-/** A CheckResponse as protobuf.js reads it; what is not there is left out. */
+/** A CheckResponse as protobuf.js reads it, without absent fields. */
 export interface Decoded {
   status?: { code?: number };
   denied_response?: { status?: { code?: number }; headers?: HeaderOption[]; body?: string };
@@ -16,7 +16,7 @@ export interface HeaderOption {
   append: { value?: boolean };
 }
 
-/** A decoder that shares no code with the builder of answers. Throws ANSWER_INVALID where `proto/` is not whole. */
+/** Makes a decoder that shares no code with the encoder. Throws ANSWER_INVALID if `proto/` is incomplete. */
 export function checkResponseDecoder(): (bytes: Buffer) => Decoded {
   const files = loadSync('envoy/service/auth/v3/external_auth.proto', {
     includeDirs: [`${PACKAGE_ROOT}proto`],
@@ -24,6 +24,6 @@ export function checkResponseDecoder(): (bytes: Buffer) => Decoded {
   });
   const service = files['envoy.service.auth.v3.Authorization'] as ServiceDefinition;
   const decode = service.Check?.responseDeserialize;
-  if (decode === undefined) throw new SandgateError('ANSWER_INVALID', 'proto/ has no Authorization service.');
+  if (decode === undefined) throw new SandgateError('ANSWER_INVALID', 'proto/ has no Authorization service');
   return (bytes) => decode(bytes) as Decoded;
 }

@@ -17,15 +17,15 @@ const { headers: HEADER_MAP_HEADERS } = FIELDS.HeaderMap;
 const { key: HEADER_KEY, value: HEADER_VALUE, raw_value: HEADER_RAW_VALUE } = FIELDS.HeaderValue;
 
 /**
- * CheckRequest bytes to what the gate needs of them, as protobuf reads them: unknown fields are passed over, a
- * submessage that comes again merges, the last scalar and the last map entry of a key win. The token is a view on
- * `bytes`. Throws CHECK_MALFORMED, also where it is no HTTP check.
+ * Reads what the gate needs from the bytes of a CheckRequest, by the rules of protobuf: unknown fields are skipped,
+ * repeated submessages merge, and the last scalar and the last map entry of each key win. The token is a view of
+ * `bytes`. Throws CHECK_MALFORMED, including for a check that is not about HTTP.
  */
 export function decodeCheckRequest(bytes: Buffer): GateRequest {
   return decoder.decode(bytes);
 }
 
-/** Used for one message after the other; what it found is reset at the start of each. */
+/** Reused for every message; its fields are reset at the start of each. */
 class CheckDecoder {
   readonly #reader = new WireReader();
   readonly #headers = new RequestHeaders();
@@ -44,7 +44,7 @@ class CheckDecoder {
       if (tag >>> 3 === CHECK_REQUEST_ATTRIBUTES) this.#attributes(reader.fieldEnd(tag, end));
       else reader.skip(tag, end);
     }
-    if (!this.#isHttp) throw malformed('it holds no HTTP request');
+    if (!this.#isHttp) throw malformed('it has no HTTP request');
     return {
       method: this.#method,
       host: this.#host,
@@ -117,7 +117,7 @@ class CheckDecoder {
     }
   }
 
-  /** A HeaderValue, or an entry of the `headers` map: the same fields, but for `raw_value`. */
+  /** A HeaderValue, or an entry of the `headers` map, which has the same fields except `raw_value`. */
   #header(end: number, isEntry: boolean): void {
     const reader = this.#reader;
     let keyStart = reader.at;
@@ -145,7 +145,7 @@ class CheckDecoder {
     }
     if (isEntry) this.#headers.addEntry(keyStart, keyEnd, start, valueEnd);
     else if (rawEnd > rawStart) this.#headers.addLine(keyStart, keyEnd, rawStart, rawEnd);
-    // Envoy leaves an empty `raw_value` out: the header was there, and empty.
+    // Envoy omits an empty `raw_value`: the header was sent, and empty.
     else this.#headers.addLine(keyStart, keyEnd, start, valueEnd);
   }
 

@@ -1,4 +1,4 @@
-import type { Allow, Answer, GateRequest, Site } from '../decision/decision.ts';
+import type { Allow, Answer, GateContext, GateRequest } from '../decision/decision.ts';
 import { SandgateError } from '../errors.ts';
 import { FORWARDED_HOST_HEADER, REQUEST_HEADERS, STREAM_DURATION_HEADER } from '../target/headers.ts';
 import { FIELDS } from './field-numbers.ts';
@@ -41,11 +41,11 @@ export function encodeAllow(
   allow: Allow,
   request: Pick<GateRequest, 'host'>,
   html: boolean,
-  routing: Site['routing'],
+  routing: GateContext['routing'],
 ): Buffer {
   const { sandboxId, port, policy, grant, destination, upstreamHost, streamMs } = allow;
   if (destination === undefined && routing === 'gate') {
-    throw new SandgateError('ANSWER_INVALID', 'An allow names no destination.');
+    throw new SandgateError('ANSWER_INVALID', 'an allow has no destination');
   }
   // A refused token is never passed on, not even in shadow mode.
   const forwards = policy.forwardToken && grant.by !== 'shadow';
@@ -59,7 +59,7 @@ export function encodeAllow(
     sandbox_id: sandboxId,
     port,
     html,
-    // Both parts: two sandboxes on one address may have the same incarnation text, and would share a connection.
+    // Both parts, since two sandboxes on one address may have equal incarnations and would share connections.
     pool_key: `${sandboxId}/${policy.incarnation}`,
   });
   return message(OK + bytesField(RESPONSE_OK, ok) + bytesField(RESPONSE_METADATA, metadata));
@@ -72,7 +72,7 @@ export function encodeAllow(
 export function encodeAnswer(answer: Answer, sandboxId?: string): Buffer {
   const { status, headers, body } = answer;
   if (!Number.isInteger(status) || !(status === 204 || (status >= 400 && status <= 511))) {
-    throw new SandgateError('ANSWER_INVALID', `An answer has the status ${status}.`);
+    throw new SandgateError('ANSWER_INVALID', `an answer has the status ${status}`);
   }
   let denied = bytesField(DENIED_STATUS, varintField(HTTP_STATUS_CODE, status));
   for (const [name, value] of headers) denied += bytesField(DENIED_HEADERS, headerOption(name, value));
@@ -107,7 +107,7 @@ function headerOption(name: string, value: string): WireBytes {
   if (!NAME.test(name) || !VALUE.test(value) || name.length > MAX_LENGTH || value.length > MAX_LENGTH) {
     throw new SandgateError(
       'ANSWER_INVALID',
-      'A header of the answer has a name or value that HTTP does not allow.',
+      'a header of the answer has a name or value that HTTP does not allow',
     );
   }
   const header = bytesField(HEADER_KEY, name) + bytesField(HEADER_VALUE, value);

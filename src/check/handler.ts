@@ -1,6 +1,6 @@
 import { answerFor } from '../decision/answer.ts';
-import { judgePolicy, judgeTarget } from '../decision/decide.ts';
-import type { Decision, Deny, GateRequest, Site } from '../decision/decision.ts';
+import { decideByPolicy, decideByTarget } from '../decision/decide.ts';
+import type { Decision, Deny, GateContext, GateRequest } from '../decision/decision.ts';
 import { wantsHtml } from '../decision/negotiate.ts';
 import { type ErrorCode, SandgateError, toSandgateError } from '../errors.ts';
 import type { PolicyLookup } from '../policy/policy.ts';
@@ -13,13 +13,13 @@ import { encodeAllow, encodeAnswer } from './encode.ts';
 import { SweepGuard } from './sweep-guard.ts';
 
 export interface CheckHandlerOptions {
-  /** The cache: a plain value where it knows, a promise where it has to load. */
+  /** Looks up the policy in the cache: a plain value if it is cached, a promise if it has to be loaded. */
   lookup(sandboxId: string): PolicyLookup | Promise<PolicyLookup>;
   domains: Domains;
-  site: Site;
+  context: GateContext;
   /** Milliseconds since 1970. */
   now(): number;
-  /** Milliseconds of a clock that only goes forward, fractions included. */
+  /** Milliseconds of a monotonic clock, with fractions. */
   monotonic(): number;
   log: { fault(code: ErrorCode, error: SandgateError, requestId: string): void };
   /** Called after each answer is built, 503s for faults included. */
@@ -27,17 +27,16 @@ export interface CheckHandlerOptions {
 }
 
 /**
- * What a transport carries, so that another one can be measured against gRPC: CheckRequest bytes in,
- * CheckResponse bytes out. `deadline` is milliseconds since 1970, Infinity when the caller set none.
- * Throws (or rejects with) a SandgateError of code CHECK_MALFORMED for bytes that are no CheckRequest, and nothing else:
- * every other fault is already a 503 in the bytes.
+ * Takes CheckRequest bytes and returns CheckResponse bytes, whatever the transport. `deadline` is milliseconds since
+ * 1970, Infinity if the caller set none. Throws (or rejects with) CHECK_MALFORMED for bytes that are not a CheckRequest,
+ * and nothing else: every other fault is already a 503 in the bytes.
  */
 export type CheckHandler = (request: Buffer, deadline: number) => Buffer | Promise<Buffer>;
 
-/** What is decided when deciding failed. */
+/** The decision if deciding fails. */
 const LAST_RESORT: Deny = { kind: 'deny', reason: 'unavailable' };
 
-/** Stands for a request that was not read: no browser, no token, no sandbox. */
+/** Stands in for a request that could not be read. */
 export const EMPTY_REQUEST: GateRequest = {
   method: '',
   host: '',
@@ -57,26 +56,29 @@ export const EMPTY_REQUEST: GateRequest = {
   clientAddress: '',
 };
 
-/** Envoy asks with 1 s; an answer that comes after it has hung up helps nobody. */
+/** Envoy gives a check 1 s and ignores any later answer. */
 const LONGEST_WAIT_MS = 900;
 
-/** What is left for the answer itself to be built and carried back. */
+/** The part of the deadline that is reserved for building and sending the answer. */
 const ANSWER_MS = 50;
 
 const TOO_LATE: PolicyLookup = { kind: 'unavailable', code: 'STORE_UNAVAILABLE' };
 
 /**
- * The fail-closed boundary. Whatever goes wrong inside, a look-up that hangs included, becomes the 503 answer; only a
- * message that is no CheckRequest is thrown. Returns bytes at once where the look-up does.
+ * The fail-closed boundary: any fault inside, including a look-up that hangs, becomes the 503 answer. Only a message
+ * that is not a CheckRequest makes the handler throw. The handler returns bytes synchronously if the look-up does.
  */
 export function createCheckHandler(options: CheckHandlerOptions): CheckHandler {
   const gate = new Gate(options);
   return (bytes, deadline) => gate.check(bytes, deadline);
 }
 
-/** How the handler of these options reads a target. */
-export function targetRulesOf({ domains, site }: Pick<CheckHandlerOptions, 'domains' | 'site'>): TargetRules {
-  return { domains, headerRouting: site.routing === 'gate' };
+/** The rules by which a handler with these options reads a target. */
+export function targetRulesOf({
+  domains,
+  context,
+}: Pick<CheckHandlerOptions, 'domains' | 'context'>): TargetRules {
+  return { domains, headerRouting: context.routing === 'gate' };
 }
 
 class Gate {
@@ -84,7 +86,7 @@ class Gate {
   readonly #targetRules: TargetRules;
   readonly #sweeps = new SweepGuard();
   readonly #answers = new AnswerCache();
-  /** Made at start, so that nothing is left that could fail when everything else has. */
+  /** Made at start, so that it cannot fail later. */
   readonly #lastResort = encodeAnswer(answerFor(LAST_RESORT, EMPTY_REQUEST));
 
   constructor(options: CheckHandlerOptions) {
@@ -98,7 +100,7 @@ class Gate {
     try {
       started = this.#options.monotonic();
       request = decodeCheckRequest(bytes);
-      return this.#judge(request, deadline, started);
+      return this.#handle(request, deadline, started);
     } catch (thrown) {
       const error = toSandgateError(thrown);
       if (error.code === 'CHECK_MALFORMED' && request === EMPTY_REQUEST) throw error;
@@ -106,25 +108,25 @@ class Gate {
     }
   }
 
-  #judge(request: GateRequest, deadline: number, started: number): Buffer | Promise<Buffer> {
+  #handle(request: GateRequest, deadline: number, started: number): Buffer | Promise<Buffer> {
     const { lookup, now } = this.#options;
-    const judged = judgeTarget(
+    const result = decideByTarget(
       request,
       resolveTarget(request.host, request.sandboxId, request.sandboxPort, this.#targetRules),
     );
-    if (judged.kind !== 'target') return this.#answer(judged, request, started);
-    const { target } = judged;
+    if (result.kind !== 'target') return this.#answer(result, request, started);
+    const { target } = result;
     const found = lookup(target.sandboxId);
     if ('kind' in found) return this.#decide(request, target, found, started);
     return withinDeadline(found, deadline, now())
-      .then((late) => this.#decide(request, target, late, started))
+      .then((loaded) => this.#decide(request, target, loaded, started))
       .catch((thrown) => this.#fault(toSandgateError(thrown), request, started));
   }
 
   #decide(request: GateRequest, target: Target, lookup: PolicyLookup, started: number): Buffer {
-    const { site, now, monotonic } = this.#options;
-    const decision = judgePolicy(request, target, lookup, now(), site);
-    return this.#answer(this.#sweeps.judge(decision, request, monotonic()), request, started);
+    const { context, now, monotonic } = this.#options;
+    const decision = decideByPolicy(request, target, lookup, now(), context);
+    return this.#answer(this.#sweeps.limit(decision, request, monotonic()), request, started);
   }
 
   #answer(decision: Decision, request: GateRequest, started: number): Buffer {
@@ -139,7 +141,7 @@ class Gate {
         const html = wantsHtml(request);
         const kept = this.#answers.get(decision, html);
         if (kept !== undefined) return kept;
-        const bytes = encodeAllow(decision, request, html, this.#options.site.routing);
+        const bytes = encodeAllow(decision, request, html, this.#options.context.routing);
         this.#answers.set(decision, html, bytes);
         return bytes;
       }
@@ -149,7 +151,7 @@ class Gate {
         return encodeAnswer(answerFor(decision, request));
       default:
         decision satisfies never;
-        throw new SandgateError('INTERNAL', 'A decision of unknown kind was made.');
+        throw new SandgateError('INTERNAL', 'a decision has an unknown kind');
     }
   }
 
@@ -159,7 +161,7 @@ class Gate {
     return this.#lastResort;
   }
 
-  /** What watches the gate must not change its answers. */
+  /** A fault of an observer must not change the answer. */
   #report(decision: Decision, request: GateRequest, started: number): void {
     const { onDecision, monotonic } = this.#options;
     if (onDecision === undefined) return;
@@ -174,14 +176,14 @@ class Gate {
     try {
       this.#options.log.fault(error.code, error, request.requestId);
     } catch {
-      // There is nowhere left to say it, and the answer is a 503 all the same.
+      // If the log fails too, the fault cannot be reported, but the answer is still a 503.
     }
   }
 }
 
 /**
  * The look-up, or `unavailable` once the caller's deadline is near. `deadline` and `now` are milliseconds since 1970.
- * Rejects as the look-up does; a rejection that comes too late is swallowed.
+ * Rejects if the look-up does; a rejection after the deadline is ignored.
  */
 function withinDeadline(found: Promise<PolicyLookup>, deadline: number, now: number): Promise<PolicyLookup> {
   const waitMs = Math.max(0, Math.min(LONGEST_WAIT_MS, deadline - now - ANSWER_MS));

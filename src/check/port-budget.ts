@@ -1,15 +1,15 @@
 const WINDOW_MS = 60_000;
 
-/** A use within so many milliseconds of the last one noted is not noted again: a busy port costs one map read. */
+/** A use this soon after the last one noted, in milliseconds, is not noted again: a busy port costs one map read. */
 const GRAIN_MS = 1000;
 
-/** Ports remembered in one generation of sandboxes; two generations take 40 MB at the very most. */
+/** Ports remembered in one generation of sandboxes; two generations take at most 40 MB. */
 const GENERATION = 65_536;
 
 /**
- * Bounds how many ports of one sandbox are dialled: each is a destination that costs Envoy 16 to 20 kB and a dozen
- * retries, and one client can ask for all 65,535. Sliding: never more than the limit of distinct ones in any 60 s.
- * Memory is bounded by generations rather than by an LRU map, whose oldest entry V8 finds only past all deleted ones.
+ * Limits how many distinct ports of one sandbox are dialled in any 60 s: each is a destination that costs Envoy 16 to
+ * 20 kB and a dozen retries, and one client can request all 65,535. Memory is bounded by generations rather than by an
+ * LRU map, whose oldest entry V8 finds only after scanning every deleted one.
  */
 export class PortBudget {
   readonly #generation: number;
@@ -22,7 +22,7 @@ export class PortBudget {
     this.#generation = generation;
   }
 
-  /** Whether this port may be dialled, `limit` distinct ones being enough; `now` is monotonic, in milliseconds. */
+  /** Whether this port may be dialled if `limit` distinct ones are allowed; `now` is monotonic, in milliseconds. */
   admits(sandboxId: string, port: number, limit: number, now: number): boolean {
     const notedAt = this.#current.get(sandboxId)?.notedAt(port);
     if (notedAt !== undefined && now - notedAt < GRAIN_MS) return true;
@@ -34,7 +34,7 @@ export class PortBudget {
     return admitted;
   }
 
-  /** Carries a sandbox over into the current generation; one that nobody asks for is forgotten with its own. */
+  /** Moves a sandbox into the current generation; a sandbox without requests is dropped along with its old one. */
   #portsOf(sandboxId: string): NotedPorts {
     if (this.#remembered >= this.#generation) {
       this.#previous = this.#current;
@@ -51,12 +51,12 @@ export class PortBudget {
   }
 }
 
-/** When each port of one sandbox was last noted. Most sandboxes have one port in use, and it takes no map. */
+/** When each port of one sandbox was last noted. Most sandboxes use one port, which needs no map. */
 class NotedPorts {
   #port = 0;
-  /** Of `#port`, while there is no map. */
+  /** When `#port` was last noted, while there is no map. */
   #at = 0;
-  /** Oldest first; once there was a second port, all of them. */
+  /** All ports, oldest first, from the second port on. */
   #all: Map<number, number> | undefined;
 
   get size(): number {
@@ -68,7 +68,7 @@ class NotedPorts {
     return this.#port === port ? this.#at : undefined;
   }
 
-  /** Forgets what was noted up to `horizon`; false where `limit` other ports are then still there. */
+  /** Drops ports noted up to `horizon`, then notes this one; false if `limit` other ports remain. */
   note(port: number, limit: number, now: number, horizon: number): boolean {
     if (this.#all === undefined && (this.#port === 0 || this.#port === port || this.#at <= horizon)) {
       if (limit < 1) return false;

@@ -8,8 +8,8 @@ import { encodeAllow, encodeAnswer } from './encode.ts';
 import { EMPTY_REQUEST } from './handler.ts';
 
 /**
- * Builds one of each kind of answer and reads it back with a decoder that shares no code with the builder: a
- * CheckResponse that was built wrong can read as an allow. Throws ANSWER_INVALID.
+ * Builds one answer of each kind and reads it back with a decoder that shares no code with the encoder: Envoy could
+ * take a wrong CheckResponse for an allow. Throws ANSWER_INVALID.
  */
 export function runSelfTest(): void {
   const decode = checkResponseDecoder();
@@ -71,7 +71,10 @@ function refusals(): (Deny | Preflight)[] {
   return [...denials, { kind: 'preflight' }];
 }
 
-/** Spells header names out: those of `target/headers.ts` are under test here too, since the builder uses them. */
+/**
+ * Repeats the header names on purpose: the encoder takes them from `target/headers.ts`, and a wrong name there must
+ * fail this test.
+ */
 function expectedAllow({ destination, upstreamHost, streamMs, port, policy }: Allow) {
   const address = destination?.address.includes(':') ? `[${destination.address}]` : destination?.address;
   const headers: [string, string | undefined][] = [
@@ -108,7 +111,7 @@ function allowOf(decoded: Decoded) {
   };
 }
 
-/** The answer that Envoy would give, or undefined where it would not deny. */
+/** The answer that Envoy would give, or undefined if it would not deny. */
 function answerOf(decoded: Decoded): Answer | undefined {
   const { status, ok_response, denied_response: denied, error_response, dynamic_metadata } = decoded;
   const metadata = { answered: { boolValue: true }, sandbox_id: { stringValue: SANDBOX } };
@@ -126,5 +129,5 @@ function setHeaders(options: readonly HeaderOption[] = []): [string, string][] {
 
 function expectSame(actual: unknown, expected: unknown, what: string): void {
   if (isDeepStrictEqual(actual, expected)) return;
-  throw new SandgateError('ANSWER_INVALID', `The self-test read ${what} back as something else.`);
+  throw new SandgateError('ANSWER_INVALID', `the self-test did not read ${what} back as it was built`);
 }

@@ -10,7 +10,7 @@ const FIXED32 = 5;
 
 const NOTHING = new Uint8Array(0);
 
-/** As Google's parsers: deeper nesting is an attack, not a message. */
+/** The limit of Google's parsers: deeper nesting is an attack, not a message. */
 const GROUP_DEPTH = 100;
 
 /**
@@ -22,15 +22,15 @@ export class WireReader {
   /** Offset of the next byte. */
   at = 0;
 
-  /** Begins a message. One reader serves them all: it is made for every request otherwise. */
+  /** Begins a new message, so that one reader serves every request. */
   start(bytes: Uint8Array): void {
     this.bytes = bytes;
     this.at = 0;
   }
 
   /**
-   * A field's tag or a length, below 2^32. Five bytes are enough for both; where a longer form would be read
-   * differently by two parsers, nobody gets to read it.
+   * A field's tag or a length, below 2^32. Five bytes are enough for both; longer forms are refused, because parsers
+   * disagree about them.
    */
   uint32(end: number): number {
     const { bytes } = this;
@@ -94,11 +94,11 @@ export class WireReader {
   }
 
   #skipGroup(field: number, end: number, depth: number): void {
-    if (depth > GROUP_DEPTH) throw malformed('groups are nested too deep');
+    if (depth > GROUP_DEPTH) throw malformed('groups are nested too deeply');
     for (;;) {
       const tag = this.tag(end);
       if ((tag & 7) === GROUP_END) {
-        if (tag >>> 3 !== field) throw malformed('a group ends as another');
+        if (tag >>> 3 !== field) throw malformed('a group ends with the tag of another');
         return;
       }
       this.skip(tag, end, depth);
@@ -112,5 +112,5 @@ export class WireReader {
 }
 
 export function malformed(fault: string): SandgateError {
-  return new SandgateError('CHECK_MALFORMED', `The CheckRequest cannot be decoded: ${fault}.`);
+  return new SandgateError('CHECK_MALFORMED', `the CheckRequest cannot be decoded: ${fault}`);
 }

@@ -1,8 +1,8 @@
 import { FIELDS } from './field-numbers.ts';
 
 /**
- * Protobuf fields as strings of bytes, one character (0..255) per byte: V8 joins strings faster than buffers, and
- * nested messages need no second pass for their lengths. `Buffer.from(text, 'latin1')` makes the message.
+ * Protobuf fields as strings, one character (0..255) per byte: V8 joins strings faster than buffers, and nested
+ * messages need no second pass for their lengths. `Buffer.from(text, 'latin1')` makes the message.
  */
 export type WireBytes = string;
 
@@ -18,12 +18,12 @@ const {
   bool_value: VALUE_BOOL,
 } = FIELDS['google.protobuf.Value'];
 
-/** A submessage, or a string of ASCII. `field` is below 16, so that the tag is one byte. */
+/** A submessage or an ASCII string. `field` must be below 16, so that the tag is one byte. */
 export function bytesField(field: number, content: WireBytes): WireBytes {
   return String.fromCharCode((field << 3) | BYTES) + varint(content.length) + content;
 }
 
-/** A string of any text, as UTF-8. */
+/** Any text, as UTF-8. */
 export function textField(field: number, text: string): WireBytes {
   return bytesField(field, Buffer.from(text, 'utf8').toString('latin1'));
 }
@@ -33,20 +33,7 @@ export function varintField(field: number, value: number | boolean): WireBytes {
   return String.fromCharCode((field << 3) | VARINT) + varint(Number(value));
 }
 
-function doubleField(field: number, value: number): WireBytes {
-  const bytes = Buffer.alloc(8);
-  bytes.writeDoubleLE(value);
-  return String.fromCharCode((field << 3) | FIXED64) + bytes.toString('latin1');
-}
-
-function varint(value: number): WireBytes {
-  let bytes = '';
-  let rest = value;
-  for (; rest > 0x7f; rest >>>= 7) bytes += String.fromCharCode((rest & 0x7f) | 0x80);
-  return bytes + String.fromCharCode(rest);
-}
-
-/** A google.protobuf.Struct of plain values; what is undefined is left out. */
+/** A google.protobuf.Struct of plain values, without the undefined ones. */
 export function encodeStruct(
   fields: Readonly<Record<string, string | number | boolean | undefined>>,
 ): WireBytes {
@@ -70,4 +57,17 @@ function encodeValue(value: string | number | boolean): WireBytes {
     default:
       return value satisfies never;
   }
+}
+
+function doubleField(field: number, value: number): WireBytes {
+  const bytes = Buffer.alloc(8);
+  bytes.writeDoubleLE(value);
+  return String.fromCharCode((field << 3) | FIXED64) + bytes.toString('latin1');
+}
+
+function varint(value: number): WireBytes {
+  let bytes = '';
+  let rest = value;
+  for (; rest > 0x7f; rest >>>= 7) bytes += String.fromCharCode((rest & 0x7f) | 0x80);
+  return bytes + String.fromCharCode(rest);
 }

@@ -12,7 +12,7 @@ export const JSON_TYPE = 'application/json; charset=utf-8';
 export const HTML_TYPE = 'text/html; charset=utf-8';
 const TEXT_TYPE = 'text/plain; charset=utf-8';
 
-/** On every answer of the gate: a page's script may read why, no cache keeps it, and caches know what it varies by. */
+/** On every answer of the gate: scripts of any origin may read it, no cache stores it, and it varies by these headers. */
 export const ANSWER_HEADERS: readonly Header[] = [
   ['access-control-allow-origin', '*'],
   ['cache-control', 'no-store'],
@@ -23,7 +23,7 @@ const NO_SNIFF: Header = ['x-content-type-options', 'nosniff'];
 
 export const PAGE_HEADERS: readonly Header[] = [['content-security-policy', PAGE_CSP], NO_SNIFF];
 
-/** What the client gets instead of the sandbox's answer, byte for byte as in docs/contract.md §3. */
+/** The answer that the client gets instead of the sandbox's, byte for byte as in docs/contract.md §3. */
 export function answerFor(decision: Deny | Preflight, request: GateRequest): Answer {
   switch (decision.kind) {
     case 'preflight':
@@ -74,7 +74,7 @@ function pageFor(deny: Deny, refusal: { title: string; message: string }): strin
   return renderPage({ ...refusal, sandboxId });
 }
 
-/** As Go's encoder writes it: a path that comes back must not close a script element it is pasted into. */
+/** Escapes as Go's JSON encoder does, so that an echoed path cannot close a script element that it is pasted into. */
 function scriptSafe(json: string): string {
   return json.replace(/[<>&\u2028\u2029]/g, (c) => `\\u${c.charCodeAt(0).toString(16).padStart(4, '0')}`);
 }

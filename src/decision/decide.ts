@@ -4,14 +4,14 @@ import { AGENT_PORT, type Target, type TargetResult } from '../target/target.ts'
 import type {
   Decision,
   Deny,
+  GateContext,
   GateRequest,
   Grant,
   Preflight,
   PresentedToken,
   ShadowGrant,
-  Site,
 } from './decision.ts';
-import { judgeToken } from './token.ts';
+import { checkToken } from './token.ts';
 import { upstreamHost } from './upstream-host.ts';
 
 /** The whole decision, in the order of docs/contract.md §2. Pure and total; `now` is milliseconds since 1970. */
@@ -20,43 +20,43 @@ export function decide(
   target: TargetResult,
   lookup: PolicyLookup | undefined,
   now: number,
-  site: Site,
+  context: GateContext,
 ): Decision {
-  const judged = judgeTarget(request, target);
-  return judged.kind === 'target' ? judgePolicy(request, judged.target, lookup, now, site) : judged;
+  const result = decideByTarget(request, target);
+  return result.kind === 'target' ? decideByPolicy(request, result.target, lookup, now, context) : result;
 }
 
 /**
- * Steps 1 and 2, before any look-up, so that the answer says nothing about which sandboxes exist. Gives the target
- * back where a policy is needed to say more; `judgePolicy` then does.
+ * Steps 1 and 2, before any look-up, so that the answer does not reveal which sandboxes exist. Returns the target if
+ * the request passes both; `decideByPolicy` then decides.
  */
-export function judgeTarget(
+export function decideByTarget(
   request: GateRequest,
   result: TargetResult,
 ): Deny | Preflight | Extract<TargetResult, { kind: 'target' }> {
-  if (result.kind === 'error') return refuse(request, { kind: 'deny', reason: result.error });
+  if (result.kind === 'error') return denyOrPreflight(request, { kind: 'deny', reason: result.error });
   const { target } = result;
   if (target.port !== AGENT_PORT || internalPath(request.path) === undefined) return result;
-  return refuse(request, denial('control_plane_path', target));
+  return denyOrPreflight(request, denial('control_plane_path', target));
 }
 
-/** Steps 3 to 5. A look-up that was not made counts as unavailable. */
-export function judgePolicy(
+/** Steps 3 to 5. A missing look-up counts as unavailable. */
+export function decideByPolicy(
   request: GateRequest,
   target: Target,
   lookup: PolicyLookup | undefined,
   now: number,
-  site: Site,
+  context: GateContext,
 ): Decision {
   if (lookup === undefined) return denial('unavailable', target, undefined, 'INTERNAL');
   switch (lookup.kind) {
     case 'unavailable':
       return denial('unavailable', target, undefined, lookup.code);
     case 'absent':
-      return refuse(request, denial('sandbox_not_found', target));
+      return denyOrPreflight(request, denial('sandbox_not_found', target));
     case 'found': {
-      const decision = judgeFound(request, target, lookup.policy, now, site);
-      return decision.kind === 'deny' ? refuse(request, decision) : decision;
+      const decision = decideByRecord(request, target, lookup.policy, now, context);
+      return decision.kind === 'deny' ? denyOrPreflight(request, decision) : decision;
     }
     default:
       lookup satisfies never;
@@ -64,36 +64,56 @@ export function judgePolicy(
   }
 }
 
-function judgeFound(request: GateRequest, target: Target, policy: Policy, now: number, site: Site): Decision {
-  // A cache or store that mixes up two records must not open one sandbox with the other's policy.
+/**
+ * A denial, or in its place the answer to a CORS preflight (docs/contract.md §2, step 0). A browser sends no token with
+ * a preflight, and sends the real request only if the preflight succeeds; so a denied preflight gets a 204 that is the
+ * same for every sandbox, known or not. `unavailable` stays a denial: the gate cannot tell whether the port is public,
+ * and a public sandbox answers its own preflights.
+ */
+export function denyOrPreflight(request: GateRequest, deny: Deny): Deny | Preflight {
+  return isPreflight(request) && deny.reason !== 'unavailable' ? { kind: 'preflight', refused: deny } : deny;
+}
+
+function isPreflight(request: GateRequest): boolean {
+  return request.method === 'OPTIONS' && request.origin !== undefined && request.requestMethod !== undefined;
+}
+
+function decideByRecord(
+  request: GateRequest,
+  target: Target,
+  policy: Policy,
+  now: number,
+  context: GateContext,
+): Decision {
+  // If a cache or store mixes up two records, one policy must not open the other sandbox.
   if (policy.sandboxId !== target.sandboxId) return denial('unavailable', target, undefined, 'INTERNAL');
-  const notRunning = judgeState(policy, target, now);
+  const notRunning = denyByState(policy, target, now);
   if (notRunning !== undefined) return notRunning;
-  if (site.routing === 'gate' && policy.route === undefined) {
+  if (context.routing === 'gate' && policy.route === undefined) {
     return denial('unavailable', target, policy, 'POLICY_UNREADABLE');
   }
 
   const grant = openGrant(policy, target);
-  if (grant !== undefined) return admit(target, policy, grant, undefined, site);
-  const verdict = judgeToken(request.token, policy, target.port, now);
+  if (grant !== undefined) return admit(target, policy, grant, undefined, context);
+  const verdict = checkToken(request.token, policy, target.port, now);
   switch (verdict.kind) {
     case 'missing':
-      return judgeShadow(denial('token_missing', target, policy), target, policy, now, site);
+      return denyOrShadow(denial('token_missing', target, policy), target, policy, now, context);
     case 'invalid': {
       const { detail, known } = verdict;
       const presented = known && { tokenId: known.id, tokenLabel: known.label };
-      return judgeShadow(
+      return denyOrShadow(
         denial('token_invalid', target, policy, detail, presented),
         target,
         policy,
         now,
-        site,
+        context,
       );
     }
     case 'match': {
       const { id, label, expiresAt } = verdict.token;
       const streamMs = expiresAt === undefined ? undefined : Math.max(1, Math.floor(expiresAt - now));
-      return admit(target, policy, { by: 'token', tokenId: id, tokenLabel: label }, streamMs, site);
+      return admit(target, policy, { by: 'token', tokenId: id, tokenLabel: label }, streamMs, context);
     }
     default:
       verdict satisfies never;
@@ -101,14 +121,35 @@ function judgeFound(request: GateRequest, target: Target, policy: Policy, now: n
   }
 }
 
-/** A refused token in shadow mode passes as on a public sandbox, its stream until the mode ends. */
-function judgeShadow(deny: Deny, target: Target, policy: Policy, now: number, site: Site): Decision {
-  const leftMs = site.allowShadow === true ? shadowMs(policy, target.port, now) : undefined;
+/** In shadow mode a request with a refused token is allowed, and its stream ends when shadow mode does. */
+function denyOrShadow(
+  deny: Deny,
+  target: Target,
+  policy: Policy,
+  now: number,
+  context: GateContext,
+): Decision {
+  const leftMs = context.allowShadow === true ? shadowMs(policy, target.port, now) : undefined;
   const grant = leftMs === undefined ? undefined : shadowGrant(deny);
-  return grant === undefined ? deny : admit(target, policy, grant, leftMs, site);
+  return grant === undefined ? deny : admit(target, policy, grant, leftMs, context);
 }
 
-function judgeState(policy: Policy, target: Target, now: number): Deny | undefined {
+/**
+ * Milliseconds until shadow mode ends on this port, at least 1; undefined if it is not in force. Never in force on the
+ * agent's port: the shell behind it is worth more than any web page that a restriction might break.
+ */
+function shadowMs({ shadow }: Policy, port: number, now: number): number | undefined {
+  if (shadow === undefined || port === AGENT_PORT) return undefined;
+  return shadow.from <= now && now < shadow.until ? Math.max(1, Math.floor(shadow.until - now)) : undefined;
+}
+
+/** Shadow mode lets through only a missing or refused token; every other denial stands. */
+function shadowGrant({ reason, detail, tokenId, tokenLabel }: Deny): ShadowGrant | undefined {
+  if (reason !== 'token_missing' && reason !== 'token_invalid') return undefined;
+  return { by: 'shadow', reason, detail, tokenId, tokenLabel };
+}
+
+function denyByState(policy: Policy, target: Target, now: number): Deny | undefined {
   if (policy.endsAt !== undefined && policy.endsAt <= now)
     return denial('sandbox_not_found', target, policy, 'ended');
   switch (policy.state) {
@@ -119,13 +160,13 @@ function judgeState(policy: Policy, target: Target, now: number): Deny | undefin
     case 'transitioning':
       return denial('sandbox_transitioning', target, policy);
     default:
-      // What this version does not know is never taken for running.
+      // A state that this version does not know must never pass for running.
       policy.state satisfies never;
       return denial('unavailable', target, policy, 'POLICY_UNREADABLE');
   }
 }
 
-/** The two ways in without a token. */
+/** The grant of a request that needs no token. */
 function openGrant(policy: Policy, target: Target): Grant | undefined {
   if (target.port === AGENT_PORT && policy.agentSelfAuthenticating === true) return { by: 'agent' };
   return policy.allowPublicTraffic === true ? { by: 'public' } : undefined;
@@ -136,15 +177,15 @@ function admit(
   policy: Policy,
   grant: Grant,
   streamMs: number | undefined,
-  site: Site,
+  context: GateContext,
 ): Decision {
   const { sandboxId, port } = target;
-  const route = site.routing === 'gate' ? policy.route : undefined;
+  const route = context.routing === 'gate' ? policy.route : undefined;
   const destination = route && { address: route.address, port: route.port ?? port };
-  if (destination && site.isOwnListener(destination.address, destination.port)) {
+  if (destination && context.isOwnListener(destination.address, destination.port)) {
     return denial('port_closed', target, policy, 'own_listener', 'tokenId' in grant ? grant : undefined);
   }
-  const host = upstreamHost(policy, target, site);
+  const host = upstreamHost(policy, target, context);
   return { kind: 'allow', sandboxId, port, grant, policy, destination, upstreamHost: host, streamMs };
 }
 
@@ -166,32 +207,4 @@ function denial(
     tokenId: presented?.tokenId,
     tokenLabel: presented?.tokenLabel,
   };
-}
-
-/**
- * Milliseconds for which shadow mode still holds on this port, at least 1; undefined where it does not. Never on the
- * agent's port: what is behind it, a shell, is worth more than any web page that a restriction might break.
- */
-function shadowMs({ shadow }: Policy, port: number, now: number): number | undefined {
-  if (shadow === undefined || port === AGENT_PORT) return undefined;
-  return shadow.from <= now && now < shadow.until ? Math.max(1, Math.floor(shadow.until - now)) : undefined;
-}
-
-/** Only a refused token is let through; every other refusal stands. */
-function shadowGrant({ reason, detail, tokenId, tokenLabel }: Deny): ShadowGrant | undefined {
-  if (reason !== 'token_missing' && reason !== 'token_invalid') return undefined;
-  return { by: 'shadow', reason, detail, tokenId, tokenLabel };
-}
-
-/**
- * What a refused request is told, preflight or not (docs/contract.md §2, step 0). A browser sends no token with a preflight,
- * and will not send the real request unless it is answered well; so a refusal becomes a 204 that is the same for every
- * sandbox, known or not. `unavailable` stays: whether the port is public, and the preflight the sandbox's own, is unknown.
- */
-export function refuse(request: GateRequest, deny: Deny): Deny | Preflight {
-  return isPreflight(request) && deny.reason !== 'unavailable' ? { kind: 'preflight', refused: deny } : deny;
-}
-
-function isPreflight(request: GateRequest): boolean {
-  return request.method === 'OPTIONS' && request.origin !== undefined && request.requestMethod !== undefined;
 }

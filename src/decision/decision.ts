@@ -2,10 +2,10 @@ import type { Policy } from '../policy/policy.ts';
 import type { HeaderValue } from '../target/target.ts';
 import type { Detail, Reason } from './reasons.ts';
 
-/** The request as the gate needs it: the shape that `check/` decodes to and `decide` judges. Header names in comments. */
+/** The parts of a request that the gate reads: `check/` decodes them, `decide` evaluates them. Each field names its header. */
 export interface GateRequest {
   method: string;
-  /** `:authority` or Host as sent, port included; empty when there was none. */
+  /** `:authority` or Host as sent, port included; empty if there was none. */
   host: string;
   /** Request target with its query, as sent. */
   path: string;
@@ -13,55 +13,55 @@ export interface GateRequest {
   sandboxId: HeaderValue;
   /** `e2b-sandbox-port` */
   sandboxPort: HeaderValue;
-  /** `e2b-traffic-access-token`: raw bytes, since the digest is over bytes. */
+  /** `e2b-traffic-access-token`: raw bytes, because the digest is of bytes. */
   token: HeaderValue<Uint8Array>;
   accept: string;
   userAgent: string;
   secFetchMode: string;
   requestedWith: string;
-  /** `origin`; undefined when absent. */
+  /** `origin`; undefined if absent. */
   origin: string | undefined;
-  /** `access-control-request-method`; undefined when absent. */
+  /** `access-control-request-method`; undefined if absent. */
   requestMethod: string | undefined;
-  /** `access-control-request-headers`; several lines joined by a comma. */
+  /** `access-control-request-headers`, with several lines joined by commas; undefined if absent. */
   requestHeaders: string | undefined;
   /** `x-request-id`, for logs only. */
   requestId: string;
   /** `traceparent`, for logs only. */
   traceparent: string;
-  /** `x-envoy-external-address`, for logs only: Envoy sets it, and removes a client's own. */
+  /** `x-envoy-external-address`, for logs only: Envoy sets it, and removes the client's own. */
   clientAddress: string;
 }
 
-/** The gate's own place in the world, fixed at start. */
-export interface Site {
+/** What decisions depend on besides request and policy, fixed at start. */
+export interface GateContext {
   routing: 'gate' | 'ingress';
-  /** Names a canonical upstream Host when the client's host carried no domain. */
+  /** The domain of a canonical upstream Host if the client's host has none. */
   defaultDomain: string;
-  /** True for an address and port that Sandgate or its Envoy listens on: dialling it would loop. */
+  /** True for an address and port that Sandgate or its Envoy listens on: requests there would loop. */
   isOwnListener(address: string, port: number): boolean;
-  /** Shadow mode: without it, no policy's `shadow` counts. */
+  /** If false, the `shadow` of every policy is ignored. */
   allowShadow: boolean;
 }
 
-/** Why a request may pass; `token` needed one, the others did not. */
+/** Why a request is allowed. */
 export type Grant =
   | { by: 'token'; tokenId: string; tokenLabel: string | undefined }
   | { by: 'public' }
   | { by: 'agent' }
   | ShadowGrant;
 
-/** Let through although it was refused: reason and detail are those of the refusal. */
+/** Shadow mode allowed a request that would have been denied; reason and detail are those of the denial. */
 export interface ShadowGrant extends PresentedToken {
   by: 'shadow';
   reason: ShadowReason;
   detail: Detail | undefined;
 }
 
-/** All that shadow mode lets through. */
+/** The denials that shadow mode turns into allows. */
 export type ShadowReason = 'token_missing' | 'token_invalid';
 
-/** Which known token was presented, for logs only; undefined where none was, or it is nobody's. */
+/** The known token that was presented, for logs only; undefined if there was none, or if it is unknown. */
 export interface PresentedToken {
   tokenId?: string | undefined;
   tokenLabel?: string | undefined;
@@ -75,28 +75,28 @@ export interface Allow {
   policy: Policy;
   /** Where Envoy dials; undefined only with `--routing ingress`. */
   destination: { address: string; port: number } | undefined;
-  /** Upstream Host, when it is not the client's; the client's then goes to `X-Forwarded-Host`. */
+  /** Upstream Host if it is not the client's, which then goes to `X-Forwarded-Host`. */
   upstreamHost: string | undefined;
-  /** Milliseconds until the presented token expires, or shadow mode ends, at least 1: bounds the stream. */
+  /** Milliseconds until the presented token expires or shadow mode ends, at least 1; the stream ends then. */
   streamMs: number | undefined;
 }
 
 export interface Deny extends PresentedToken {
   kind: 'deny';
   reason: Exclude<Reason, 'preflight' | 'upstream_failed'>;
-  /** Finer than the reason, for logs only: what the client must not learn. */
+  /** Finer than the reason, for logs only: the client must not learn it. */
   detail?: Detail | undefined;
-  /** Present where the target is known; not every answer names it. */
+  /** Present if the target is known; not every answer names it. */
   sandboxId?: string;
   port?: number;
-  /** Of the policy that was decided by, for logs only. */
+  /** Version of the policy behind the decision, for logs only. */
   policyVersion?: string | undefined;
 }
 
 /** A CORS preflight answered by the gate (docs/contract.md §2, step 0). */
 export interface Preflight {
   kind: 'preflight';
-  /** What the request itself would be told. Never in the answer: it is the same for every sandbox. */
+  /** The denial that this replaces. Never shows in the answer, which is the same for every sandbox. */
   refused?: Deny;
 }
 

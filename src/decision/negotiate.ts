@@ -4,7 +4,7 @@ const BROWSER = /mozilla|chrome|safari|firefox|edge|opera|msie/i;
 
 type Negotiation = Pick<GateRequest, 'accept' | 'userAgent' | 'secFetchMode' | 'requestedWith'>;
 
-/** Whether a person reads the answer in a browser (docs/contract.md §3); scripts, SDKs and WebSockets get JSON. */
+/** Whether the answer is a page for a person in a browser (docs/contract.md §3); scripts, SDKs and WebSockets get JSON. */
 export function wantsHtml(request: Negotiation): boolean {
   return BROWSER.test(request.userAgent) && !isScript(request) && !prefersJson(request.accept);
 }

@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import { REFUSALS } from './refusals.ts';
 
-/** No `%` anywhere in the template: Envoy reads its copy of it as a format string. */
+/** The template must not contain `%`, because Envoy reads its copy as a format string. */
 const STYLE = `
 :root{color-scheme:light dark}
 body{margin:0;min-height:100vh;display:grid;place-items:center;font:16px/1.5 system-ui,sans-serif;background:#f6f7f9;color:#1c2128}
@@ -14,7 +14,7 @@ dd{margin:0;font-family:ui-monospace,monospace;overflow-wrap:anywhere}
 @media (prefers-color-scheme:dark){body{background:#14171c;color:#e6e9ee}main{background:#1c2128;border-color:#343b46}dt{color:#98a2b0}}
 `;
 
-/** The pages' `content-security-policy`: the one style block may apply, and nothing may load, run, frame or post. */
+/** The pages' `content-security-policy`: only their own style block applies; nothing may load, run, frame or post. */
 export const PAGE_CSP = [
   "default-src 'none'",
   `style-src 'sha256-${createHash('sha256').update(STYLE).digest('base64')}'`,
@@ -31,8 +31,8 @@ export interface Page {
 }
 
 /**
- * A self-contained HTML page that begins `<html` and ends `</html>`, as E2B's clients expect. Every field is escaped;
- * an Envoy placeholder such as `%DYNAMIC_METADATA(envoy.filters.http.ext_authz:port)%` passes through as it is.
+ * A self-contained HTML page that begins with `<html` and ends with `</html>`, as E2B's clients expect. Every field is
+ * escaped; an Envoy placeholder such as `%DYNAMIC_METADATA(envoy.filters.http.ext_authz:port)%` is left as it is.
  */
 export function renderPage(page: Page): string {
   const facts = fact('Sandbox', page.sandboxId) + fact('Port', page.port);
@@ -44,13 +44,13 @@ export function renderPage(page: Page): string {
   );
 }
 
-/** The closed-port page; Envoy's config holds a copy made with placeholders, for connects that fail. */
+/** The closed-port page; Envoy's config has a copy with placeholders, for failed connects. */
 export function closedPortPage(sandboxId: string, port: string): string {
   const message = `The sandbox is running but there is no service running on port ${port}.`;
   return renderPage({ title: REFUSALS.port_closed.title, message, sandboxId, port });
 }
 
-/** The invalid-token page; Envoy's config holds a copy, for a token that expires while its answer is awaited. */
+/** The invalid-token page; Envoy's config has a copy, for a token that expires before the sandbox answers. */
 export function invalidTokenPage(sandboxId: string): string {
   return renderPage({ ...REFUSALS.token_invalid, sandboxId });
 }

@@ -1,37 +1,38 @@
 import type { ErrorCode } from '../errors.ts';
 
-/** Reason codes: `x-sandgate-reason`, logs and metrics. `docs/reasons.md` lists the same ones, a test holds the two equal. */
+/** The reason codes of `x-sandgate-reason`, logs and metrics. `docs/reasons.md` is generated from them. */
 export const REASONS = {
   invalid_host:
-    'The host names no sandbox: wrong form, unknown parent domain, or routing headers given twice.',
-  missing_header: 'One of the two routing headers came without the other.',
+    'The host does not name a sandbox: wrong form, unknown parent domain, or duplicate routing headers.',
+  missing_header: 'Only one of the two routing headers was sent.',
   invalid_sandbox_id: 'The sandbox id is not 1 to 63 of a-z and 0-9.',
   invalid_sandbox_port: 'The port is not 1 to 65535 in plain decimal.',
   control_plane_path: "The agent's internal paths on port 49983 are not reachable through a sandbox URL.",
   sandbox_not_found: 'No such sandbox, or it is paused or past its end.',
   sandbox_transitioning: 'The sandbox is pausing or resuming.',
-  token_missing: 'A restricted sandbox was asked without a token.',
+  token_missing: 'The sandbox is restricted, and the request had no token.',
   token_invalid:
-    'The token is wrong, expired, revoked, for another port or incarnation, or came more than once.',
+    'The token is wrong, expired, revoked, for another port or incarnation, or was sent more than once.',
   port_closed:
-    'Nothing listens there, or the gate does not dial it: its own listener, or a sweep over ports.',
-  upstream_failed: 'The sandbox was reached and failed before it answered.',
-  unavailable: 'The gate cannot know: store unreachable, policy unreadable or too old, or the gate is away.',
+    'Nothing listens on the port, or the gate refuses to dial it: its own listener, or a port sweep.',
+  upstream_failed: 'The connection to the sandbox failed before it answered.',
+  unavailable:
+    'The gate cannot decide: store unreachable, policy unreadable or too old, or no gate is running.',
   preflight: 'A CORS preflight answered by the gate in place of an error.',
 } as const;
 
 export type Reason = keyof typeof REASONS;
 
-/** Finer than the reason, for logs only: what the client must not learn. `unavailable` carries an error code instead. */
+/** Finer than the reason, for logs only: the client must not learn it. `unavailable` has an error code instead. */
 export const DETAILS = {
   expired: 'A token of this sandbox, past its `expiresAt`.',
   other_port: 'A token of this sandbox, for other ports.',
-  other_incarnation: 'A token of this sandbox, for another life of it.',
-  several_values: 'The token header came more than once, or with a comma in it.',
+  other_incarnation: 'A token of this sandbox, for another incarnation.',
+  several_values: 'The token header was sent more than once, or has a comma in it.',
   paused: 'The sandbox is paused.',
   ended: 'The sandbox is past its `endsAt`.',
-  own_listener: 'The route leads to a listener of Sandgate or of its Envoy: dialling it would loop.',
-  port_sweep: 'More distinct ports of the sandbox were asked for within a minute than are dialled.',
+  own_listener: 'The route leads to a listener of Sandgate or its Envoy, so requests would loop.',
+  port_sweep: 'The sandbox is over its limit of distinct ports dialled within a minute.',
 } as const;
 
 export type Detail = keyof typeof DETAILS | ErrorCode;

@@ -1,11 +1,11 @@
 import { REQUEST_HEADERS } from '../target/headers.ts';
 import type { Deny } from './decision.ts';
 
-/** What a client is told, word for word as E2B's proxies say it (docs/contract.md §3): SDKs and scripts match on these. */
+/** The answer to a denied request, word for word as E2B's proxies give it (docs/contract.md §3): SDKs match on these texts. */
 export interface Refusal {
   status: number;
   message: string;
-  /** Title of the HTML page; absent where the answer is plain text always. */
+  /** Title of the HTML page; absent if the answer is always plain text. */
   title?: string;
 }
 

@@ -6,20 +6,20 @@ import type { Detail } from './reasons.ts';
 export type TokenVerdict =
   | { kind: 'match'; token: PolicyToken }
   | { kind: 'missing' }
-  /** `known`: the token it would be, were it not for `detail`. */
+  /** `known`: the token whose value was presented, although `detail` rules it out. */
   | { kind: 'invalid'; detail: Detail | undefined; known?: PolicyToken | undefined };
 
 const COMMA = 0x2c;
 
-/** Written anew for each comparison: a digest in a buffer of its own costs three times the hash. */
+/** Reused for every comparison: a new buffer for each digest costs three times as much as the hash. */
 const presented = Buffer.alloc(32);
 const expected = Buffer.alloc(32);
 
 /**
- * Judges the presented token against every token of the policy. Digests are compared, in constant time and without
- * an early exit, so that neither length, prefix nor place of a token shows in how long it takes.
+ * Checks the presented token against every token of the policy. Digests are compared in constant time and without an
+ * early exit, so that the time taken reveals neither the length, a prefix nor the position of a token.
  */
-export function judgeToken(
+export function checkToken(
   header: HeaderValue<Uint8Array>,
   policy: Policy,
   port: number,

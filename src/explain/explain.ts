@@ -16,7 +16,7 @@ import { stepsOf } from './steps.ts';
 export interface ExplainOptions {
   store: PolicySource;
   rules: PolicyRules;
-  place: Pick<CheckHandlerOptions, 'domains' | 'site'>;
+  place: Pick<CheckHandlerOptions, 'domains' | 'context'>;
   clock: Clock;
 }
 

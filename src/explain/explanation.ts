@@ -49,7 +49,7 @@ export interface Explanation {
 }
 
 /** What the handler was given and what it made of it. */
-export interface Judged {
+export interface Evaluation {
   decision: Decision;
   request: GateRequest;
   target: TargetResult;

@@ -3,10 +3,10 @@ import { SandgateError } from '../errors.ts';
 import { compilePolicy } from '../policy/compile.ts';
 import type { Policy } from '../policy/policy.ts';
 import type { Target } from '../target/target.ts';
-import type { Judged } from './explanation.ts';
+import type { Evaluation } from './explanation.ts';
 
 /** What the look-up found, and what of it decided. */
-export function policyStep(judged: Judged, { sandboxId }: Target, refusal: Deny | undefined) {
+export function policyStep(judged: Evaluation, { sandboxId }: Target, refusal: Deny | undefined) {
   const { lookup } = judged;
   switch (lookup?.kind) {
     case 'found':
@@ -22,7 +22,7 @@ export function policyStep(judged: Judged, { sandboxId }: Target, refusal: Deny 
   }
 }
 
-function foundStep(policy: Policy, { record, now }: Judged, refusal: Deny | undefined) {
+function foundStep(policy: Policy, { record, now }: Evaluation, refusal: Deny | undefined) {
   const facts = {
     state: policy.state,
     endsAt: policy.endsAt === undefined ? undefined : new Date(policy.endsAt).toISOString(),
@@ -44,12 +44,12 @@ function doorOf({ allowPublicTraffic, agentSelfAuthenticating, tokens }: Policy)
   return agentSelfAuthenticating ? `${door}, the agent checks its own` : door;
 }
 
-function versionOf(record: Judged['record'], part: 'runtime' | 'access'): string | undefined {
+function versionOf(record: Evaluation['record'], part: 'runtime' | 'access'): string | undefined {
   return (record?.[part] as { version?: string } | undefined)?.version;
 }
 
 /** The look-up keeps the code alone; the record is read again for the rule that it breaks. */
-function whyUnavailable({ record, storeFault, rules }: Judged, sandboxId: string, code: string): string {
+function whyUnavailable({ record, storeFault, rules }: Evaluation, sandboxId: string, code: string): string {
   if (storeFault !== undefined) return `${storeFault.message} [${storeFault.code}]`;
   try {
     if (record !== undefined) compilePolicy(sandboxId, record, rules);

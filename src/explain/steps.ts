@@ -1,7 +1,7 @@
 import type { Decision, Deny } from '../decision/decision.ts';
 import type { Policy } from '../policy/policy.ts';
 import { AGENT_PORT, type Target, type TargetError, type TargetSource } from '../target/target.ts';
-import type { Judged, Step, StepName } from './explanation.ts';
+import type { Evaluation, Step, StepName } from './explanation.ts';
 import { policyStep } from './policy-step.ts';
 import { tokenStep } from './token-step.ts';
 
@@ -28,7 +28,7 @@ const TARGET_FAULTS: Readonly<Record<TargetError, string>> = {
 };
 
 /** The steps up to the decision, which says where they end. */
-export function stepsOf(judged: Judged): Step[] {
+export function stepsOf(judged: Evaluation): Step[] {
   const { decision, request, target, lookup } = judged;
   const refusal = judged.fault === undefined ? refusalOf(decision) : undefined;
   const refusedAt = refusal && REFUSED_AT[refusal.reason];

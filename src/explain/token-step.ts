@@ -1,9 +1,9 @@
 import { createHash } from 'node:crypto';
 import type { GateRequest } from '../decision/decision.ts';
-import { judgeToken } from '../decision/token.ts';
+import { checkToken } from '../decision/token.ts';
 import type { Policy, PolicyToken } from '../policy/policy.ts';
 import { AGENT_PORT, type Target } from '../target/target.ts';
-import type { Judged } from './explanation.ts';
+import type { Evaluation } from './explanation.ts';
 
 const DETAILS: Readonly<Record<string, string>> = {
   expired: 'has expired',
@@ -12,7 +12,7 @@ const DETAILS: Readonly<Record<string, string>> = {
 };
 
 /** How the presented token fared. Names tokens by id and label; what was presented, by 8 hex of its digest. */
-export function tokenStep(policy: Policy, request: GateRequest, { port }: Target, judged: Judged) {
+export function tokenStep(policy: Policy, request: GateRequest, { port }: Target, judged: Evaluation) {
   const { decision } = judged;
   if (decision.kind === 'allow') {
     const { grant } = decision;
@@ -33,8 +33,8 @@ function shadowStep(refused: { found: string }, policy: Policy) {
   };
 }
 
-function verdictStep(policy: Policy, request: GateRequest, port: number, { now }: Judged) {
-  const verdict = judgeToken(request.token, policy, port, now);
+function verdictStep(policy: Policy, request: GateRequest, port: number, { now }: Evaluation) {
+  const verdict = checkToken(request.token, policy, port, now);
   const fingerprint = fingerprintOf(request);
   switch (verdict.kind) {
     case 'missing':

@@ -2,7 +2,7 @@ import type { Decision, Deny, Preflight } from '../decision/decision.ts';
 import { REASONS, type Reason } from '../decision/reasons.ts';
 import { ERROR_CODES, type ErrorCode } from '../errors.ts';
 import type { CacheLoad, CacheLookup, CacheObserver } from '../policy/cache/cache.ts';
-import { LatencyHistogram, type Sample, Tally, tallyBy } from './counters.ts';
+import { Counters, countersBy, LatencyHistogram, type Sample } from './counters.ts';
 import { LATENCY_BUCKETS, METRICS, type MetricKey } from './metric-catalogue.ts';
 
 const GRANTS = ['token', 'public', 'agent', 'shadow'] as const;
@@ -21,19 +21,19 @@ const reasonOf = (refusal: Deny | Preflight) => (refusal.kind === 'deny' ? refus
 /** What one gate counts of itself. Every method is cheap, keeps nothing of its arguments and does not throw. */
 export class GateMetrics implements CacheObserver {
   readonly #monotonic: () => number;
-  readonly #decisions = new Tally<(typeof GRANTS)[number] | Reason>([
+  readonly #decisions = new Counters<(typeof GRANTS)[number] | Reason>([
     ...GRANTS.map((grant) => [grant, { outcome: 'allow', reason: grant }] as const),
     ...DENIALS.map((reason) => [reason, { outcome: 'deny', reason }] as const),
     ['preflight', { outcome: 'preflight', reason: 'preflight' }],
   ]);
   readonly #durations = new LatencyHistogram(LATENCY_BUCKETS);
-  readonly #unavailable = tallyBy('code', CODES);
-  readonly #faults = tallyBy('code', CODES);
-  readonly #lookups = tallyBy('result', LOOKUPS);
-  readonly #loads = tallyBy('result', LOADS);
+  readonly #unavailable = countersBy('code', CODES);
+  readonly #faults = countersBy('code', CODES);
+  readonly #lookups = countersBy('result', LOOKUPS);
+  readonly #loads = countersBy('result', LOADS);
   readonly #reads = new LatencyHistogram(LATENCY_BUCKETS);
-  readonly #readErrors = tallyBy('code', CODES);
-  readonly #shadowAllows = tallyBy('reason', SHADOWED);
+  readonly #readErrors = countersBy('code', CODES);
+  readonly #shadowAllows = countersBy('reason', SHADOWED);
   #malformed = 0;
   #waiting = 0;
   #logDropped = 0;

@@ -22,7 +22,7 @@ type DecisionObserver = (decision: Decision, request: GateRequest, durationNs: n
 /** All that watches one gate: metrics, the decision log, the tally of shadow mode. */
 export class Observation {
   readonly metrics: GateMetrics;
-  readonly shadowed: ShadowTally;
+  readonly shadowed: ShadowCounter;
   readonly onDecision: DecisionObserver;
   readonly #log: Logger;
   readonly #decisions: DecisionLog;
@@ -30,7 +30,7 @@ export class Observation {
 
   constructor(log: Logger, { clock, random, logAllows }: ObservationOptions) {
     const metrics = new GateMetrics(clock.monotonic);
-    const shadowed = new ShadowTally(clock.now);
+    const shadowed = new ShadowCounter(clock.now);
     const decisions = new DecisionLog(log, {
       allowShare: logAllows,
       random,
@@ -42,7 +42,7 @@ export class Observation {
     this.#log = log;
     this.#decisions = decisions;
     this.#monotonic = clock.monotonic;
-    this.onDecision = tellAll(
+    this.onDecision = notifyAll(
       (decision, _request, durationNs) => metrics.decided(decision, durationNs),
       (decision) => shadowed.note(decision),
       (decision, request, durationNs) => decisions.note(decision, request, durationNs),
@@ -68,14 +68,14 @@ export class Observation {
 }
 
 /** Tells several, in order. */
-export function tellAll(...observers: readonly DecisionObserver[]): DecisionObserver {
+export function notifyAll(...observers: readonly DecisionObserver[]): DecisionObserver {
   return (decision, request, durationNs) => {
     for (const observe of observers) observe(decision, request, durationNs);
   };
 }
 
 /** What shadow mode has let through since the start: the requests that will be refused once it ends. */
-export class ShadowTally {
+export class ShadowCounter {
   readonly #now: () => number;
   #count = 0;
   #lastAt: number | undefined;

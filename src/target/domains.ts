@@ -8,7 +8,7 @@ const LABEL = /^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$/;
 
 /**
  * `e2b.app` is that domain alone, `*.e2b.app` is `e2b.app` and any depth under it, `*` is any domain.
- * Patterns that are none of these match nothing; `domainFaults` names them.
+ * Any other pattern matches nothing; `domainFaults` reports it.
  */
 export function parseDomains(patterns: readonly string[]): Domains {
   const exact = new Set<string>();
@@ -26,7 +26,7 @@ export function parseDomains(patterns: readonly string[]): Domains {
   };
 }
 
-/** Why these cannot be used, one sentence each; empty when they can. */
+/** What is wrong with the patterns, one message each; empty if nothing is. */
 export function domainFaults(patterns: readonly string[]): string[] {
   if (patterns.length === 0) return ['no domain is configured'];
   const wrong = patterns.filter((pattern) => !isPattern(pattern));
@@ -40,7 +40,7 @@ function isPattern(pattern: string): boolean {
   return pattern === '*' || (name.length <= 253 && name.split('.').every((label) => LABEL.test(label)));
 }
 
-/** Names upstream hosts where the client's host carried no domain: the first pattern that is one, else `localhost`. */
+/** The domain of upstream hosts if the client's host has none: that of the first pattern but `*`, else `localhost`. */
 export function defaultDomain(patterns: readonly string[]): string {
   const first = patterns.find((pattern) => pattern !== '*');
   return first === undefined ? 'localhost' : baseOf(first);
@@ -50,7 +50,7 @@ function baseOf(pattern: string): string {
   return (pattern.startsWith('*.') ? pattern.slice(2) : pattern).toLowerCase();
 }
 
-/** The domains that patterns name, without `*.`; none for `*`. */
+/** The domains of the patterns, without `*.`; `*` has none. */
 export function baseDomains(patterns: readonly string[]): string[] {
   return [...new Set(patterns.filter((pattern) => pattern !== '*').map(baseOf))];
 }

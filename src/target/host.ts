@@ -3,17 +3,17 @@ import { isIP } from 'node:net';
 export interface Host {
   /** Lower case, without port, brackets or trailing dot; never empty. */
   name: string;
-  /** True for `localhost` and IP literals: there is no parent domain. */
+  /** True for `localhost` and IP literals, which have no parent domain. */
   local: boolean;
 }
 
-// A comma means that two Host headers were merged, an @ userinfo; the rest would let two parsers read two hosts.
+// A comma means merged Host headers, an @ means userinfo; parsers disagree about the rest.
 const FORBIDDEN = /[^\x21-\x7e]|[,@/\\]/;
-/** As every IPv4 address does, and hardly a domain: `isIP` takes longer. */
+/** True of every IPv4 address and hardly any domain; cheaper than `isIP`. */
 const ENDS_IN_DIGIT = /[0-9]$/;
 const PORT_SUFFIX = /^:[0-9]{1,5}$/;
 
-/** Reads `:authority` or Host. Undefined: no parser after us could be trusted to read the same host. */
+/** Reads `:authority` or Host. Undefined if a later parser might read another host. */
 export function parseHost(authority: string): Host | undefined {
   if (FORBIDDEN.test(authority)) return undefined;
   if (authority.startsWith('[')) return parseBracketed(authority);
@@ -29,7 +29,7 @@ function parseBracketed(authority: string): Host | undefined {
   const close = authority.indexOf(']');
   const name = authority.slice(1, close);
   const rest = authority.slice(close + 1);
-  // `isIP` takes a zone (`fe80::1%eth0`), which has no place in a Host.
+  // `isIP` accepts a zone (`fe80::1%eth0`), which is not valid in a Host.
   if (close === -1 || isIP(name) !== 6 || name.includes('%')) return undefined;
   if (rest !== '' && !PORT_SUFFIX.test(rest)) return undefined;
   return { name: name.toLowerCase(), local: true };

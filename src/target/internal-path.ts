@@ -1,17 +1,17 @@
 const INTERNAL = new Set(['collapse', 'freeze', 'fsfreeze', 'fsthaw', 'init', 'unfreeze', 'upgrade']);
 
-/** Cheap and never wrong in the safe direction: an internal path spells its name out, or hides it behind a `%`. */
+/** A cheap filter that misses no internal path: each one spells its name out or hides it behind a `%`. */
 const SUSPECT = /%|collapse|freeze|fsthaw|init|upgrade/;
 
 const ABSOLUTE_FORM = /^[a-z][a-z0-9+.-]*:\/\/[^/?]*/i;
 
-/** What some server may end a segment at: path parameters, and a query, fragment or NUL that was percent-encoded. */
+/** Where some servers end a segment: at path parameters, or at a percent-encoded query, fragment or NUL. */
 const SEGMENT_END = /[;?#\0]/;
 
 /**
  * Whether a request target, on the agent's port, is one of the agent's control-plane paths (docs/contract.md §2, step 2):
- * compared after one percent-decoding, without query, cleaned of `.`, `..`, `//` and a trailing `/`.
- * Returns the path that the answer names (decoded once, not cleaned), or undefined for every other path.
+ * compared after one percent-decoding, without the query, and with `.`, `..`, `//` and a trailing `/` removed.
+ * Returns the path for the answer (decoded once, not cleaned), or undefined for any other path.
  */
 export function internalPath(requestTarget: string): string | undefined {
   if (!SUSPECT.test(requestTarget)) return undefined;
@@ -19,8 +19,8 @@ export function internalPath(requestTarget: string): string | undefined {
   const query = raw.indexOf('?');
   const path = percentDecoded(query === -1 ? raw : raw.slice(0, query));
   const segments = path.split('/');
-  // Two readings, since `/..;x/init` is `/init` to a server that drops parameters first, and `/init/..;x/..` to one
-  // that does not.
+  // Read in two ways: `/..;x/init` is `/init` to a server that drops parameters first, `/init/..;x/..` to one that
+  // does not.
   const internal = namesInternal(segments) || namesInternal(segments.map(withoutParameters));
   return internal ? path : undefined;
 }
@@ -39,7 +39,7 @@ function withoutParameters(segment: string): string {
   return end === -1 ? segment : segment.slice(0, end);
 }
 
-/** One pass, so that `%2569` stays `%69`; a malformed sequence stays as it is, bytes that are no UTF-8 become U+FFFD. */
+/** Decodes once, so that `%2569` becomes `%69`; malformed sequences stay, and bytes that are not UTF-8 become U+FFFD. */
 function percentDecoded(text: string): string {
   if (!text.includes('%')) return text;
   return text.replace(/(?:%[0-9a-f]{2})+/gi, (run) =>

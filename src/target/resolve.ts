@@ -10,7 +10,7 @@ import {
 
 export interface TargetRules {
   domains: Domains;
-  /** False with `--routing ingress`: there the ingress has already chosen by Host. */
+  /** False with `--routing ingress`, because the ingress has already routed by Host. */
   headerRouting: boolean;
 }
 
@@ -18,9 +18,9 @@ const SHARED_HOST = 'sandbox.';
 const SANDBOX_ID = /^[a-z0-9]{1,63}$/;
 
 /**
- * Which port of which sandbox a request is for (docs/contract.md §1). `host` as sent; `idHeader` is `e2b-sandbox-id`,
- * `portHeader` is `e2b-sandbox-port`. On every host that names a sandbox itself the two headers count for nothing:
- * else A's token with B's headers could reach B.
+ * Which port of which sandbox a request is for (docs/contract.md §1). `host` is as sent; `idHeader` is `e2b-sandbox-id`,
+ * `portHeader` is `e2b-sandbox-port`. Both headers are ignored if the host itself names a sandbox; otherwise a request
+ * with sandbox A's host and token and B's headers could reach B.
  */
 export function resolveTarget(
   host: string,
@@ -69,7 +69,7 @@ function target(
   return { kind: 'target', target: { sandboxId, port, domain }, from };
 }
 
-/** Present and not empty: an empty routing header is an absent one. */
+/** An empty routing header counts as absent. */
 function isGiven(header: HeaderValue): boolean {
   return header.kind === 'several' || (header.kind === 'one' && header.value !== '');
 }

@@ -47,7 +47,7 @@ export async function startFaultyStoreGate(
   const handler = createCheckHandler({
     lookup: (sandboxId) => cache.lookup(sandboxId),
     domains: parseDomains([DOMAIN]),
-    site: { routing: 'gate', defaultDomain: DOMAIN, isOwnListener, allowShadow: false },
+    context: { routing: 'gate', defaultDomain: DOMAIN, isOwnListener, allowShadow: false },
     now: systemClock.now,
     monotonic: systemClock.monotonic,
     log: { fault: (_code, error) => console.error(error) },

@@ -2,7 +2,7 @@ import { vi } from 'vitest';
 import { type CheckHandlerOptions, createCheckHandler } from '../../src/check/handler.ts';
 import type { PolicyLookup } from '../../src/policy/policy.ts';
 import { parseDomains } from '../../src/target/domains.ts';
-import { ID, NOW, policyOf, siteOf, TOKEN } from '../decision/request.ts';
+import { contextOf, ID, NOW, policyOf, TOKEN } from '../decision/request.ts';
 import { CheckRequest, CheckResponse } from './oracle.ts';
 
 export const FOUND: PolicyLookup = { kind: 'found', policy: policyOf() };
@@ -12,7 +12,7 @@ export function gate(parts: Partial<CheckHandlerOptions> = {}) {
   const handler = createCheckHandler({
     lookup: () => FOUND,
     domains: parseDomains(['*.e2b.app']),
-    site: siteOf(),
+    context: contextOf(),
     now: () => NOW,
     monotonic: () => 0,
     log: { fault },

@@ -2,7 +2,7 @@ import { expect, test, vi } from 'vitest';
 import type { CheckHandlerOptions } from '../../src/check/handler.ts';
 import { SandgateError } from '../../src/errors.ts';
 import type { PolicyLookup } from '../../src/policy/policy.ts';
-import { ID, policyOf, siteOf, TOKEN } from '../decision/request.ts';
+import { contextOf, ID, policyOf, TOKEN } from '../decision/request.ts';
 import { gate, outcome, WITH_TOKEN } from './gate.ts';
 
 const boom = () => {
@@ -23,7 +23,7 @@ test.each<[part: string, broken: Partial<CheckHandlerOptions>]>([
     { lookup: () => ({ kind: 'found', policy: { sandboxId: ID } }) as unknown as PolicyLookup },
   ],
   ['domains', { domains: { matches: boom } }],
-  ['own-listener test', { site: siteOf({ isOwnListener: boom }) }],
+  ['own-listener test', { context: contextOf({ isOwnListener: boom }) }],
   ['clock', { now: boom }],
   ['monotonic clock', { monotonic: boom }],
 ])('a broken %s is a 503', async (_part, broken) => {

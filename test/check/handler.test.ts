@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, expect, test, vi } from 'vitest';
 import type { Policy } from '../../src/policy/policy.ts';
-import { ID, NOW, policyOf, policyToken, siteOf } from '../decision/request.ts';
+import { contextOf, ID, NOW, policyOf, policyToken } from '../decision/request.ts';
 import { check, FOUND, gate, outcome, WITH_TOKEN } from './gate.ts';
 import { CheckResponse } from './oracle.ts';
 
@@ -84,7 +84,7 @@ test('an allow is made once for a policy object, unless its token expires', () =
 });
 
 test('ingress routing names no destination and ignores routing headers', () => {
-  const { handler } = gate({ site: siteOf({ routing: 'ingress' }) });
+  const { handler } = gate({ context: contextOf({ routing: 'ingress' }) });
   const bytes = handler(WITH_TOKEN, 0);
   expect(outcome(bytes)).toBe('allow');
   expect(CheckResponse.decode(bytes as Buffer)).not.toHaveProperty('dynamic_metadata.fields.destination');

@@ -3,11 +3,19 @@ import { SweepGuard } from '../../src/check/sweep-guard.ts';
 import { decide } from '../../src/decision/decide.ts';
 import type { Decision, GateRequest } from '../../src/decision/decision.ts';
 import type { Policy } from '../../src/policy/policy.ts';
-import { NOW, policyOf, preflightOf, requestOf, siteOf, targetOf, tokenHeader } from '../decision/request.ts';
+import {
+  contextOf,
+  NOW,
+  policyOf,
+  preflightOf,
+  requestOf,
+  targetOf,
+  tokenHeader,
+} from '../decision/request.ts';
 
 const PUBLIC = policyOf({ allowPublicTraffic: true });
 
-function judge(
+function decisionAt(
   guard: SweepGuard,
   port: number,
   policy: Policy,
@@ -18,15 +26,15 @@ function judge(
     targetOf(port),
     { kind: 'found', policy },
     NOW,
-    siteOf({ allowShadow: true }),
+    contextOf({ allowShadow: true }),
   );
-  return guard.judge(decision, request, 0);
+  return guard.limit(decision, request, 0);
 }
 
 function sweep(guard: SweepGuard, policy: Policy, request?: GateRequest): number {
   let allowed = 0;
   for (let port = 1; port <= 65_535; port++) {
-    if (judge(guard, port, policy, request).kind === 'allow') allowed++;
+    if (decisionAt(guard, port, policy, request).kind === 'allow') allowed++;
   }
   return allowed;
 }
@@ -45,12 +53,12 @@ test('a sandbox in shadow mode is an open door', () => {
 test('beyond that the port is closed, undialled', () => {
   const guard = new SweepGuard();
   sweep(guard, PUBLIC);
-  expect(judge(guard, 9999, PUBLIC)).toMatchObject({
+  expect(decisionAt(guard, 9999, PUBLIC)).toMatchObject({
     reason: 'port_closed',
     detail: 'port_sweep',
     port: 9999,
   });
-  expect(judge(guard, 9999, PUBLIC, preflightOf())).toMatchObject({
+  expect(decisionAt(guard, 9999, PUBLIC, preflightOf())).toMatchObject({
     kind: 'preflight',
     refused: { detail: 'port_sweep' },
   });
@@ -60,5 +68,5 @@ test('a sweep leaves the agent its port, within the 256', () => {
   const guard = new SweepGuard();
   const policy = policyOf({ allowPublicTraffic: true, agentSelfAuthenticating: true });
   expect(sweep(guard, policy)).toBe(256);
-  expect(judge(guard, 49983, policy)).toMatchObject({ kind: 'allow', grant: { by: 'agent' } });
+  expect(decisionAt(guard, 49983, policy)).toMatchObject({ kind: 'allow', grant: { by: 'agent' } });
 });

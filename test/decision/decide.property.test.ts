@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { decide } from '../../src/decision/decide.ts';
-import type { GateRequest, Site } from '../../src/decision/decision.ts';
+import type { GateContext, GateRequest } from '../../src/decision/decision.ts';
 import type { Policy, PolicyLookup } from '../../src/policy/policy.ts';
 import { internalPath } from '../../src/target/internal-path.ts';
 import type { TargetResult } from '../../src/target/target.ts';
@@ -85,10 +85,10 @@ const requests: fc.Arbitrary<GateRequest> = fc
   })
   .map(requestOf);
 
-const sites: fc.Arbitrary<Site> = fc.record({
+const contexts: fc.Arbitrary<GateContext> = fc.record({
   routing: fc.constantFrom('gate', 'ingress'),
   defaultDomain: fc.constant('default.app'),
-  isOwnListener: fc.constantFrom<Site['isOwnListener'][]>(
+  isOwnListener: fc.constantFrom<GateContext['isOwnListener'][]>(
     () => false,
     (_address, port) => port === 8080,
   ),
@@ -96,9 +96,9 @@ const sites: fc.Arbitrary<Site> = fc.record({
 });
 
 /** In shadow mode who has no valid token passes, except to the agent. */
-function isShadowed(policy: Policy, port: number, site: Site): boolean {
+function isShadowed(policy: Policy, port: number, context: GateContext): boolean {
   const { from = Number.POSITIVE_INFINITY, until = 0 } = policy.shadow ?? {};
-  return site.allowShadow && port !== 49983 && from <= NOW && until > NOW;
+  return context.allowShadow && port !== 49983 && from <= NOW && until > NOW;
 }
 
 /** The contract's condition for a pass, written as one sentence rather than as an order of checks. */
@@ -106,7 +106,7 @@ function mayPass(
   request: GateRequest,
   target: TargetResult,
   lookup: PolicyLookup | undefined,
-  site: Site,
+  context: GateContext,
 ): boolean {
   if (target.kind === 'error' || lookup?.kind !== 'found') return false;
   const { policy } = lookup;
@@ -131,18 +131,18 @@ function mayPass(
     (policy.allowPublicTraffic ||
       (agent && policy.agentSelfAuthenticating) ||
       tokenPasses ||
-      isShadowed(policy, port, site)) &&
-    (site.routing === 'ingress' ||
-      (policy.route !== undefined && !site.isOwnListener(policy.route.address, policy.route.port ?? port)))
+      isShadowed(policy, port, context)) &&
+    (context.routing === 'ingress' ||
+      (policy.route !== undefined && !context.isOwnListener(policy.route.address, policy.route.port ?? port)))
   );
 }
 
 test('a request is let through exactly where the contract lets it, whatever the world looks like', () => {
   let allowed = 0;
   fc.assert(
-    fc.property(requests, targets, lookups, sites, (request, target, lookup, site) => {
-      const decision = decide(request, target, lookup, NOW, site);
-      expect(decision.kind === 'allow').toBe(mayPass(request, target, lookup, site));
+    fc.property(requests, targets, lookups, contexts, (request, target, lookup, context) => {
+      const decision = decide(request, target, lookup, NOW, context);
+      expect(decision.kind === 'allow').toBe(mayPass(request, target, lookup, context));
       if (decision.kind === 'allow') allowed++;
     }),
     { numRuns: 5000 },
@@ -152,10 +152,10 @@ test('a request is let through exactly where the contract lets it, whatever the 
 
 test('an allow in gate routing always names a destination, and an expiring token always bounds the stream', () => {
   fc.assert(
-    fc.property(requests, targets, lookups, sites, (request, target, lookup, site) => {
-      const decision = decide(request, target, lookup, NOW, site);
+    fc.property(requests, targets, lookups, contexts, (request, target, lookup, context) => {
+      const decision = decide(request, target, lookup, NOW, context);
       if (decision.kind !== 'allow') return;
-      expect(decision.destination === undefined).toBe(site.routing === 'ingress');
+      expect(decision.destination === undefined).toBe(context.routing === 'ingress');
       const { grant, policy, streamMs } = decision;
       const used = grant.by === 'token' ? policy.tokens.find(({ id }) => id === grant.tokenId) : undefined;
       if (grant.by === 'shadow') expect(streamMs).toBe(policy.shadow!.until - NOW);
@@ -168,11 +168,13 @@ test('an allow in gate routing always names a destination, and an expiring token
 
 test('before the look-up nothing of it shows: a target error or control-plane path answers the same for every policy', () => {
   fc.assert(
-    fc.property(requests, targets, lookups, lookups, sites, (request, target, one, other, site) => {
+    fc.property(requests, targets, lookups, lookups, contexts, (request, target, one, other, context) => {
       const early =
         target.kind === 'error' || (target.target.port === 49983 && internalPath(request.path) !== undefined);
       fc.pre(early);
-      expect(decide(request, target, one, NOW, site)).toEqual(decide(request, target, other, NOW, site));
+      expect(decide(request, target, one, NOW, context)).toEqual(
+        decide(request, target, other, NOW, context),
+      );
     }),
     { numRuns: 500 },
   );
@@ -180,14 +182,14 @@ test('before the look-up nothing of it shows: a target error or control-plane pa
 
 test('a preflight is never refused for lack of a token, and never told anything but 204, pass or 503', () => {
   fc.assert(
-    fc.property(requests, targets, lookups, sites, (request, target, lookup, site) => {
+    fc.property(requests, targets, lookups, contexts, (request, target, lookup, context) => {
       const preflight = {
         ...request,
         method: 'OPTIONS',
         origin: 'https://page.example',
         requestMethod: 'PUT',
       };
-      const decision = decide(preflight, target, lookup, NOW, site);
+      const decision = decide(preflight, target, lookup, NOW, context);
       if (decision.kind === 'deny') expect(decision.reason).toBe('unavailable');
     }),
     { numRuns: 2000 },
@@ -197,9 +199,9 @@ test('a preflight is never refused for lack of a token, and never told anything 
 test('shadow mode changes nothing but a refused token, never on 49983, and never without the setting', () => {
   let shadowed = 0;
   fc.assert(
-    fc.property(requests, targets, lookups, sites, (request, target, lookup, site) => {
-      const enforced = decide(request, target, lookup, NOW, { ...site, allowShadow: false });
-      const allowed = decide(request, target, lookup, NOW, { ...site, allowShadow: true });
+    fc.property(requests, targets, lookups, contexts, (request, target, lookup, context) => {
+      const enforced = decide(request, target, lookup, NOW, { ...context, allowShadow: false });
+      const allowed = decide(request, target, lookup, NOW, { ...context, allowShadow: true });
       expect(enforced).not.toMatchObject({ grant: { by: 'shadow' } });
       if (allowed.kind === 'allow' && allowed.grant.by === 'shadow') {
         shadowed++;
@@ -209,7 +211,7 @@ test('shadow mode changes nothing but a refused token, never on 49983, and never
         expect(enforced).toMatchObject({ kind: 'deny', reason, detail, tokenId });
         expect(['token_missing', 'token_invalid']).toContain(reason);
       } else if (JSON.stringify(allowed) !== JSON.stringify(enforced)) {
-        // Judged like any other one that passes, it met the own listener.
+        // Evaluation like any other one that passes, it met the own listener.
         const preflight = request.method === 'OPTIONS' && request.requestMethod && request.origin;
         expect(allowed).toMatchObject(preflight ? { kind: 'preflight' } : { reason: 'port_closed' });
       }

@@ -1,9 +1,9 @@
 import { expect, test } from 'vitest';
-import { decide, judgeTarget } from '../../src/decision/decide.ts';
+import { decide, decideByTarget } from '../../src/decision/decide.ts';
 import type { Policy, PolicyLookup } from '../../src/policy/policy.ts';
 import type { TargetResult } from '../../src/target/target.ts';
 import { AGENT, type Case, decided, SELF, WITH_TOKEN } from './decided.ts';
-import { ID, NOW, policyToken, requestOf, siteOf, targetOf, tokenHeader } from './request.ts';
+import { contextOf, ID, NOW, policyToken, requestOf, targetOf, tokenHeader } from './request.ts';
 
 test.each<[behaviour: string, given: Case, expected: object]>([
   ['a bad host says so', { target: { kind: 'error', error: 'invalid_host' } }, { reason: 'invalid_host' }],
@@ -103,14 +103,14 @@ test.each<[behaviour: string, given: Case, expected: object]>([
     'an own listener is a closed port',
     {
       request: WITH_TOKEN,
-      site: { isOwnListener: (address, port) => address === '10.0.3.7' && port === 8080 },
+      context: { isOwnListener: (address, port) => address === '10.0.3.7' && port === 8080 },
     },
     { reason: 'port_closed', detail: 'own_listener' },
   ],
-  ['… judged after the token', { site: { isOwnListener: () => true } }, { reason: 'token_missing' }],
+  ['… judged after the token', { context: { isOwnListener: () => true } }, { reason: 'token_missing' }],
   [
     'ingress routing needs no route and names none',
-    { request: WITH_TOKEN, policy: { route: undefined }, site: { routing: 'ingress' } },
+    { request: WITH_TOKEN, policy: { route: undefined }, context: { routing: 'ingress' } },
     { kind: 'allow', destination: undefined },
   ],
 ])('%s', (_behaviour, given, expected) => {
@@ -126,12 +126,16 @@ test('what this version does not know is never an allow', () => {
 });
 
 test('a target error needs no policy, a control-plane path neither', () => {
-  expect(judgeTarget(requestOf(), { kind: 'error', error: 'missing_header' })).toMatchObject({
+  expect(decideByTarget(requestOf(), { kind: 'error', error: 'missing_header' })).toMatchObject({
     kind: 'deny',
   });
-  expect(judgeTarget(requestOf({ path: '//init' }), AGENT)).toMatchObject({ reason: 'control_plane_path' });
-  expect(judgeTarget(requestOf(), targetOf())).toEqual(targetOf());
-  expect(decide(requestOf(), targetOf(), undefined, NOW, siteOf())).toMatchObject({ reason: 'unavailable' });
+  expect(decideByTarget(requestOf({ path: '//init' }), AGENT)).toMatchObject({
+    reason: 'control_plane_path',
+  });
+  expect(decideByTarget(requestOf(), targetOf())).toEqual(targetOf());
+  expect(decide(requestOf(), targetOf(), undefined, NOW, contextOf())).toMatchObject({
+    reason: 'unavailable',
+  });
 });
 
 test('the destination is the port asked for, or the node proxy', () => {

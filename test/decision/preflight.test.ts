@@ -10,7 +10,7 @@ test.each<[behaviour: string, given: Case, expected: object]>([
   ['a restricted one without a token', {}, { kind: 'preflight' }],
   [
     'an own listener',
-    { policy: { allowPublicTraffic: true }, site: { isOwnListener: () => true } },
+    { policy: { allowPublicTraffic: true }, context: { isOwnListener: () => true } },
     { kind: 'preflight' },
   ],
   [

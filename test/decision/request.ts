@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import type { GateRequest, Site } from '../../src/decision/decision.ts';
+import type { GateContext, GateRequest } from '../../src/decision/decision.ts';
 import type { Policy, PolicyToken } from '../../src/policy/policy.ts';
 import type { HeaderValue, TargetResult } from '../../src/target/target.ts';
 
@@ -80,7 +80,7 @@ export function policyOf(parts: Partial<Policy> = {}): Policy {
   };
 }
 
-export function siteOf(parts: Partial<Site> = {}): Site {
+export function contextOf(parts: Partial<GateContext> = {}): GateContext {
   return {
     routing: 'gate',
     defaultDomain: 'default.app',

@@ -34,10 +34,10 @@ test.each<[behaviour: string, given: Case, expected: object]>([
     { policy: SHADOW, request: WITH_TOKEN },
     { kind: 'allow', grant: { by: 'token' }, streamMs: undefined },
   ],
-  ['without the setting it is refused', { policy: SHADOW, site: { allowShadow: false } }, MISSING],
+  ['without the setting it is refused', { policy: SHADOW, context: { allowShadow: false } }, MISSING],
   [
     'a setting that is not exactly true counts for nothing',
-    { policy: SHADOW, site: { allowShadow: 'true' as unknown as boolean } },
+    { policy: SHADOW, context: { allowShadow: 'true' as unknown as boolean } },
     MISSING,
   ],
   ['without the time it is refused', {}, MISSING],
@@ -72,7 +72,7 @@ test.each<[behaviour: string, given: Case, expected: object]>([
   ],
   [
     'an own listener is a closed port',
-    { policy: SHADOW, site: { ...ON, isOwnListener: () => true } },
+    { policy: SHADOW, context: { ...ON, isOwnListener: () => true } },
     { reason: 'port_closed', detail: 'own_listener' },
   ],
   [
@@ -81,5 +81,5 @@ test.each<[behaviour: string, given: Case, expected: object]>([
     { kind: 'allow', grant: { by: 'shadow' } },
   ],
 ])('in shadow mode: %s', (_behaviour, given, expected) => {
-  expect(decided({ ...given, site: { ...ON, ...given.site } })).toMatchObject(expected);
+  expect(decided({ ...given, context: { ...ON, ...given.context } })).toMatchObject(expected);
 });

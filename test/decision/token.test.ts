@@ -1,6 +1,6 @@
 import { createHmac, timingSafeEqual } from 'node:crypto';
 import { afterEach, expect, test, vi } from 'vitest';
-import { judgeToken } from '../../src/decision/token.ts';
+import { checkToken } from '../../src/decision/token.ts';
 import type { PolicyToken } from '../../src/policy/policy.ts';
 import type { HeaderValue } from '../../src/target/target.ts';
 import { digestOf, NOW, policyOf, policyToken, TOKEN, tokenHeader } from './request.ts';
@@ -13,7 +13,7 @@ vi.mock('node:crypto', async (original) => {
 afterEach(() => vi.mocked(timingSafeEqual).mockClear());
 
 function judge(header: HeaderValue<Uint8Array>, tokens: PolicyToken[] = [policyToken()], port = 8080) {
-  return judgeToken(header, policyOf({ tokens }), port, NOW);
+  return checkToken(header, policyOf({ tokens }), port, NOW);
 }
 
 test.each([

@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { expect, it } from 'vitest';
 import { checkEnvoy, checkEnvoyConfig, checkNode, checkPython } from '../../src/doctor/programs.ts';
 import { checkPaths } from '../../src/doctor/state-folder.ts';
-import { lookForEnvoy } from '../../src/envoy/binary.ts';
+import { findInstalledEnvoy } from '../../src/envoy/binary.ts';
 import { findPython } from '../../src/envoy/pip.ts';
 import { envoyBinary } from '../envoy-binary.ts';
 
@@ -34,7 +34,7 @@ it('Envoy: found, not installed yet, or named but unusable', async () => {
     level: 'fail',
     found: expect.stringContaining('ENVOY_MISSING'),
   });
-  expect(await checkEnvoy(() => lookForEnvoy(nowhere))).toMatchObject({
+  expect(await checkEnvoy(() => findInstalledEnvoy(nowhere))).toMatchObject({
     finding: { level: 'warn' },
     binary: undefined,
   });

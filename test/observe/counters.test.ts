@@ -1,9 +1,9 @@
 import { describe, expect, it } from 'vitest';
-import { tallyBy } from '../../src/observe/counters.ts';
+import { countersBy } from '../../src/observe/counters.ts';
 
 describe('a tally', () => {
   it('shows every key from the start, and counts each on its own', () => {
-    const tally = tallyBy('colour', ['red', 'blue']);
+    const tally = countersBy('colour', ['red', 'blue']);
     expect(tally.samples()).toEqual([
       { labels: { colour: 'red' }, value: 0 },
       { labels: { colour: 'blue' }, value: 0 },
@@ -15,7 +15,7 @@ describe('a tally', () => {
   });
 
   it('makes no series for a key that it was not told of', () => {
-    const tally = tallyBy<string>('colour', ['red']);
+    const tally = countersBy<string>('colour', ['red']);
     tally.add('isv6ril5xadwn1k9t2jye');
     expect(tally.samples()).toEqual([{ labels: { colour: 'red' }, value: 0 }]);
   });

@@ -58,7 +58,7 @@ test.each<[behaviour: string, decision: Decision, expected: object]>([
   ['a preflight', decided({ request: preflightOf() }), { outcome: 'preflight', reason: 'preflight' }],
   [
     'what shadow mode let through',
-    decided({ policy: { shadow: { from: NOW, until: NOW + 1 } }, site: { allowShadow: true } }),
+    decided({ policy: { shadow: { from: NOW, until: NOW + 1 } }, context: { allowShadow: true } }),
     { outcome: 'shadow_allow', reason: 'token_missing', shadow: true, sandbox_id: ID },
   ],
 ])('%s', (_behaviour, decision, expected) => {

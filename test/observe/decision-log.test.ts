@@ -16,7 +16,7 @@ const ALLOW = decided({ request: { token: tokenHeader() } });
 const PREFLIGHT = decided({ request: preflightOf() });
 const SHADOW = decided({
   policy: { shadow: { from: NOW, until: NOW + 1 } },
-  site: { allowShadow: true },
+  context: { allowShadow: true },
 });
 
 function open(allowShare = 0, level = 'info') {

@@ -1,10 +1,10 @@
 import { expect, it } from 'vitest';
 import { EMPTY_REQUEST } from '../../src/check/handler.ts';
-import { tellAll } from '../../src/observe/observation.ts';
+import { notifyAll } from '../../src/observe/observation.ts';
 
 it('several observers are told of each decision, in order', () => {
   const told: string[] = [];
-  const observe = tellAll(
+  const observe = notifyAll(
     (decision, _request, durationNs) => told.push(`first: ${decision.kind} ${durationNs}`),
     (decision) => told.push(`second: ${decision.kind}`),
   );

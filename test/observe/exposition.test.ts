@@ -149,7 +149,7 @@ describe('the exposition', () => {
   it('counts what shadow mode lets through and what the decision log drops', async () => {
     const { metrics, series } = exposed();
     const shadow = { from: NOW, until: NOW + 1 };
-    metrics.decided(decided({ policy: { shadow }, site: { allowShadow: true } }), 1000);
+    metrics.decided(decided({ policy: { shadow }, context: { allowShadow: true } }), 1000);
     metrics.decisionLogDropped(40);
     const seen = await series();
     expect(seen.get('sandgate_shadow_allows_total{reason="token_missing"}')).toBe(1);

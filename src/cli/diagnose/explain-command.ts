@@ -1,6 +1,6 @@
 import type { Flags } from '../../config.ts';
 import { SandgateError } from '../../errors.ts';
-import { hasToken, readAsked, withToken } from '../../explain/asked.ts';
+import { hasToken, readRequest, withToken } from '../../explain/client-request.ts';
 import { explain } from '../../explain/explain.ts';
 import { explanationText } from '../../explain/explanation-text.ts';
 import { systemClock } from '../../policy/clock.ts';
@@ -31,7 +31,7 @@ export async function explainCommand(io: Io, url: string, flags: ExplainFlags & 
       },
     );
   }
-  const read = readAsked(url, header, method);
+  const read = readRequest(url, header, method);
   if (hasToken(read) && !json)
     warn(io, 'a token in -H is seen by every user of this machine; --token-stdin shows it to none');
   const asked = tokenStdin ? withToken(read, await readAll(io.stdin, LARGEST_TOKEN)) : read;

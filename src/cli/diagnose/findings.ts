@@ -1,6 +1,6 @@
 import { join } from 'node:path';
 import type { Finding } from '../../doctor/finding.ts';
-import { type EnvoyBinary, lookForEnvoy } from '../../envoy/binary.ts';
+import { type EnvoyBinary, findInstalledEnvoy } from '../../envoy/binary.ts';
 import { SandgateError } from '../../errors.ts';
 import { PACKAGE_ROOT } from '../../package-root.ts';
 import type { Settings } from '../../settings.ts';
@@ -26,7 +26,7 @@ export function refuseFailures(findings: readonly Finding[]): void {
 
 /** The Envoy that `dev` would run, unless it would have to be fetched. */
 export function envoyOf(settings: Pick<Settings, 'envoy' | 'searchPath'>): Promise<EnvoyBinary | undefined> {
-  return lookForEnvoy({
+  return findInstalledEnvoy({
     named: settings.envoy,
     searchPath: settings.searchPath,
     cacheDir: join(PACKAGE_ROOT, '.cache'),

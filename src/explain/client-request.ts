@@ -19,7 +19,7 @@ const NO_VALUE = /[\0\r\n]/;
  * clients do; a `Host` among the lines wins, as with curl. Throws SETTINGS_INVALID, which repeats no value: a URL, too,
  * may hold a secret.
  */
-export function readAsked(url: string, lines: readonly string[], method: string): ClientRequest {
+export function readRequest(url: string, lines: readonly string[], method: string): ClientRequest {
   const match = URL_FORM.exec(url);
   if (match === null || UNSENDABLE.test(url)) {
     throw wrong('the URL cannot be read', 'write http:// or https://, a host and a path, percent-encoded');
