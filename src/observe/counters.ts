@@ -1,18 +1,18 @@
-/** One number of a metric as it is exposed. */
+/** One exposed number of a metric. */
 export interface Sample {
   labels: Readonly<Record<string, string>>;
   value: number;
-  /** Where it is not the metric's own, such as `…_bucket`. */
+  /** Name if it differs from the metric's, such as `…_bucket`. */
   metricName?: string;
 }
 
-/** Numbers that only grow, one per key known from the start. Adding is a look-up and an add: 5 ns where prom-client's labelled counter takes 450. */
+/** Counters with a fixed set of keys. Adding takes 5 ns; prom-client's labelled counter takes 450. */
 export class Counters<K extends string> {
   readonly #index: ReadonlyMap<K, number>;
   readonly #labels: readonly Sample['labels'][];
   readonly #counts: Float64Array;
 
-  /** `rows`: each key with its labels; all are exposed from the start, as a series that appears late hides its first rise. */
+  /** `rows`: each key with its labels. All are exposed from the start: a series that appears late hides its first increase. */
   constructor(rows: readonly (readonly [K, Sample['labels']])[]) {
     this.#index = new Map(rows.map(([key], index) => [key, index]));
     this.#labels = rows.map(([, labels]) => labels);
@@ -29,19 +29,19 @@ export class Counters<K extends string> {
   }
 }
 
-/** A tally whose keys are the values of its one label. */
+/** Counters with one label, whose values are the keys. */
 export function countersBy<K extends string>(label: string, values: readonly K[]): Counters<K> {
   return new Counters(values.map((value) => [value, { [label]: value }]));
 }
 
-/** A Prometheus histogram in one typed array: 59 ns where prom-client's takes 510. */
+/** A Prometheus histogram in one typed array. Observing takes 59 ns; prom-client's histogram takes 510. */
 export class LatencyHistogram {
   readonly #bounds: readonly number[];
-  /** One more than there are bounds: the last is for what is above all of them. */
+  /** One per bound, and a last one for values above all bounds. */
   readonly #counts: Float64Array;
   #sum = 0;
 
-  /** Upper bounds in seconds, ascending. */
+  /** `bounds`: upper bounds in seconds, ascending. */
   constructor(bounds: readonly number[]) {
     this.#bounds = bounds;
     this.#counts = new Float64Array(bounds.length + 1);
@@ -54,7 +54,7 @@ export class LatencyHistogram {
     this.#sum += seconds;
   }
 
-  /** Buckets are cumulative, as Prometheus wants them. */
+  /** Buckets are cumulative, as Prometheus expects. */
   samples(name: string): Sample[] {
     let count = 0;
     const buckets = Array.from(this.#counts, (inBucket, index) => {

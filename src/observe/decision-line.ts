@@ -2,25 +2,25 @@ import { isIP } from 'node:net';
 import type { Allow, Decision, GateRequest } from '../decision/decision.ts';
 import { logHost, logRequestId, traceIdOf } from './log-fields.ts';
 
-/** Every field of a `decision` line, in its order. `docs/logs.md` lists the same ones; `decision-line.ts` can write no other. */
+/** Every field of a `decision` line, in order. A test compares `docs/logs.md` with them. */
 export const DECISION_FIELDS = {
   outcome: '`deny`, `shadow_allow`, `preflight` (answered by the gate in place of a denial) or `allow`',
-  reason: 'why it was denied, or would have been: a [reason code](reasons.md); absent with `allow`',
-  detail: 'finer than the reason where there is more to say: see [reasons](reasons.md#details)',
-  shadow: '`true` where shadow mode alone let it through',
-  sandbox_id: 'absent where the host named none, and with `preflight`',
-  port: 'the port asked for',
+  reason: 'why it was denied, or would have been: a [reason code](reasons.md); omitted for `allow`',
+  detail: 'finer than the reason, if there is more to say: see [reasons](reasons.md#details)',
+  shadow: '`true` if only shadow mode let it through',
+  sandbox_id: 'omitted if the host did not name one, and for `preflight`',
+  port: 'the requested port',
   method: 'an HTTP method in capital letters; any other is `other`',
-  host: 'host name or IP literal as asked, lower case, without user, password and port; absent where it is none',
+  host: 'requested host, lower-cased, without user, password and port; omitted if it is not a valid host',
   token_id:
-    'the known token that was presented: the one that opened, or one that is expired or for elsewhere',
+    'the known token that was presented: the one that matched, or one that is expired or for another port or incarnation',
   token_label: 'its label',
-  policy_version: "the version of the policy's newer part, as `policy get` prints it",
-  client: 'IP address of the client as Envoy trusts it; absent where the ingress does not send it',
+  policy_version: "version of the policy's newer part, as `policy get` prints it",
+  client: 'IP address of the client as Envoy trusts it; omitted if the ingress does not send it',
   request_id:
-    '`x-request-id`, to find the same request in the access log; absent past 63 characters, or with any but letters, digits and `_.~:;=/+@-`',
-  trace_id: 'of a well-formed W3C `traceparent`',
-  duration_us: 'from the arrival of the check to its answer, in microseconds',
+    '`x-request-id`, to find the same request in the access log; omitted if it is longer than 63 characters or has any but letters, digits and `_.~:;=/+@-`',
+  trace_id: 'trace id of a well-formed W3C `traceparent`',
+  duration_us: 'time from the arrival of the check to its answer, in microseconds',
 } as const;
 
 type DecisionLine = {
@@ -29,11 +29,11 @@ type DecisionLine = {
 
 const METHOD = /^[A-Z]{1,16}$/;
 
-/** One decision as the log tells it. No path, cookie or header value is in it: secrets live there. */
+/** The log line of one decision. It has no path, cookie or header value, since those may hold secrets. */
 export function decisionLine(decision: Decision, request: GateRequest, durationNs: number): DecisionLine {
   const { method, host, requestId, traceparent, clientAddress } = request;
   return {
-    ...told(decision),
+    ...decisionFields(decision),
     method: method === '' || METHOD.test(method) ? method || undefined : 'other',
     host: logHost(host),
     client: isIP(clientAddress) === 0 || clientAddress.includes('%') ? undefined : clientAddress,
@@ -43,10 +43,10 @@ export function decisionLine(decision: Decision, request: GateRequest, durationN
   };
 }
 
-function told(decision: Decision): DecisionLine {
+function decisionFields(decision: Decision): DecisionLine {
   switch (decision.kind) {
     case 'allow':
-      return toldAllow(decision);
+      return allowFields(decision);
     case 'preflight':
       return { outcome: 'preflight', reason: 'preflight' };
     case 'deny':
@@ -65,7 +65,7 @@ function told(decision: Decision): DecisionLine {
   }
 }
 
-function toldAllow({ sandboxId, port, grant, policy }: Allow): DecisionLine {
+function allowFields({ sandboxId, port, grant, policy }: Allow): DecisionLine {
   const line: DecisionLine = {
     outcome: 'allow',
     sandbox_id: sandboxId,

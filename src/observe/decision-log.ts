@@ -3,25 +3,25 @@ import { decisionLine } from './decision-line.ts';
 import type { Logger } from './logger.ts';
 
 export interface DecisionLogOptions {
-  /** Of allows and preflights, 0 to 1. Refusals and what shadow mode let through are always due. */
+  /** Share of allows and preflights to log, 0 to 1. Denials and what shadow mode allowed are always logged. */
   allowShare: number;
-  /** 0 to 1, exclusive. */
+  /** A random number from 0 to 1, exclusive. */
   random(): number;
-  /** Milliseconds of a clock that only goes forward. */
+  /** Milliseconds of a monotonic clock. */
   monotonic(): number;
-  /** Told of lines that were over the rate. */
+  /** Called with the number of lines dropped because of the rate limit. */
   onDropped?(lines: number): void;
 }
 
-/** A line is about 400 bytes: a flood costs 3 GB a day and no disk, and 100 of its lines a second say what it is. */
+/** At about 400 bytes a line, a flood writes at most 3 GB a day; 100 lines a second are enough to diagnose it. */
 const LINES_PER_SECOND = 100;
 const DROPPED_EVERY_MS = 1000;
 
-/** One line per refusal and per sampled allow, as event `decision`. What is over the rate is counted, not built. */
+/** Logs denials and a sample of allows as the event `decision`. Lines over the rate limit are counted, not built. */
 export class DecisionLog {
   readonly #log: Logger;
   readonly #options: DecisionLogOptions;
-  /** Apart, so that sampled allows never displace a denial. */
+  /** Separate, so that sampled allows never displace a denial. */
   readonly #refusals = new LineBudget(LINES_PER_SECOND);
   readonly #passes = new LineBudget(LINES_PER_SECOND);
   #dropped = 0;
@@ -46,7 +46,7 @@ export class DecisionLog {
     this.#timer ??= setTimeout(() => this.#reportDropped(), DROPPED_EVERY_MS).unref();
   }
 
-  /** Says what is still to be said of dropped lines. */
+  /** Reports dropped lines that were not reported yet. */
   close(): void {
     if (this.#timer !== undefined) this.#reportDropped();
   }
@@ -63,7 +63,7 @@ function isRefusal(decision: Decision): boolean {
   return decision.kind === 'deny' || (decision.kind === 'allow' && decision.grant.by === 'shadow');
 }
 
-/** A token bucket for log lines: so many a second, and as many at once after a quiet one. */
+/** A token bucket for log lines: a rate per second, and as many at once after a quiet second. */
 class LineBudget {
   readonly #perSecond: number;
   #left: number;

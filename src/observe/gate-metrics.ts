@@ -9,16 +9,16 @@ const GRANTS = ['token', 'public', 'agent', 'shadow'] as const;
 const LOOKUPS = ['hit', 'stale', 'absent', 'unavailable', 'miss'] as const satisfies readonly CacheLookup[];
 const LOADS = ['found', 'stale', 'absent', 'unavailable'] as const satisfies readonly CacheLoad[];
 const CODES = Object.keys(ERROR_CODES) as ErrorCode[];
-/** `upstream_failed` is Envoy's to say: the gate never sees it. */
+/** Without `upstream_failed`, which Envoy alone answers. */
 const DENIALS = (Object.keys(REASONS) as Reason[]).filter(
   (reason) => reason !== 'preflight' && reason !== 'upstream_failed',
 );
-/** What shadow mode lets through; nothing else ever is. */
+/** The denials that shadow mode turns into allows. */
 const SHADOWED: Deny['reason'][] = ['token_missing', 'token_invalid'];
 
 const reasonOf = (refusal: Deny | Preflight) => (refusal.kind === 'deny' ? refusal.reason : 'preflight');
 
-/** What one gate counts of itself. Every method is cheap, keeps nothing of its arguments and does not throw. */
+/** The counters of one gate. Every method is cheap, keeps none of its arguments and does not throw. */
 export class GateMetrics implements CacheObserver {
   readonly #monotonic: () => number;
   readonly #decisions = new Counters<(typeof GRANTS)[number] | Reason>([
@@ -39,7 +39,7 @@ export class GateMetrics implements CacheObserver {
   #logDropped = 0;
   #contactAt: number;
 
-  /** `monotonic`: milliseconds of a clock that only goes forward. */
+  /** `monotonic`: milliseconds of a monotonic clock. */
   constructor(monotonic: () => number) {
     this.#monotonic = monotonic;
     this.#contactAt = monotonic();
@@ -50,18 +50,18 @@ export class GateMetrics implements CacheObserver {
     this.#decisions.add(decision.kind === 'allow' ? decision.grant.by : reasonOf(decision));
     if (decision.kind === 'allow' && decision.grant.by === 'shadow')
       this.#shadowAllows.add(decision.grant.reason);
-    // Of the finer words that a denial may carry, only error codes are counted, and these.
+    // Only `unavailable` has an error code as its detail; other details are not counted.
     if (decision.kind === 'deny' && decision.reason === 'unavailable') {
       this.#unavailable.add((decision.detail ?? 'INTERNAL') as ErrorCode);
     }
   }
 
-  /** A message that was no CheckRequest. */
+  /** Counts a message that was not a CheckRequest. */
   malformed(): void {
     this.#malformed++;
   }
 
-  /** A check began (1) or ended (-1) to wait for the store. */
+  /** A check started (1) or stopped (-1) waiting for the store. */
   waiting(by: 1 | -1): void {
     this.#waiting += by;
   }
@@ -78,14 +78,14 @@ export class GateMetrics implements CacheObserver {
     this.#loads.add(result);
   }
 
-  /** A read of the store ended; `error` where it failed. */
+  /** A read of the store ended; `error` is set if it failed. */
   storeRead(durationMs: number, error?: ErrorCode): void {
     this.#reads.observe(durationMs / 1000);
     if (error !== undefined) this.#readErrors.add(error);
     if (error !== 'STORE_UNAVAILABLE') this.storeHeard();
   }
 
-  /** The store gave a sign of life. */
+  /** The store answered or announced a change. */
   storeHeard(): void {
     this.#contactAt = this.#monotonic();
   }
@@ -94,7 +94,7 @@ export class GateMetrics implements CacheObserver {
     this.#logDropped += lines;
   }
 
-  /** What was counted, for the metrics that are counted here. */
+  /** The samples of every metric that is counted here. */
   samples() {
     const one = (value: number): Sample[] => [{ labels: {}, value }];
     return {

@@ -3,7 +3,7 @@ import { toSandgateError } from '../errors.ts';
 import type { PolicySource } from '../policy/store.ts';
 import type { GateMetrics } from './gate-metrics.ts';
 
-/** The store as a cache sees it, with each read timed and each sign of life noted. */
+/** Wraps a store so that each read is timed, and each answer or change counts as contact with it. */
 export function timedReads(
   store: PolicySource,
   metrics: Pick<GateMetrics, 'storeRead' | 'storeHeard'>,
@@ -31,7 +31,7 @@ export function timedReads(
   };
 }
 
-/** The handler, with what it does not report itself counted: messages that it refuses, and checks that wait. */
+/** Wraps the handler to count what it does not report itself: malformed messages, and checks that wait for the store. */
 export function watchedCheck(
   handler: CheckHandler,
   metrics: Pick<GateMetrics, 'malformed' | 'waiting'>,

@@ -2,10 +2,10 @@ import { destination, type Logger, pino } from 'pino';
 
 export type { Logger };
 
-/** A log that cannot be written must cost lines, not memory. */
+/** Largest buffer of unwritten lines: if the log cannot be written, lines are lost rather than memory used up. */
 const MOST_BUFFERED = 1024 * 1024;
 
-/** JSON lines to a file descriptor, written asynchronously: a line on the request path costs microseconds, not a system call. */
+/** Writes JSON lines to a file descriptor asynchronously, so that a request never waits for a system call. */
 export function createLogger(level: string, fd: number): { log: Logger; flush(): void } {
   const out = destination({ dest: fd, sync: false, maxLength: MOST_BUFFERED });
   // A full disk or a closed pipe loses lines; it must not take the gate down.
@@ -16,7 +16,7 @@ export function createLogger(level: string, fd: number): { log: Logger; flush():
       try {
         out.flushSync();
       } catch {
-        // Nothing was buffered, or nobody reads any more.
+        // Nothing was buffered, or the reader is gone.
       }
     },
   };

@@ -1,14 +1,14 @@
 /**
- * Every metric: name, kind, labels, meaning. `docs/metrics.md` is made of it, and a test holds the alert rules and the
- * dashboard of `deploy/` to it. Base units; label values come from fixed lists, never from a request.
+ * Every metric: name, type, labels, meaning. `docs/metrics.md` is generated from it, and a test compares the alert rules
+ * and the dashboard of `deploy/` with it. Units are base units; label values come from fixed lists, never from requests.
  */
 export interface MetricRow {
   name: `sandgate_${string}`;
   type: 'counter' | 'gauge' | 'histogram';
-  /** Label names, each with where its values come from. */
+  /** Label names, each with the source of its values. */
   labels: Readonly<Record<string, string>>;
   help: string;
-  /** How those of several processes become one; without it they are summed. */
+  /** How samples of several processes are merged; `sum` by default. */
   across?: 'sum' | 'max' | 'min';
 }
 
@@ -20,7 +20,7 @@ export const METRICS = {
     type: 'counter',
     labels: {
       outcome: '`allow`, `deny`, `preflight`',
-      reason: 'a [reason code](reasons.md); of an allow `token`, `public`, `agent` or `shadow`',
+      reason: 'a [reason code](reasons.md); for an allow `token`, `public`, `agent` or `shadow`',
     },
     help: 'Checks answered, by outcome and reason.',
   },
@@ -28,102 +28,102 @@ export const METRICS = {
     name: 'sandgate_check_duration_seconds',
     type: 'histogram',
     labels: {},
-    help: 'From the arrival of a check to its answer, a load from the store included.',
+    help: 'Time from the arrival of a check to its answer, including a load from the store.',
   },
   malformed: {
     name: 'sandgate_checks_malformed_total',
     type: 'counter',
     labels: {},
-    help: 'Messages that were no CheckRequest; answered with a gRPC error, which Envoy turns into a 503.',
+    help: 'Messages that were not a CheckRequest; answered with a gRPC error, which Envoy turns into a 503.',
   },
   inFlight: {
     name: 'sandgate_checks_in_flight',
     type: 'gauge',
     labels: {},
-    help: 'Checks that wait for the store; all others are answered at once.',
+    help: 'Checks that are waiting for the store; all others are answered immediately.',
   },
   unavailable: {
     name: 'sandgate_unavailable_total',
     type: 'counter',
     labels: { code: CODE },
-    help: 'Checks answered 503 `unavailable`, by what kept the gate from knowing.',
+    help: 'Checks answered 503 `unavailable`, by the error that kept the gate from deciding.',
   },
   faults: {
     name: 'sandgate_faults_total',
     type: 'counter',
     labels: { code: CODE },
-    help: 'Faults of the gate itself; each has a line `check_fault` in the log.',
+    help: 'Faults of the gate itself; each is logged as `check_fault`.',
   },
   cacheLookups: {
     name: 'sandgate_cache_lookups_total',
     type: 'counter',
     labels: { result: '`hit`, `stale`, `absent`, `unavailable`, `miss`' },
-    help: 'Look-ups of a policy. stale: past its fresh age, served since the store fails; absent, unavailable: answered from memory; miss: waits for a load.',
+    help: 'Policy look-ups in the cache. stale: past its fresh age, used because the store fails; absent, unavailable: from a negative entry; miss: waits for a load.',
   },
   cacheLoads: {
     name: 'sandgate_cache_loads_total',
     type: 'counter',
     labels: { result: '`found`, `stale`, `absent`, `unavailable`' },
-    help: 'Loads from the store that ended, one however many checks waited for it. stale: it failed and the old policy was served.',
+    help: 'Completed loads from the store; one per load, however many checks waited on it. stale: it failed, and the old policy was used.',
   },
   cacheLoadsInFlight: {
     name: 'sandgate_cache_loads_in_flight',
     type: 'gauge',
     labels: {},
-    help: 'Loads from the store that have not ended.',
+    help: 'Loads from the store in progress.',
   },
   cacheEntries: {
     name: 'sandgate_cache_entries',
     type: 'gauge',
     labels: { kind: '`policy`, `negative` (absent or unreadable ids)' },
-    help: 'Sandbox ids held in the cache.',
+    help: 'Sandbox ids in the cache.',
   },
   storeUp: {
     name: 'sandgate_store_up',
     type: 'gauge',
     across: 'min',
     labels: { store: 'the kind of store, as in `SANDGATE_STORE`' },
-    help: '1 while the store says that it is well, else 0; `/readyz` says why not.',
+    help: '1 while the store reports no fault, else 0; `/readyz` names the fault.',
   },
   storeReads: {
     name: 'sandgate_store_read_duration_seconds',
     type: 'histogram',
     labels: {},
-    help: 'Reads of one policy from the store that ended, well or not.',
+    help: 'Duration of reads of one policy from the store, failed ones included.',
   },
   storeErrors: {
     name: 'sandgate_store_read_errors_total',
     type: 'counter',
     labels: { code: CODE },
-    help: 'Reads of one policy from the store that failed.',
+    help: 'Failed reads of one policy from the store.',
   },
   contactAge: {
     name: 'sandgate_store_contact_age_seconds',
     type: 'gauge',
     across: 'max',
     labels: {},
-    help: 'Since the store last answered a read or announced a change. Grows while nobody asks for anything new.',
+    help: 'Time since the store last answered a read or announced a change. Grows while no request needs a read.',
   },
   stalenessBound: {
     name: 'sandgate_staleness_bound_seconds',
     type: 'gauge',
     across: 'max',
     labels: {},
-    help: 'No answer rests on a policy older than this, whatever fails.',
+    help: 'Maximum age of a policy behind any answer, whatever fails.',
   },
   sequence: {
     name: 'sandgate_policy_sequence',
     type: 'gauge',
     across: 'min',
-    labels: { epoch: 'random, one per life of the store' },
-    help: 'The last change of the store that is in force in this gate.',
+    labels: { epoch: 'random; new each time the store is created or restored' },
+    help: 'Sequence number of the last change of the store that this gate applies.',
   },
   ready: {
     name: 'sandgate_ready',
     type: 'gauge',
     across: 'max',
     labels: {},
-    help: '1 while `/readyz` says 200, else 0.',
+    help: '1 while `/readyz` answers 200, else 0.',
   },
   draining: {
     name: 'sandgate_draining',
@@ -136,13 +136,13 @@ export const METRICS = {
     name: 'sandgate_shadow_allows_total',
     type: 'counter',
     labels: { reason: '`token_missing`, `token_invalid`' },
-    help: 'Denials that were let through, because the sandbox is in shadow mode.',
+    help: 'Requests allowed only because the sandbox is in shadow mode.',
   },
   logDropped: {
     name: 'sandgate_decision_log_dropped_total',
     type: 'counter',
     labels: {},
-    help: 'Lines that the decision log left out to keep to its rate.',
+    help: 'Lines that the decision log dropped because of its rate limit.',
   },
   build: {
     name: 'sandgate_build_info',
@@ -155,41 +155,41 @@ export const METRICS = {
 
 export type MetricKey = keyof typeof METRICS;
 
-/** Of a supervisor alone (`--processes` above 1), beside the merged metrics of its gate processes. */
+/** Metrics of a supervisor (`--processes` above 1), next to the merged metrics of its gate processes. */
 export const FLEET_METRICS = {
   up: {
     name: 'sandgate_process_up',
     type: 'gauge',
     labels: { process: '0 and up' },
-    help: '1 while the gate process runs, 0 while it is down or being restarted; `/readyz` says why.',
+    help: '1 while the gate process is running, 0 while it is down or restarting; `/readyz` says why.',
   },
   restarts: {
     name: 'sandgate_process_restarts_total',
     type: 'counter',
     labels: { process: '0 and up' },
-    help: 'How often the gate process was started again after it had ended by itself, failed tries included.',
+    help: 'Restarts of the gate process after it ended on its own, failed attempts included.',
   },
 } as const satisfies Record<string, MetricRow>;
 
-/** Upper bounds in seconds: a cached answer takes tens of microseconds, Envoy hangs up after one second. */
+/** Upper bounds in seconds: a cached answer takes tens of microseconds, and Envoy gives up after one second. */
 export const LATENCY_BUCKETS = [
   25e-6, 50e-6, 100e-6, 250e-6, 500e-6, 1e-3, 2.5e-3, 5e-3, 10e-3, 25e-3, 50e-3, 100e-3, 250e-3, 500e-3, 1,
 ];
 
-/** Of prom-client's own, those that the rules and the dashboard name; it exports more. */
+/** The metrics of prom-client that the alert rules and the dashboard use; it exports more. */
 export const PROCESS_METRICS = {
   process_cpu_seconds_total: 'CPU time of the process, user and system.',
   process_resident_memory_bytes: 'Resident memory.',
-  process_start_time_seconds: 'When the process started, since 1970.',
+  process_start_time_seconds: 'Start time of the process, in seconds since 1970.',
   process_open_fds: 'Open file descriptors (Linux).',
-  process_max_fds: 'The limit on them (Linux).',
+  process_max_fds: 'Limit on open file descriptors (Linux).',
   nodejs_heap_size_used_bytes: 'Heap in use.',
   nodejs_eventloop_lag_p99_seconds:
-    'Delay of the event loop since the last scrape, 99th percentile; about 0.01 when idle.',
+    '99th percentile of event-loop delay since the last scrape; about 0.01 when idle.',
   nodejs_gc_duration_seconds: 'Histogram of garbage collections, by `kind`.',
 } as const;
 
-/** Envoy's, named by the rules: what no gate can count is that none was asked. */
+/** Metrics of Envoy that the alert rules use: no gate can count the checks that reached none. */
 export const ENVOY_METRICS = {
-  envoy_http_ext_authz_error: 'Requests that got a 503, because no gate answered or not in time.',
+  envoy_http_ext_authz_error: 'Requests answered 503 because no gate answered in time.',
 } as const;

@@ -10,16 +10,16 @@ import type { Logger } from './logger.ts';
 
 export interface ObservationOptions {
   clock: Clock;
-  /** 0 to 1, exclusive. */
+  /** A random number from 0 to 1, exclusive. */
   random(): number;
-  /** Share of allows that the decision log takes. */
+  /** Share of allows in the decision log, 0 to 1. */
   logAllows: number;
 }
 
-/** Is told of each answer, 503s for faults included, on the path of the request: it must be quick. */
+/** Called for every answer, 503s for faults included, before the answer is sent: it must be quick. */
 type DecisionObserver = (decision: Decision, request: GateRequest, durationNs: number) => void;
 
-/** All that watches one gate: metrics, the decision log, the tally of shadow mode. */
+/** Everything that observes one gate: metrics, the decision log, the counter of shadow mode. */
 export class Observation {
   readonly metrics: GateMetrics;
   readonly shadowed: ShadowCounter;
@@ -67,14 +67,14 @@ export class Observation {
   }
 }
 
-/** Tells several, in order. */
+/** Calls each observer, in order. */
 export function notifyAll(...observers: readonly DecisionObserver[]): DecisionObserver {
   return (decision, request, durationNs) => {
     for (const observe of observers) observe(decision, request, durationNs);
   };
 }
 
-/** What shadow mode has let through since the start: the requests that will be refused once it ends. */
+/** Counts the requests that shadow mode has allowed since the start: those that will be denied once it ends. */
 export class ShadowCounter {
   readonly #now: () => number;
   #count = 0;
@@ -95,7 +95,7 @@ export class ShadowCounter {
     return this.#count;
   }
 
-  /** RFC 3339; undefined before the first one. */
+  /** Time of the last one, in RFC 3339; undefined before the first. */
   last(): string | undefined {
     return this.#lastAt === undefined ? undefined : new Date(this.#lastAt).toISOString();
   }

@@ -4,11 +4,11 @@ import { decided } from '../decision/decided.ts';
 import { NOW } from '../decision/request.ts';
 
 test('counts what shadow mode alone let through, and when last', () => {
-  const tally = new ShadowCounter(() => NOW);
-  tally.note(decided({}));
-  tally.note(decided({ policy: { allowPublicTraffic: true } }));
-  expect([tally.count(), tally.last()]).toEqual([0, undefined]);
+  const counter = new ShadowCounter(() => NOW);
+  counter.note(decided({}));
+  counter.note(decided({ policy: { allowPublicTraffic: true } }));
+  expect([counter.count(), counter.last()]).toEqual([0, undefined]);
   const shadow = { from: NOW, until: NOW + 1 };
-  tally.note(decided({ policy: { shadow }, context: { allowShadow: true } }));
-  expect([tally.count(), tally.last()]).toEqual([1, new Date(NOW).toISOString()]);
+  counter.note(decided({ policy: { shadow }, context: { allowShadow: true } }));
+  expect([counter.count(), counter.last()]).toEqual([1, new Date(NOW).toISOString()]);
 });
