@@ -18,7 +18,7 @@ export const REASONS = {
   upstream_failed: 'The connection to the sandbox failed before it answered.',
   unavailable:
     'The gate cannot decide: store unreachable, policy unreadable or too old, or no gate is running.',
-  preflight: 'A CORS preflight answered by the gate in place of an error.',
+  preflight: 'A CORS preflight answered by the gate instead of an error.',
 } as const;
 
 export type Reason = keyof typeof REASONS;

@@ -4,10 +4,10 @@ import { REQUEST_HEADERS } from '../target/headers.ts';
 
 const DEFAULT_PORTS = { http: ':80', https: ':443' } as const;
 const URL_FORM = /^(https?):\/\/([^/?#]+)([/?][^#]*)?(?:#.*)?$/i;
-/** What no client lets through into a request. */
+/** Characters that no client sends in a URL. */
 const UNSENDABLE = /[^\x21-\x7e]/;
 const AUTHORITY = /^(?:\[[0-9a-f:.]+\]|[^[\]:]*)(?::(\d{1,5}))?$/i;
-/** The bundled Envoy's own bounds: past them it answers 431 and asks no gate. */
+/** The bundled Envoy's own limits: past them it answers 431 without a check. */
 const MOST_HEADERS = 100;
 const MOST_HEADER_BYTES = 60 * 1024;
 const METHOD = /^[!#$%&'*+.^_`|~0-9A-Za-z-]+$/;
@@ -15,29 +15,33 @@ const HEADER = /^([!#$%&'*+.^_`|~0-9A-Za-z-]+):[ \t]*(.*)$/s;
 const NO_VALUE = /[\0\r\n]/;
 
 /**
- * The request that a client would send. The host and the path are taken as written; a default port is left out, as
- * clients do; a `Host` among the lines wins, as with curl. Throws SETTINGS_INVALID, which repeats no value: a URL, too,
- * may hold a secret.
+ * The request that a client would send. Host and path are taken as written; a default port is dropped, as clients do; a
+ * `Host` header overrides the URL's, as in curl. Throws SETTINGS_INVALID without repeating any value, since even a URL
+ * may contain a secret.
  */
 export function readRequest(url: string, lines: readonly string[], method: string): ClientRequest {
   const match = URL_FORM.exec(url);
   if (match === null || UNSENDABLE.test(url)) {
-    throw wrong('the URL cannot be read', 'write http:// or https://, a host and a path, percent-encoded');
+    throw invalid(
+      'the URL cannot be parsed',
+      'write http:// or https://, a host and a path, percent-encoded',
+    );
   }
   const scheme = match[1]!.toLowerCase() as 'http' | 'https';
   const authority = match[2]!;
-  if (authority.includes('@')) throw wrong('the URL holds a user name or a password', 'leave it out');
+  if (authority.includes('@')) throw invalid('the URL contains a user name or a password', 'remove it');
   const port = AUTHORITY.exec(authority);
-  if (port === null || Number(port[1] ?? 0) > 65_535) throw wrong("the URL's host or port cannot be read");
-  if (!METHOD.test(method)) throw wrong('-X is no HTTP method');
+  if (port === null || Number(port[1] ?? 0) > 65_535)
+    throw invalid("the URL's host or port cannot be parsed");
+  if (!METHOD.test(method)) throw invalid('-X is not an HTTP method');
 
   const headers = lines.map(readHeader);
   const isHost = ([name]: readonly [string, string]) => name.toLowerCase() === 'host';
   const hosts = headers.filter(isHost).map(([, value]) => value);
-  if (hosts.length > 1) throw wrong('Host is given more than once; Envoy answers that with a 400 itself');
+  if (hosts.length > 1) throw invalid('Host is given more than once; Envoy would answer 400 itself');
   const bytes = headers.reduce((sum, [name, value]) => sum + name.length + value.length, url.length);
   if (headers.length > MOST_HEADERS || bytes > MOST_HEADER_BYTES)
-    throw wrong('these are more headers than Envoy takes; it answers that with a 431 itself');
+    throw invalid('there are more headers than Envoy accepts; Envoy would answer 431 itself');
   const suffix = DEFAULT_PORTS[scheme];
   const named = authority.endsWith(suffix) ? authority.slice(0, -suffix.length) : authority;
   const target = match[3] ?? '/';
@@ -50,13 +54,13 @@ export function readRequest(url: string, lines: readonly string[], method: strin
   };
 }
 
-/** Adds a token that did not come as an argument, without the line end that a file has. */
+/** Adds the token from standard input, without a line end. */
 export function withToken(request: ClientRequest, input: string): ClientRequest {
   const token = input.replace(/\r?\n$/, '');
   if (token === '' || NO_VALUE.test(token)) {
-    throw wrong('standard input holds no token', `give one line: printf %s "$TOKEN" | sandgate explain …`);
+    throw invalid('standard input has no token', `give one line: printf %s "$TOKEN" | sandgate explain …`);
   }
-  if (hasToken(request)) throw wrong('the token came twice, by -H and on standard input');
+  if (hasToken(request)) throw invalid('the token is given twice, by -H and on standard input');
   return { ...request, headers: [...request.headers, [REQUEST_HEADERS.token, latin1(token)]] };
 }
 
@@ -68,16 +72,16 @@ export function hasToken({ headers }: ClientRequest): boolean {
 function readHeader(line: string, index: number): [name: string, value: string] {
   const match = HEADER.exec(line);
   if (match === null || NO_VALUE.test(match[2]!)) {
-    throw wrong(`-H number ${index + 1} is not a header`, "write -H 'name: value'");
+    throw invalid(`-H number ${index + 1} is not a header`, "write -H 'name: value'");
   }
   return [match[1]!, latin1(match[2]!.trimEnd())];
 }
 
-/** One character a byte, as on the wire. */
+/** One character per byte, as on the wire. */
 function latin1(text: string): string {
   return Buffer.from(text, 'utf8').toString('latin1');
 }
 
-function wrong(message: string, remedy?: string): SandgateError {
+function invalid(message: string, remedy?: string): SandgateError {
   return new SandgateError('SETTINGS_INVALID', message, { ...(remedy !== undefined && { remedy }) });
 }

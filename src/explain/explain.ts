@@ -16,16 +16,16 @@ import { stepsOf } from './steps.ts';
 export interface ExplainOptions {
   store: PolicySource;
   rules: PolicyRules;
-  place: Pick<CheckHandlerOptions, 'domains' | 'context'>;
+  gate: Pick<CheckHandlerOptions, 'domains' | 'context'>;
   clock: Clock;
 }
 
 /**
- * Hands a request to the handler that Check uses, over the same cache, and reads its answer back. Time stands still
- * meanwhile, so that what the steps are asked again is what the handler was told. Throws what the store throws.
+ * Passes a request through the handler and cache that Check uses, and decodes the answer. The clock is frozen, so that
+ * the steps are evaluated at the same time as the request. Throws the store's STORE_UNAVAILABLE and STORE_CORRUPT.
  */
-export async function explain(asked: ClientRequest, options: ExplainOptions): Promise<Explanation> {
-  const { store, rules, place, clock } = options;
+export async function explain(request: ClientRequest, options: ExplainOptions): Promise<Explanation> {
+  const { store, rules, gate, clock } = options;
   const now = clock.now();
   let record: StoredRecord | undefined;
   let storeFault: SandgateError | undefined;
@@ -47,7 +47,7 @@ export async function explain(asked: ClientRequest, options: ExplainOptions): Pr
   };
   const cache = new PolicyCache(watched, rules, clock, CACHE_TIMES);
   const handler = createCheckHandler({
-    ...place,
+    ...gate,
     lookup: async (sandboxId) => {
       lookup = await cache.lookup(sandboxId);
       return lookup;
@@ -59,25 +59,25 @@ export async function explain(asked: ClientRequest, options: ExplainOptions): Pr
         fault = error;
       },
     },
-    onDecision: (decision, request) => {
-      decided = { decision, request };
+    onDecision: (decision, decoded) => {
+      decided = { decision, request: decoded };
     },
   });
-  const bytes = await handler(encodeCheckRequest(asked), Number.POSITIVE_INFINITY);
+  const bytes = await handler(encodeCheckRequest(request), Number.POSITIVE_INFINITY);
   cache.close();
   if (storeFault?.code === 'STORE_UNAVAILABLE' || storeFault?.code === 'STORE_CORRUPT') throw storeFault;
   if (decided === undefined) throw new SandgateError('INTERNAL', 'the gate made no decision');
 
-  const { decision, request } = decided;
+  const { decision } = decided;
   const target = resolveTarget(
-    request.host,
-    request.sandboxId,
-    request.sandboxPort,
-    targetRulesOf({ ...place }),
+    decided.request.host,
+    decided.request.sandboxId,
+    decided.request.sandboxPort,
+    targetRulesOf(gate),
   );
   const decoded = checkResponseDecoder()(bytes as Buffer);
   const answer = answerOf(decoded);
-  const { method, host, path } = asked;
+  const { method, host, path } = request;
   return {
     decision: decision.kind,
     status: answer?.status,
@@ -85,8 +85,8 @@ export async function explain(asked: ClientRequest, options: ExplainOptions): Pr
     detail: decision.kind === 'allow' ? undefined : detailOf(decision),
     request: { method, host, path: path.split('?')[0]! },
     fault: fault && `${fault.message} [${fault.code}]`,
-    steps: stepsOf({ decision, request, target, lookup, record, storeFault, fault, rules, now }),
-    upstream: answer === undefined ? upstreamOf(decoded, asked) : undefined,
+    steps: stepsOf({ ...decided, target, lookup, record, storeFault, fault, rules, now }),
+    upstream: answer === undefined ? upstreamOf(decoded, request) : undefined,
     answer,
   };
 }
@@ -110,14 +110,14 @@ function answerOf({ status, denied_response: denied }: Decoded): Answer | undefi
   return { status: denied?.status?.code ?? 403, headers, body: denied?.body ?? '' };
 }
 
-function upstreamOf({ ok_response: ok, dynamic_metadata }: Decoded, asked: ClientRequest): Upstream {
+function upstreamOf({ ok_response: ok, dynamic_metadata }: Decoded, request: ClientRequest): Upstream {
   const set = new Map((ok?.headers ?? []).map(({ header }) => [header.key, header.value]));
-  const sent = new Set(asked.headers.map(([name]) => name.toLowerCase()));
+  const sent = new Set(request.headers.map(([name]) => name.toLowerCase()));
   const bound = set.get(STREAM_DURATION_HEADER);
   const destination = dynamic_metadata?.fields?.destination as { stringValue?: string } | undefined;
   return {
     destination: destination?.stringValue,
-    host: set.get('host') ?? asked.host,
+    host: set.get('host') ?? request.host,
     forwardedHost: set.get(FORWARDED_HOST_HEADER),
     removed: (ok?.headers_to_remove ?? []).filter((name) => sent.has(name)),
     streamMs: bound === undefined ? undefined : Number(bound),

@@ -1,45 +1,40 @@
-import type { Answer, Decision, GateRequest } from '../decision/decision.ts';
-import type { SandgateError } from '../errors.ts';
-import type { PolicyRules } from '../policy/network.ts';
-import type { PolicyLookup } from '../policy/policy.ts';
-import type { StoredRecord } from '../policy/store.ts';
-import type { TargetResult } from '../target/target.ts';
+import type { Answer } from '../decision/decision.ts';
 
 /** The steps of docs/contract.md §2, in the order in which the gate takes them. */
 export type StepName = 'target' | 'internal path' | 'policy' | 'token' | 'route' | 'masking';
 
-/** One step that was taken. The last one of a refusal is the one that refused. */
+/** One completed step. In a denial the last step is the one that denied. */
 export interface Step {
   name: StepName;
   passed: boolean;
-  /** What was found, in words. */
+  /** What the step found, as text. */
   found: string;
-  /** The same for programs. */
+  /** The same, as fields for programs. */
   [fact: string]: unknown;
 }
 
-/** What the sandbox's server would get. */
+/** The request as the sandbox's server would receive it. */
 export interface Upstream {
-  /** Where Envoy dials; undefined where the ingress has its own routes. */
+  /** Where Envoy dials; undefined if the ingress has its own routes. */
   destination: string | undefined;
   host: string;
   forwardedHost: string | undefined;
-  /** Of those that the client sent. */
+  /** Headers that the client sent and the sandbox does not get. */
   removed: readonly string[];
-  /** Milliseconds until a token expires, which end the stream. */
+  /** Milliseconds after which the stream ends, because a token expires or shadow mode ends. */
   streamMs: number | undefined;
 }
 
-/** Why a request gets what it gets. Holds no token, and no digest beyond 8 hex characters. */
+/** Why a request gets its answer. It has no token, and at most 8 hex characters of a digest. */
 export interface Explanation {
   decision: 'allow' | 'deny' | 'preflight';
-  /** Of the gate's own answer; undefined where the sandbox answers. */
+  /** Status of the gate's own answer; undefined if the sandbox answers. */
   status: number | undefined;
-  /** `x-sandgate-reason`; undefined where the sandbox answers. */
+  /** `x-sandgate-reason`; undefined if the sandbox answers. */
   reason: string | undefined;
-  /** Finer than the reason: what the client is not told. */
+  /** Finer than the reason; the client does not see it. */
   detail: string | undefined;
-  /** What kept the gate from deciding or answering: a 503 to the client, `check_fault` in the gate's log. */
+  /** The fault that kept the gate from deciding or answering: a 503 to the client, `check_fault` in the gate's log. */
   fault: string | undefined;
   /** `path` without its query. */
   request: { method: string; host: string; path: string };
@@ -48,18 +43,57 @@ export interface Explanation {
   answer: Answer | undefined;
 }
 
-/** What the handler was given and what it made of it. */
-export interface Evaluation {
-  decision: Decision;
-  request: GateRequest;
-  target: TargetResult;
-  lookup: PolicyLookup | undefined;
-  record: StoredRecord | undefined;
-  /** What the store threw in place of a record. */
-  storeFault: SandgateError | undefined;
-  /** A fault of the handler itself: the steps passed, and the answer is a 503 all the same. */
-  fault: SandgateError | undefined;
-  rules: PolicyRules;
-  /** Milliseconds since 1970. */
-  now: number;
+const WIDTH = 15;
+
+/** An explanation as text: the outcome, the steps, and what the sandbox or the client would get. */
+export function formatExplanation(explanation: Explanation): string {
+  const { request, fault, steps, upstream, answer } = explanation;
+  const lines = [`${outcome(explanation)}    ${request.method} ${request.host}${request.path}`, ''];
+  for (const { name, passed, found } of steps) lines.push(row(`${passed ? ' ' : '✗'} ${name}`, found));
+  if (fault !== undefined) lines.push(row('✗ fault', fault));
+  lines.push('');
+  if (upstream !== undefined) lines.push(...upstreamLines(upstream));
+  if (answer !== undefined) {
+    lines.push(row('  answer', `${answer.status}, sent to the client by the gate`));
+    for (const [name, value] of answer.headers) lines.push(row('', `${name}: ${value}`));
+    if (answer.body !== '') lines.push('', answer.body.trimEnd());
+  }
+  return lines.join('\n');
+}
+
+function outcome({ decision, status, reason, detail }: Explanation): string {
+  switch (decision) {
+    case 'allow':
+      return 'ALLOWED';
+    case 'deny':
+      return `DENIED ${status} ${reason}${detail === undefined ? '' : ` (${detail})`}`;
+    case 'preflight':
+      return `PREFLIGHT ${status}${detail === undefined ? '' : ` (instead of ${detail})`}`;
+    default:
+      return decision satisfies never;
+  }
+}
+
+function upstreamLines({ destination, host, forwardedHost, removed, streamMs }: Upstream): string[] {
+  const rows: [string, string | undefined][] = [
+    ['  dialled', destination ?? "by your ingress' own routes"],
+    ['  sees Host', host],
+    ['  X-Forwarded-Host', forwardedHost],
+    ['  removed', removed.length > 0 ? removed.join(', ') : undefined],
+    [
+      '  ends after',
+      streamMs === undefined
+        ? undefined
+        : `${Math.ceil(streamMs / 1000)} s, when the token or shadow mode ends`,
+    ],
+    [
+      '  then',
+      'the sandbox answers; if nothing listens on the port, Envoy answers 502 port_closed, and if the connection fails, 502 upstream_failed',
+    ],
+  ];
+  return rows.flatMap(([name, text]) => (text === undefined ? [] : [row(name, text)]));
+}
+
+function row(name: string, text: string): string {
+  return `${name.padEnd(WIDTH + 4)} ${text}`.trimEnd();
 }

@@ -3,52 +3,52 @@ import { SandgateError } from '../errors.ts';
 import { compilePolicy } from '../policy/compile.ts';
 import type { Policy } from '../policy/policy.ts';
 import type { Target } from '../target/target.ts';
-import type { Evaluation } from './explanation.ts';
+import type { Evaluation } from './evaluation.ts';
 
-/** What the look-up found, and what of it decided. */
-export function policyStep(judged: Evaluation, { sandboxId }: Target, refusal: Deny | undefined) {
-  const { lookup } = judged;
+/** The policy that the look-up found, or why there is none. */
+export function policyStep(evaluation: Evaluation, { sandboxId }: Target, denial: Deny | undefined) {
+  const { lookup } = evaluation;
   switch (lookup?.kind) {
     case 'found':
-      return foundStep(lookup.policy, judged, refusal);
+      return foundStep(lookup.policy, evaluation, denial);
     case 'absent':
-      return { found: `there is none for ${sandboxId}` };
+      return { found: `no policy for ${sandboxId}` };
     case 'unavailable':
-      return { found: whyUnavailable(judged, sandboxId, lookup.code), code: lookup.code };
+      return { found: whyUnavailable(evaluation, sandboxId, lookup.code), code: lookup.code };
     case undefined:
-      return { found: 'was not looked up' };
+      return { found: 'not looked up' };
     default:
       return lookup satisfies never;
   }
 }
 
-function foundStep(policy: Policy, { record, now }: Evaluation, refusal: Deny | undefined) {
+function foundStep(policy: Policy, { record, now }: Evaluation, denial: Deny | undefined) {
   const facts = {
     state: policy.state,
     endsAt: policy.endsAt === undefined ? undefined : new Date(policy.endsAt).toISOString(),
     incarnation: policy.incarnation,
     versions: { runtime: versionOf(record, 'runtime'), access: versionOf(record, 'access') },
-    door: doorOf(policy),
+    access: accessOf(policy),
   };
   const { runtime, access } = facts.versions;
   const ended = policy.endsAt !== undefined && policy.endsAt <= now ? `, ended ${facts.endsAt}` : '';
-  const broken = refusal?.detail === 'POLICY_UNREADABLE' ? ', but it has no route' : '';
+  const broken = denial?.detail === 'POLICY_UNREADABLE' ? ', but it has no route' : '';
   const found =
     `${policy.state}${ended}${broken}; incarnation ${policy.incarnation}; ` +
-    `versions ${runtime} (runtime), ${access} (access); door: ${facts.door}`;
+    `versions ${runtime} (runtime), ${access} (access); access: ${facts.access}`;
   return { found, ...facts };
 }
 
-function doorOf({ allowPublicTraffic, agentSelfAuthenticating, tokens }: Policy): string {
-  const door = allowPublicTraffic ? 'public' : `${tokens.length} token${tokens.length === 1 ? '' : 's'}`;
-  return agentSelfAuthenticating ? `${door}, the agent checks its own` : door;
+function accessOf({ allowPublicTraffic, agentSelfAuthenticating, tokens }: Policy): string {
+  const needs = allowPublicTraffic ? 'public' : `${tokens.length} token${tokens.length === 1 ? '' : 's'}`;
+  return agentSelfAuthenticating ? `${needs}; the agent checks its own token` : needs;
 }
 
 function versionOf(record: Evaluation['record'], part: 'runtime' | 'access'): string | undefined {
   return (record?.[part] as { version?: string } | undefined)?.version;
 }
 
-/** The look-up keeps the code alone; the record is read again for the rule that it breaks. */
+/** The look-up has only an error code, so the record is compiled again to learn which rule it breaks. */
 function whyUnavailable({ record, storeFault, rules }: Evaluation, sandboxId: string, code: string): string {
   if (storeFault !== undefined) return `${storeFault.message} [${storeFault.code}]`;
   try {
@@ -56,5 +56,5 @@ function whyUnavailable({ record, storeFault, rules }: Evaluation, sandboxId: st
   } catch (error) {
     if (error instanceof SandgateError) return `${error.message} [${error.code}]`;
   }
-  return `cannot be known [${code}]`;
+  return `unknown [${code}]`;
 }

@@ -1,12 +1,13 @@
 import type { Decision, Deny } from '../decision/decision.ts';
 import type { Policy } from '../policy/policy.ts';
 import { AGENT_PORT, type Target, type TargetError, type TargetSource } from '../target/target.ts';
-import type { Evaluation, Step, StepName } from './explanation.ts';
+import type { Evaluation } from './evaluation.ts';
+import type { Step, StepName } from './explanation.ts';
 import { policyStep } from './policy-step.ts';
 import { tokenStep } from './token-step.ts';
 
-/** The step that each refusal comes from. */
-const REFUSED_AT: Readonly<Record<Deny['reason'], StepName>> = {
+/** The step that each denial comes from. */
+const DENIED_AT: Readonly<Record<Deny['reason'], StepName>> = {
   invalid_host: 'target',
   missing_header: 'target',
   invalid_sandbox_id: 'target',
@@ -21,37 +22,38 @@ const REFUSED_AT: Readonly<Record<Deny['reason'], StepName>> = {
 };
 
 const TARGET_FAULTS: Readonly<Record<TargetError, string>> = {
-  invalid_host: 'the host names no sandbox: another form, a parent domain that is not ours, or headers twice',
-  missing_header: 'e2b-sandbox-id and e2b-sandbox-port go together, and one of them is missing',
+  invalid_host:
+    'the host does not name a sandbox: wrong form, unknown parent domain, or duplicate routing headers',
+  missing_header: 'only one of e2b-sandbox-id and e2b-sandbox-port was sent',
   invalid_sandbox_id: 'the sandbox id is not 1 to 63 of a-z and 0-9',
   invalid_sandbox_port: 'the port is not 1 to 65535 in plain decimal',
 };
 
-/** The steps up to the decision, which says where they end. */
-export function stepsOf(judged: Evaluation): Step[] {
-  const { decision, request, target, lookup } = judged;
-  const refusal = judged.fault === undefined ? refusalOf(decision) : undefined;
-  const refusedAt = refusal && REFUSED_AT[refusal.reason];
+/** The steps up to the one that decided. */
+export function stepsOf(evaluation: Evaluation): Step[] {
+  const { decision, request, target, lookup } = evaluation;
+  const denial = evaluation.fault === undefined ? denialOf(decision) : undefined;
+  const deniedAt = denial && DENIED_AT[denial.reason];
   const steps: Step[] = [];
   /** False once the decision has been made. */
   const add = (name: StepName, { found, ...facts }: { found: string; [fact: string]: unknown }) => {
-    const passed = name !== refusedAt;
+    const passed = name !== deniedAt;
     steps.push({ name, passed, found, ...facts });
     return passed;
   };
 
   if (target.kind === 'error') add('target', { found: TARGET_FAULTS[target.error] });
   if (target.kind === 'error' || !add('target', targetFound(target.target, target.from))) return steps;
-  if (!add('internal path', internalFound(target.target, refusedAt === 'internal path'))) return steps;
-  if (!add('policy', policyStep(judged, target.target, refusal)) || lookup?.kind !== 'found') return steps;
+  if (!add('internal path', internalFound(target.target, deniedAt === 'internal path'))) return steps;
+  if (!add('policy', policyStep(evaluation, target.target, denial)) || lookup?.kind !== 'found') return steps;
   const { policy } = lookup;
-  if (!add('token', tokenStep(policy, request, target.target, judged))) return steps;
-  if (!add('route', routeFound(policy, target.target, refusal)) || decision.kind !== 'allow') return steps;
+  if (!add('token', tokenStep(policy, request, target.target, evaluation))) return steps;
+  if (!add('route', routeFound(policy, target.target, denial)) || decision.kind !== 'allow') return steps;
   add('masking', maskingFound(policy, target.target, decision.upstreamHost));
   return steps;
 }
 
-function refusalOf(decision: Decision): Deny | undefined {
+function denialOf(decision: Decision): Deny | undefined {
   switch (decision.kind) {
     case 'allow':
       return undefined;
@@ -70,25 +72,26 @@ function targetFound({ sandboxId, port, domain }: Target, from: TargetSource) {
   return { found: `port ${port} of ${sandboxId}, from ${source}`, sandboxId, port, from, domain };
 }
 
-function internalFound({ port }: Target, refused: boolean) {
-  if (refused) return { found: "one of the agent's control-plane paths, which no sandbox URL reaches" };
-  return { found: port === AGENT_PORT ? 'none of them' : `not asked on port ${port}` };
+function internalFound({ port }: Target, denied: boolean) {
+  if (denied)
+    return { found: "one of the agent's control-plane paths, which are not reachable through a sandbox URL" };
+  return { found: port === AGENT_PORT ? 'not an internal path' : `not checked on port ${port}` };
 }
 
-function routeFound({ route }: Policy, { port }: Target, refusal: Deny | undefined) {
+function routeFound({ route }: Policy, { port }: Target, denial: Deny | undefined) {
   const facts = { address: route?.address, port: route && (route.port ?? port), nodeProxy: route?.port };
   const to = route && `${route.address}, port ${route.port ?? port}`;
-  if (refusal?.detail === 'own_listener')
-    return { found: `${to} is a listener of Sandgate's own: never dialled`, ...facts };
-  if (refusal !== undefined) return { found: `${to} is not dialled (${refusal.detail})`, ...facts };
-  if (route === undefined) return { found: "the ingress' own", ...facts };
+  if (denial?.detail === 'own_listener')
+    return { found: `${to} is one of Sandgate's own listeners, which are never dialled`, ...facts };
+  if (denial !== undefined) return { found: `${to} is not dialled (${denial.detail})`, ...facts };
+  if (route === undefined) return { found: "the ingress' own route", ...facts };
   return { found: route.port === undefined ? to! : `${to}, a node proxy`, ...facts };
 }
 
 function maskingFound(policy: Policy, { port }: Target, host: string | undefined) {
   if (host !== undefined && policy.route?.port !== undefined)
-    return { found: `Host becomes ${host}, for the node proxy`, host };
+    return { found: `Host becomes ${host} for the node proxy`, host };
   if (host !== undefined) return { found: `Host becomes ${host}`, host };
   const kept = policy.maskRequestHost !== undefined && port === AGENT_PORT;
-  return { found: kept ? "none: a mask is not for the agent's port" : 'none' };
+  return { found: kept ? "none: masks do not apply to the agent's port" : 'none' };
 }

@@ -3,7 +3,7 @@ import type { GateRequest } from '../decision/decision.ts';
 import { checkToken } from '../decision/token.ts';
 import type { Policy, PolicyToken } from '../policy/policy.ts';
 import { AGENT_PORT, type Target } from '../target/target.ts';
-import type { Evaluation } from './explanation.ts';
+import type { Evaluation } from './evaluation.ts';
 
 const DETAILS: Readonly<Record<string, string>> = {
   expired: 'has expired',
@@ -11,24 +11,24 @@ const DETAILS: Readonly<Record<string, string>> = {
   other_incarnation: 'is for another incarnation',
 };
 
-/** How the presented token fared. Names tokens by id and label; what was presented, by 8 hex of its digest. */
-export function tokenStep(policy: Policy, request: GateRequest, { port }: Target, judged: Evaluation) {
-  const { decision } = judged;
+/** The check of the presented token. Tokens are named by id and label, the presented one by 8 hex digits of its digest. */
+export function tokenStep(policy: Policy, request: GateRequest, { port }: Target, evaluation: Evaluation) {
+  const { decision } = evaluation;
   if (decision.kind === 'allow') {
     const { grant } = decision;
     if (grant.by === 'public' || grant.by === 'agent') return openStep(grant.by);
-    if (grant.by === 'shadow') return shadowStep(verdictStep(policy, request, port, judged), policy);
+    if (grant.by === 'shadow') return shadowStep(verdictStep(policy, request, port, evaluation), policy);
   }
   if (policy.agentSelfAuthenticating && port === AGENT_PORT) return openStep('agent');
   if (policy.allowPublicTraffic) return openStep('public');
-  return verdictStep(policy, request, port, judged);
+  return verdictStep(policy, request, port, evaluation);
 }
 
-function shadowStep(refused: { found: string }, policy: Policy) {
+function shadowStep(denied: { found: string }, policy: Policy) {
   const until = policy.shadow && new Date(policy.shadow.until).toISOString();
   return {
-    ...refused,
-    found: `${refused.found}; let through by shadow mode until ${until}`,
+    ...denied,
+    found: `${denied.found}; allowed by shadow mode until ${until}`,
     shadowUntil: until,
   };
 }
@@ -38,7 +38,7 @@ function verdictStep(policy: Policy, request: GateRequest, port: number, { now }
   const fingerprint = fingerprintOf(request);
   switch (verdict.kind) {
     case 'missing':
-      return { found: 'none was presented' };
+      return { found: 'no token was sent' };
     case 'match': {
       const token = factsOf(verdict.token);
       const until = token.expiresAt === undefined ? '' : `, expires ${token.expiresAt}`;
@@ -46,9 +46,9 @@ function verdictStep(policy: Policy, request: GateRequest, port: number, { now }
     }
     case 'invalid': {
       if (verdict.detail === 'several_values')
-        return { found: 'more than one was presented', detail: verdict.detail };
-      const presented = `the presented one (SHA-256 ${fingerprint}…)`;
-      if (verdict.known === undefined) return { found: `${presented} matches none`, fingerprint };
+        return { found: 'more than one token was sent', detail: verdict.detail };
+      const presented = `the token sent (SHA-256 ${fingerprint}…)`;
+      if (verdict.known === undefined) return { found: `${presented} does not match any`, fingerprint };
       const token = factsOf(verdict.known);
       const found = `${nameOf(token)} ${DETAILS[verdict.detail ?? ''] ?? 'cannot be used'}`;
       return { found, detail: verdict.detail, token, fingerprint };
@@ -59,8 +59,8 @@ function verdictStep(policy: Policy, request: GateRequest, port: number, { now }
 }
 
 function openStep(by: 'public' | 'agent') {
-  const why = by === 'public' ? 'the sandbox is public' : 'the agent checks its own';
-  return { found: `not asked for: ${why}`, by };
+  const why = by === 'public' ? 'the sandbox is public' : 'the agent checks its own token';
+  return { found: `not needed: ${why}`, by };
 }
 
 type TokenFacts = ReturnType<typeof factsOf>;

@@ -4,7 +4,7 @@ import { logHost, logRequestId, traceIdOf } from './log-fields.ts';
 
 /** Every field of a `decision` line, in order. A test compares `docs/logs.md` with them. */
 export const DECISION_FIELDS = {
-  outcome: '`deny`, `shadow_allow`, `preflight` (answered by the gate in place of a denial) or `allow`',
+  outcome: '`deny`, `shadow_allow`, `preflight` (answered by the gate instead of a denial) or `allow`',
   reason: 'why it was denied, or would have been: a [reason code](reasons.md); omitted for `allow`',
   detail: 'finer than the reason, if there is more to say: see [reasons](reasons.md#details)',
   shadow: '`true` if only shadow mode let it through',

@@ -115,13 +115,13 @@ describe('what Envoy answers itself', () => {
     const asked = { host: hostAt(OTHER, 9) };
     expect(await ask(fleet.stack.http, asked)).toMatchObject({ status: 502, body: closed(OTHER, 9).body });
     expect((await explained(asked)).decision).toBe('allow');
-    expect((await explain(asked)).stdout).toContain('502 port_closed where nothing listens');
+    expect((await explain(asked)).stdout).toContain('if nothing listens on the port, Envoy answers 502 port_closed');
   });
 
   it('two Hosts: a 400 before the gate, and explain says so', async () => {
     const told = await explain({ host: hostAt(OTHER), headers: { Host: [hostAt(OTHER), hostAt(OTHER)] } });
     expect(told).toMatchObject({ code: 2, stdout: '' });
-    expect(told.stderr).toContain('Envoy answers that with a 400 itself');
+    expect(told.stderr).toContain('Envoy would answer 400 itself');
   });
 });
 
@@ -134,7 +134,7 @@ describe('what Envoy refuses for its size', () => {
     expect((await ask(fleet.stack.http, asked)).status).toBe(431);
     const told = await explain(asked);
     expect(told).toMatchObject({ code: 2, stdout: '' });
-    expect(told.stderr).toContain('Envoy takes; it answers that with a 431 itself');
+    expect(told.stderr).toContain('more headers than Envoy accepts; Envoy would answer 431 itself');
   });
 });
 

@@ -53,7 +53,7 @@ describe('a sandbox in shadow mode', () => {
     const url = `http://${hostOf(sandbox.port, 'told')}/`;
     const told = await sandgate(['explain', url, '--state-dir', stack.stateDir]);
     expect(told.stdout).toMatch(/^ALLOWED/);
-    expect(told.stdout).toMatch(/none was presented; let through by shadow mode until 20/);
+    expect(told.stdout).toMatch(/no token was sent; allowed by shadow mode until 20/);
   });
 
   it('is reached without a token and with a wrong one, which it does not see; each is logged with its reason', async () => {

@@ -2,7 +2,7 @@ import type { Flags } from '../../config.ts';
 import { SandgateError } from '../../errors.ts';
 import { hasToken, readRequest, withToken } from '../../explain/client-request.ts';
 import { explain } from '../../explain/explain.ts';
-import { explanationText } from '../../explain/explanation-text.ts';
+import { formatExplanation } from '../../explain/explanation.ts';
 import { systemClock } from '../../policy/clock.ts';
 import { placeOf, rulesOf } from '../../policy-access.ts';
 import { withStore } from '../connect.ts';
@@ -34,18 +34,18 @@ export async function explainCommand(io: Io, url: string, flags: ExplainFlags & 
   const read = readRequest(url, header, method);
   if (hasToken(read) && !json)
     warn(io, 'a token in -H is seen by every user of this machine; --token-stdin shows it to none');
-  const asked = tokenStdin ? withToken(read, await readAll(io.stdin, LARGEST_TOKEN)) : read;
+  const request = tokenStdin ? withToken(read, await readAll(io.stdin, LARGEST_TOKEN)) : read;
   const { settings: found, gates } = settingsBeside(settings as Flags);
   const rules = rulesOf(found);
   await withStore(found, true, async (store) => {
-    const explanation = await explain(asked, {
+    const explanation = await explain(request, {
       store,
       rules,
-      place: placeOf(found, rules),
+      gate: placeOf(found, rules),
       clock: systemClock,
     });
     if (json) return printJson(io, { ...explanation, gates: gates.length });
-    print(io, explanationText(explanation));
+    print(io, formatExplanation(explanation));
     if (gates.length === 0)
       print(io, '\nNo gate runs on this state folder: judged with the settings of this command.');
   });
