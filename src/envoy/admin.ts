@@ -1,17 +1,17 @@
 import { request } from 'node:http';
 import type { Address } from '../address.ts';
 
-/** Addresses that Envoy really listens on, in the order of the config. */
+/** The addresses that Envoy listens on, with real ports, in the order of the config. */
 export interface ListenerAddresses {
   http: Address[];
   https: Address[];
 }
 
-/** Envoy's admin interface on its unix socket. Every call rejects while Envoy does not answer. */
+/** Envoy's admin interface on its unix socket. Calls reject while Envoy does not answer. */
 export interface EnvoyAdmin {
   isLive(): Promise<boolean>;
   listeners(): Promise<ListenerAddresses>;
-  /** Gates whose health check passed. */
+  /** Number of gates that pass their health check. */
   healthyGates(): Promise<number>;
 }
 
@@ -55,7 +55,7 @@ export function connectAdmin(socketPath: string): EnvoyAdmin {
 
 function get(socketPath: string, path: string): Promise<string> {
   return new Promise((resolve, reject) => {
-    const asked = request({ socketPath, path, agent: false, timeout: 2000 }, (response) => {
+    const sent = request({ socketPath, path, agent: false, timeout: 2000 }, (response) => {
       let body = '';
       response.setEncoding('utf8');
       response.on('data', (text: string) => {
@@ -64,8 +64,8 @@ function get(socketPath: string, path: string): Promise<string> {
       response.on('error', reject);
       response.on('end', () => resolve(body));
     });
-    asked.on('timeout', () => asked.destroy(new Error('the admin interface did not answer')));
-    asked.on('error', reject);
-    asked.end();
+    sent.on('timeout', () => sent.destroy(new Error('the admin interface did not answer')));
+    sent.on('error', reject);
+    sent.end();
   });
 }

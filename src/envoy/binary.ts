@@ -20,16 +20,16 @@ export interface FindEnvoyOptions {
   cacheDir: string;
   platform: string;
   arch: string;
-  /** Told what takes long, a line each. */
+  /** Called with a line for each slow step. */
   onProgress(line: string): void;
-  /** Gives a fetch up. */
+  /** Aborts a fetch. */
   stop?: AbortSignal | undefined;
 }
 
-/** Older ones crash on path-less requests in ext_authz and on zoned IPv6 in ORIGINAL_DST. */
+/** Older versions crash in ext_authz on requests without a path, and in ORIGINAL_DST on IPv6 addresses with a zone. */
 const OLDEST = [1, 40, 0];
 
-/** The named Envoy, else one on PATH that is new enough, else the cached, else a freshly fetched one. Throws ENVOY_MISSING. */
+/** Finds the named Envoy, one on PATH that is new enough, or the cached one; otherwise fetches it. Throws ENVOY_MISSING. */
 export async function findEnvoy(options: FindEnvoyOptions): Promise<EnvoyBinary> {
   const found = await findInstalledEnvoy(options);
   if (found !== undefined) return found;
@@ -42,7 +42,7 @@ export async function findEnvoy(options: FindEnvoyOptions): Promise<EnvoyBinary>
   return { path, version: ENVOY_VERSION, from: 'fetched' };
 }
 
-/** As `findEnvoy`, but undefined where one would have to be fetched. Throws ENVOY_MISSING for a named one that is unfit. */
+/** Like `findEnvoy`, but undefined instead of fetching. Throws ENVOY_MISSING if the named Envoy cannot be used. */
 export async function findInstalledEnvoy(options: FindEnvoyOptions): Promise<EnvoyBinary | undefined> {
   const { named, searchPath, cacheDir, platform, arch, onProgress } = options;
   if (named) return { path: named, version: await namedVersion(named), from: 'named' };
@@ -52,13 +52,13 @@ export async function findInstalledEnvoy(options: FindEnvoyOptions): Promise<Env
     const version = await versionOf(onPath).catch(() => undefined);
     if (version !== undefined && isRecent(version)) return { path: onPath, version, from: 'path' };
     const age =
-      version === undefined ? 'does not tell its version' : `is ${version}, older than ${OLDEST.join('.')}`;
+      version === undefined ? 'does not report its version' : `is ${version}, older than ${OLDEST.join('.')}`;
     onProgress(`${onPath} ${age}: not used`);
   }
 
   const wheel = wheelFor(platform, arch);
   const cached = wheel && cachedProgram(cacheDir, ENVOY, wheel);
-  // Not asked for its version: that takes 50 ms, and it was verified when it was put there.
+  // Its version is not checked: that takes 50 ms, and it was verified when it was cached.
   return cached === undefined ? undefined : { path: cached, version: ENVOY_VERSION, from: 'cache' };
 }
 
@@ -73,7 +73,11 @@ async function namedVersion(path: string): Promise<string> {
     );
   });
   if (isRecent(version)) return version;
-  throw missing(ENVOY, `SANDGATE_ENVOY is ${path}, Envoy ${version}: ${OLDEST.join('.')} is needed`, remedy);
+  throw missing(
+    ENVOY,
+    `SANDGATE_ENVOY is ${path}, Envoy ${version}, but ${OLDEST.join('.')} or newer is needed`,
+    remedy,
+  );
 }
 
 /** `envoy --version` prints `…  version: <commit>/1.40.0/Clean/RELEASE/BoringSSL`. */

@@ -6,33 +6,31 @@ import { addControlPlane, type ControlPlane } from './control-plane.ts';
 import { type GateTls, gateTransportSocket } from './gate-tls.ts';
 import { socket } from './socket-address.ts';
 
-/** What differs between one Envoy and another; all else comes from `envoy/envoy.yaml`. */
+/** The settings that differ between Envoys; everything else comes from `envoy/envoy.yaml`. */
 export interface BootstrapSettings {
-  /** Empty: no plain listener. Port 0: any free one. */
+  /** Addresses of the plain listener; none if empty. Port 0 is any free port. */
   http: readonly Address[];
-  /** Empty: no TLS listener. */
+  /** Addresses of the TLS listener; none if empty. */
   https: readonly Address[];
-  /** PEM files that Envoy reads; needed where `https` is not empty. */
+  /** PEM files that Envoy reads; required if `https` is not empty. */
   tls?: { certificate: string; key: string };
-  /** Each gate process is an endpoint of its own. */
-  gates: readonly Endpoint[];
-  /** TLS to gates on TCP addresses; absent: none. */
+  /** One endpoint per gate process. */
+  gates: readonly GateAddress[];
+  /** TLS to gates on TCP addresses; plaintext if absent. */
   gateTls?: GateTls;
   admin: { path: string };
-  /** Where `/stats/prometheus` and `/ready` of the admin interface are passed on, and nothing else of it; absent: nowhere. */
-  stats?: Endpoint;
-  /** Absent: every host is the gate's. */
+  /** Address that serves `/stats/prometheus` and `/ready` of the admin interface, and nothing else of it; none if absent. */
+  stats?: GateAddress;
+  /** The one host that bypasses the gate; none if absent. */
   controlPlane?: ControlPlane;
 }
 
-const MANAGER =
-  'type.googleapis.com/envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager';
-const ROUTER = 'type.googleapis.com/envoy.extensions.filters.http.router.v3.Router';
+/** The text of `envoy/envoy.yaml`, the one source of the bundled config. */
+export function loadBundledConfig(): Promise<string> {
+  return readFile(`${PACKAGE_ROOT}envoy/envoy.yaml`, 'utf8');
+}
 
-/** What a Prometheus and a probe may ask. Whoever reaches the rest of the admin interface can stop Envoy. */
-const PASSED_ON = ['/stats/prometheus', '/ready'];
-
-/** Puts addresses into the bundled config, and keeps its comments. */
+/** Sets the addresses in the bundled config and keeps its comments. */
 export function renderBootstrap(source: string, settings: BootstrapSettings): string {
   const document = parseDocument(source);
   document.setIn(['admin', 'address', 'pipe', 'path'], settings.admin.path);
@@ -57,7 +55,7 @@ export function renderBootstrap(source: string, settings: BootstrapSettings): st
   }
   const off = (listener: YAMLMap, addresses: readonly Address[]) =>
     addresses.length === 0 ? [listener] : [];
-  // The TLS listener's filters are an alias of the plain one's: whichever goes, the definition stays.
+  // The TLS listener's filters are an alias of the plain one's, so the definition must move before the listener goes.
   if (settings.http.length === 0) {
     const filters = http.getIn(['filter_chains', 0, 'filters'], true);
     https.setIn(['filter_chains', 0, 'filters'], filters);
@@ -87,13 +85,15 @@ function cluster(document: Document, name: string): YAMLMap {
   return clusters.items.find((item) => item.get('name') === name)!;
 }
 
-/** The text of `envoy/envoy.yaml`, the one source of the bundled config. */
-export function loadBundledConfig(): Promise<string> {
-  return readFile(`${PACKAGE_ROOT}envoy/envoy.yaml`, 'utf8');
-}
+const MANAGER =
+  'type.googleapis.com/envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager';
+const ROUTER = 'type.googleapis.com/envoy.extensions.filters.http.router.v3.Router';
 
-/** Prometheus and probes need a port, and the admin interface must stay on its socket: passes on these paths alone. */
-function addStatsListener(document: Document, at: Endpoint, admin: { path: string }): void {
+/** The paths for Prometheus and probes. The rest of the admin interface could stop Envoy. */
+const EXPOSED_PATHS = ['/stats/prometheus', '/ready'];
+
+/** Prometheus and probes need a port, but the admin interface must stay on its socket: only these paths are served. */
+function addStatsListener(document: Document, at: GateAddress, admin: { path: string }): void {
   const ingress = {
     stat_prefix: 'stats',
     route_config: {
@@ -101,7 +101,7 @@ function addStatsListener(document: Document, at: Endpoint, admin: { path: strin
         {
           name: 'stats',
           domains: ['*'],
-          routes: PASSED_ON.map((path) => ({ match: { path }, route: { cluster: 'admin' } })),
+          routes: EXPOSED_PATHS.map((path) => ({ match: { path }, route: { cluster: 'admin' } })),
         },
       ],
     },

@@ -2,18 +2,18 @@ import type { Document, YAMLMap, YAMLSeq } from 'yaml';
 import type { Endpoint } from '../address.ts';
 import { socket } from './socket-address.ts';
 
-/** The control plane of the local cloud, which shares the ingress: where its API listens. */
-export type ControlPlane = Endpoint & {
-  /** Exact host names, such as `api.e2b.localhost`; any port of them. */
+/** Where the API of the local cloud listens; it shares the ingress with the sandboxes. */
+export type ControlPlane = GateAddress & {
+  /** Exact host names, such as `api.e2b.localhost`, on any port. */
   hosts: readonly string[];
 };
 
-const TRY_AGAIN = '{"code":503,"message":"The local cloud is not running. Try again in a moment."}';
+const UNAVAILABLE_BODY = '{"code":503,"message":"The local cloud is not running. Try again in a moment."}';
 
 /**
- * Adds the one host that the gate is not asked about: the API checks a key of its own. A whole match, but for case and a
- * port; a virtual host of Envoy would take anything for a port. All else that looks like it (a trailing dot, two Hosts)
- * is the gate's.
+ * Adds the one host whose requests skip the gate, because the API checks its own key. It must match in full, except for
+ * case and a port; a virtual host of Envoy would accept anything as a port. Requests that merely resemble it (a trailing
+ * dot, two Hosts) go to the gate.
  */
 export function addControlPlane(document: Document, listener: YAMLMap, { hosts, ...at }: ControlPlane): void {
   const ingress = listener.getIn(['filter_chains', 0, 'filters', 0, 'typed_config']) as YAMLMap;
@@ -26,7 +26,7 @@ export function addControlPlane(document: Document, listener: YAMLMap, { hosts, 
   routes.items.unshift(
     document.createNode({
       match: { prefix: '/', headers: [isHost] },
-      // A create takes a sandbox' start, and ends by itself.
+      // A create waits until the sandbox has started, and has a timeout of its own.
       route: { cluster: 'control_plane', timeout: '120s' },
       typed_per_filter_config: {
         'envoy.filters.http.ext_authz': {
@@ -37,13 +37,13 @@ export function addControlPlane(document: Document, listener: YAMLMap, { hosts, 
     }),
   );
   const mappers = ingress.getIn(['local_reply_config', 'mappers']) as YAMLSeq;
-  mappers.items.unshift(document.createNode(awayMapper(isHost)));
+  mappers.items.unshift(document.createNode(unavailableMapper(isHost)));
   const clusters = document.getIn(['static_resources', 'clusters']) as YAMLSeq;
   clusters.add(document.createNode(cluster(at)));
 }
 
-/** The pages about closed ports are about sandboxes. */
-function awayMapper(isHost: object) {
+/** If the API is down, its clients must not get the closed-port answer of a sandbox. */
+function unavailableMapper(isHost: object) {
   return {
     filter: {
       and_filter: {
@@ -56,7 +56,7 @@ function awayMapper(isHost: object) {
     status_code: 503,
     body_format_override: {
       content_type: 'application/json; charset=utf-8',
-      text_format_source: { inline_string: TRY_AGAIN },
+      text_format_source: { inline_string: UNAVAILABLE_BODY },
     },
   };
 }

