@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
-import { type Answered, type Asked, ask } from '../stack/client.ts';
+import { type Answered, type Asked, ask, askHttp2 } from '../stack/client.ts';
 import { inTime } from '../stack/in-time.ts';
 import { digestOf, TOKEN } from '../stack/test-stack.ts';
 import { closed, hostAt, ID, invalid, missing, OTHER, TITLED, UNAVAILABLE, WITH_TOKEN } from './cases.ts';
@@ -57,6 +57,28 @@ describe.concurrent('the answer', () => {
   it('port closed names the port to a person too', async () => {
     const { body } = await get({ host: hostAt(OTHER, 9) }, BROWSER);
     expect(body).toContain('no service running on port 9');
+  });
+
+  it('a closed port of a restricted sandbox is the same answer, over HTTP/2 too', async () => {
+    const asked = { host: hostAt(ID, 1), headers: WITH_TOKEN };
+    const expected = closed(ID, 1);
+    const [json, http2, page] = await Promise.all([
+      get(asked),
+      askHttp2(fleet.stack.http, asked),
+      get(asked, BROWSER),
+    ]);
+    for (const answered of [json, http2]) {
+      expect(bytesOf(answered)).toEqual({
+        status: expected.status,
+        headers: headersOf(expected, asked),
+        body: expected.body,
+      });
+    }
+    expect(page.status).toBe(502);
+    expect(ownHeaders(page)).toEqual({ ...headersOf(expected, asked), ...HTML });
+    expectPage(page, 'Closed Port Error', ID);
+    expect(page.body).toContain('no service running on port 1');
+    expect(fleet.takeArrivals()).toEqual([]);
   });
 
   it('is a text to a browser too where the target is at fault', async () => {

@@ -606,6 +606,22 @@ export const TITLED: readonly [title: string, one: Case][] = [
     { name: 'not running', asked: { host: hostAt('paused') }, expected: notFound('paused') },
   ],
   [
+    'Sandbox Not Found',
+    {
+      name: 'not running, with its token',
+      asked: { host: hostAt('paused'), headers: WITH_TOKEN },
+      expected: notFound('paused'),
+    },
+  ],
+  [
+    'Sandbox Not Found',
+    {
+      name: 'past its end',
+      asked: { host: hostAt('ended'), headers: WITH_TOKEN },
+      expected: notFound('ended'),
+    },
+  ],
+  [
     'Closed Port Error',
     { name: 'port closed', asked: { host: hostAt(OTHER, 9) }, expected: closed(OTHER, 9) },
   ],

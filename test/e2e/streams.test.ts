@@ -4,7 +4,14 @@ import { createServer, request as httpRequest, type RequestListener, type Server
 import type { Duplex, Readable, Writable } from 'node:stream';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { http2Session } from '../stack/client.ts';
-import { hostOf, publicSandbox, startTestStack, type TestStack } from '../stack/test-stack.ts';
+import {
+  hostOf,
+  publicSandbox,
+  restricted,
+  startTestStack,
+  type TestStack,
+  TOKEN,
+} from '../stack/test-stack.ts';
 import { askLateServer } from './late-server.ts';
 
 let stack: TestStack;
@@ -16,7 +23,7 @@ beforeAll(async () => {
   server.listen(0, '127.0.0.1');
   await once(server, 'listening');
   stack = await startTestStack();
-  await stack.put(publicSandbox('abc'));
+  await stack.put(publicSandbox('abc'), restricted('locked'));
 });
 
 afterAll(async () => {
@@ -118,8 +125,12 @@ describe.each(WIRES)('over %s', (_, open) => {
 });
 
 describe('a server that starts after the request for it', () => {
-  it.concurrent.each([500, 600])('is reached when it is %i ms late, and gets the body', async (late) => {
-    const asked = (port: number) => ({ host: hostOf(port, 'abc'), method: 'POST', body: 'kept' });
+  it.concurrent.each([
+    ['a public sandbox', 500, 'abc', {}],
+    ['a public sandbox', 600, 'abc', {}],
+    ['a restricted sandbox', 600, 'locked', { 'e2b-traffic-access-token': TOKEN }],
+  ] as const)('in %s is reached when it is %i ms late, and gets the body', async (_, late, id, headers) => {
+    const asked = (port: number) => ({ host: hostOf(port, id), headers, method: 'POST', body: 'kept' });
     const { answered, arrivals } = await askLateServer(stack.http, asked, late);
     expect(answered).toMatchObject({ status: 200, body: 'hello' });
     expect(arrivals).toMatchObject([{ method: 'POST', body: 'kept' }]);

@@ -49,7 +49,8 @@ export async function expectCase(fleet: Fleet, wire: Wire, { asked, expected }: 
 
 function expectArrival(arrivals: ReturnType<Fleet['takeArrivals']>, asked: Asked, expected: Arrives): void {
   expect(arrivals.map(({ at }) => at)).toEqual([expected.at]);
-  const { headers, rawHeaders, url } = arrivals[0]!;
+  const { method, headers, rawHeaders, url } = arrivals[0]!;
+  expect(method).toBe(asked.method ?? 'GET');
   expect(url).toBe(asked.path ?? '/');
   const sees: Record<string, unknown> = {
     host: asked.host,
