@@ -1,5 +1,5 @@
 import { expect } from 'vitest';
-import { type Answered, type Asked, ask, askHttp2 } from '../stack/client.ts';
+import { type Answered, ask, askHttp2, type ClientRequest } from '../stack/client.ts';
 import { digestOf, hostOf, publicSandbox, restricted, TOKEN } from '../stack/test-stack.ts';
 import { openScene, type Scene } from './scene.ts';
 import { editStored } from './stored-record.ts';
@@ -63,12 +63,12 @@ export async function openRefusals(): Promise<Refusals> {
           const [id, port] = host.split(':') as [string, string];
           const more = 'headers' in rest ? rest.headers : {};
           const path = 'path' in rest ? rest.path : '/';
-          const asked: Asked = {
+          const request: ClientRequest = {
             host: hostOf(ports[host] ?? Number(port), id),
             path,
             headers: { ...headers, ...more },
           };
-          return Promise.all([ask(stack.http, asked), askHttp2(stack.http, asked)]);
+          return Promise.all([ask(stack.http, request), askHttp2(stack.http, request)]);
         }),
       );
     },

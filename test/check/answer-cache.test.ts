@@ -17,7 +17,7 @@ function allowOf(parts: Partial<Allow> = {}): Allow {
   return { kind: 'allow', sandboxId: ID, port: 8080, destination, ...rest, ...parts };
 }
 
-test('bytes are kept by policy object, port and html', () => {
+test('caches bytes by policy object, port and html', () => {
   const cache = new AnswerCache();
   cache.set(allowOf(), true, BYTES);
   expect(cache.get(allowOf(), true)).toEqual(BYTES);
@@ -26,7 +26,7 @@ test('bytes are kept by policy object, port and html', () => {
   expect(cache.get(allowOf({ policy: policyOf() }), true)).toBeUndefined();
 });
 
-test('nothing is kept that depends on the clock or the Host of the client', () => {
+test("does not cache an answer that depends on the clock or the client's Host", () => {
   const cache = new AnswerCache();
   for (const allow of [allowOf({ streamMs: 5 }), allowOf({ upstreamHost: 'localhost' })]) {
     cache.set(allow, false, BYTES);
@@ -35,7 +35,7 @@ test('nothing is kept that depends on the clock or the Host of the client', () =
   }
 });
 
-test('at most 16 variants of a policy are kept', () => {
+test('caches at most 16 answers per policy', () => {
   const cache = new AnswerCache();
   const kept = () =>
     Array.from({ length: 100 }, (_, i) => cache.get(allowOf({ port: i + 1 }), false)).filter(Boolean);

@@ -29,7 +29,7 @@ it('is read back as it was sent, by the gate and by protobuf.js', () => {
   });
 });
 
-it("carries the needed headers alone, in lower case, line by line, byte by byte, as Envoy's raw form has them", () => {
+it("has only the needed headers, in lower case, line by line and byte for byte, like Envoy's raw form", () => {
   const { attributes } = CheckRequest.toObject(CheckRequest.decode(encodeCheckRequest(request)));
   expect(attributes.request.http.header_map.headers).toEqual([
     { key: 'e2b-traffic-access-token', raw_value: Buffer.from('one') },
@@ -39,7 +39,7 @@ it("carries the needed headers alone, in lower case, line by line, byte by byte,
   expect(attributes.request.http).not.toHaveProperty('headers');
 });
 
-it("needs the very headers that the bundled Envoy's allowed_headers let through", async () => {
+it("needs exactly the headers that the bundled Envoy's allowed_headers list", async () => {
   const block = /allowed_headers:\n\s+patterns:\n((?:\s+- exact: .+\n)+)/.exec(
     await loadBundledConfig(),
   )![1]!;

@@ -27,7 +27,7 @@ const texts = anyText(12);
 const values = fc.oneof(texts, fc.constantFrom('', 'a,b', 'abc', '8080'));
 const short = fc.uint8Array({ maxLength: 12 });
 
-/** A message as fields in any order and number: repeated submessages, last-one-wins and unknown fields come by themselves. */
+/** A message as fields in any order and number: which includes repeated submessages, repeated scalars and unknown fields. */
 type Field = (writer: protobuf.Writer) => protobuf.Writer;
 
 function message(fields: readonly Field[]): Uint8Array {

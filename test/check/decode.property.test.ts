@@ -6,7 +6,7 @@ import { LONG, LONG_TEST_MS } from '../stack/long.ts';
 import { full, wild } from './check-requests.ts';
 import { referenceRequest } from './oracle.ts';
 
-/** Undefined where it is refused, which must be as CHECK_MALFORMED. */
+/** Undefined if the message is refused, which must be with CHECK_MALFORMED. */
 function decoded(bytes: Buffer): GateRequest | undefined {
   try {
     return decodeCheckRequest(bytes);
@@ -42,7 +42,9 @@ test('fields in any order and number, split submessages and unknown fields read 
   expect(read).toBeGreaterThan(500);
 });
 
-test('cut off at any byte it is refused, or reads as the oracle reads it', { timeout: LONG_TEST_MS }, () => {
+test('a message cut off at any byte is refused, or reads as the oracle reads it', {
+  timeout: LONG_TEST_MS,
+}, () => {
   fc.assert(
     fc.property(full, (bytes) => {
       for (let length = 0; length < bytes.length; length++) {
@@ -55,7 +57,7 @@ test('cut off at any byte it is refused, or reads as the oracle reads it', { tim
   );
 });
 
-test('with any bytes changed it is refused, or reads as the oracle reads it', {
+test('a message with any bytes changed is refused, or reads as the oracle reads it', {
   timeout: LONG_TEST_MS,
 }, () => {
   const changes = fc.array(fc.tuple(fc.nat(), fc.integer({ min: 0, max: 255 })), {

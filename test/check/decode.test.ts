@@ -64,7 +64,7 @@ test('a request as Envoy sends it, with and without encode_raw_headers, reads th
   expect(decodeCheckRequest(encoded({ ...line, headers: Object.fromEntries(lines) }))).toEqual(expected);
 });
 
-test('what is not there is empty, absent or undefined', () => {
+test('a missing field is empty, absent or undefined', () => {
   expect(decodeCheckRequest(encoded({}))).toEqual({
     method: '',
     host: '',
@@ -85,13 +85,17 @@ test('what is not there is empty, absent or undefined', () => {
   });
 });
 
-/** Attack E4, and E2B's routing headers given twice. */
+/** Attack E4 of docs/threats.md, and duplicates of E2B's routing headers. */
 test.each<[behaviour: string, http: Http, expected: object]>([
-  ['a good and a bad one', raw([TOKEN, 'good'], [TOKEN, 'bad']), { token: { kind: 'several' } }],
-  ['the same one twice', raw([TOKEN, 'good'], [TOKEN, 'good']), { token: { kind: 'several' } }],
-  ['an empty one and a good one', raw([TOKEN, ''], [TOKEN, 'good']), { token: { kind: 'several' } }],
-  ['a comma-joined one', raw([TOKEN, 'good,bad']), { token: { kind: 'several' } }],
-  ['a comma-joined one in the map', { headers: { [TOKEN]: 'good,bad' } }, { token: { kind: 'several' } }],
+  ['a good and a bad token', raw([TOKEN, 'good'], [TOKEN, 'bad']), { token: { kind: 'several' } }],
+  ['the same token twice', raw([TOKEN, 'good'], [TOKEN, 'good']), { token: { kind: 'several' } }],
+  ['an empty and a good token', raw([TOKEN, ''], [TOKEN, 'good']), { token: { kind: 'several' } }],
+  ['two comma-joined tokens', raw([TOKEN, 'good,bad']), { token: { kind: 'several' } }],
+  [
+    'two comma-joined tokens in the map',
+    { headers: { [TOKEN]: 'good,bad' } },
+    { token: { kind: 'several' } },
+  ],
   [
     'one in each form',
     { ...raw([TOKEN, 'good']), headers: { [TOKEN]: 'good' } },
@@ -117,8 +121,12 @@ test.each<[behaviour: string, http: Http, expected: object]>([
     raw([TOKEN, Buffer.from([0xff, 0xfe])]),
     { token: { kind: 'one', value: Buffer.from([0xff, 0xfe]) } },
   ],
-  ['an empty one', raw([TOKEN, '']), { token: { kind: 'one', value: Buffer.alloc(0) } }],
-  ['60 KB', raw([TOKEN, 'a'.repeat(60_000)]), { token: { kind: 'one', value: Buffer.alloc(60_000, 'a') } }],
+  ['an empty token', raw([TOKEN, '']), { token: { kind: 'one', value: Buffer.alloc(0) } }],
+  [
+    'a token of 60 KB',
+    raw([TOKEN, 'a'.repeat(60_000)]),
+    { token: { kind: 'one', value: Buffer.alloc(60_000, 'a') } },
+  ],
   [
     'a name that differs in one bit',
     raw([TOKEN.replace('2', '\u0012'), 'x'], [TOKEN.replace('-', '\r'), 'x']),
@@ -146,7 +154,7 @@ const tagged = (field: number, wireType: number) => (field << 3) | wireType;
 const groups = (depth: number) =>
   Buffer.concat([Buffer.alloc(depth, tagged(9, 3)), Buffer.alloc(depth, tagged(9, 4)), HTTP]);
 
-/** Attack E5. */
+/** Attack E5 of docs/threats.md. */
 test.each<[fault: string, bytes: Buffer]>([
   ['nothing at all', Buffer.alloc(0)],
   ['no HTTP request', Buffer.from(CheckRequest.encode({ attributes: { request: {} } }).finish())],
@@ -170,7 +178,10 @@ test.each<[fault: string, bytes: Buffer]>([
   ['wire type 6', Buffer.concat([HTTP, Buffer.from([0x7e])])],
   ['wire type 7', Buffer.concat([HTTP, Buffer.from([0x7f])])],
   ['a group end without a start', Buffer.concat([HTTP, Buffer.from([tagged(9, 4)])])],
-  ['a group that ends as another', Buffer.concat([HTTP, Buffer.from([tagged(9, 3), tagged(10, 4)])])],
+  [
+    'a group that ends with the tag of another',
+    Buffer.concat([HTTP, Buffer.from([tagged(9, 3), tagged(10, 4)])]),
+  ],
   ['a group that does not end', Buffer.concat([HTTP, Buffer.from([tagged(9, 3)])])],
   ['101 nested groups', groups(101)],
   ['a million nested groups', groups(1_000_000)],
@@ -178,6 +189,6 @@ test.each<[fault: string, bytes: Buffer]>([
   expect(() => decodeCheckRequest(bytes)).toThrow(malformed);
 });
 
-test('100 nested groups are passed over', () => {
+test('100 nested groups are skipped', () => {
   expect(decodeCheckRequest(groups(100))).toMatchObject({ path: '/' });
 });

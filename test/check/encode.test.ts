@@ -46,7 +46,7 @@ test('a plain allow names the destination and strips the three headers', () => {
   });
 });
 
-test('a forwarded token stays, but not one that shadow mode let through', () => {
+test('a token to be forwarded stays, unless shadow mode allowed the request', () => {
   const removed = (parts: Partial<Allow>) => {
     const allow = allowOf({ policy: policyOf({ forwardToken: true }), ...parts });
     return decoded(encodeAllow(allow, requestOf(), false, 'gate')).ok_response;
@@ -74,7 +74,7 @@ const allows = fc
   })
   .map(allowOf);
 
-test('every allow decodes to what was decided', () => {
+test('every allow decodes to its decision', () => {
   fc.assert(
     fc.property(
       allows,
@@ -115,7 +115,7 @@ test('every allow decodes to what was decided', () => {
   );
 });
 
-test('an allow without a destination cannot be built where the gate routes', () => {
+test('an allow without a destination cannot be built if the gate routes', () => {
   const allow = allowOf({ destination: undefined });
   expect(() => encodeAllow(allow, requestOf(), false, 'gate')).toThrow(invalid);
   const { dynamic_metadata } = decoded(encodeAllow(allow, requestOf(), false, 'ingress'));
@@ -158,7 +158,7 @@ test('every refusal decodes to its answer, as a denial, marked as answered', () 
   );
 });
 
-test('any body comes back as it was, lone surrogates apart', () => {
+test('any body is decoded unchanged, except for lone surrogates', () => {
   fc.assert(
     fc.property(anyText(), (body) => {
       const { denied_response } = decoded(encodeAnswer({ status: 502, headers: [], body }));

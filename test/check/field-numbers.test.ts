@@ -5,7 +5,7 @@ import { lookupMessage } from './oracle.ts';
 
 const { MapEntry, ...messages } = FIELDS;
 
-/** protobuf.js spells the fields of its own copy of `google/protobuf` so. */
+/** The spelling of fields in protobuf.js's own copy of `google/protobuf`. */
 const camelCase = (field: string) => field.replace(/_(.)/g, (_, letter: string) => letter.toUpperCase());
 
 it.each(Object.entries(messages))('%s has the field numbers of proto/', (name, numbers) => {

@@ -37,7 +37,7 @@ export function check(headers: Record<string, string> = {}, http: Record<string,
 
 export const WITH_TOKEN = check({ 'e2b-traffic-access-token': TOKEN, 'x-request-id': 'r1' });
 
-/** `allow`, or the reason of the refusal. */
+/** `allow`, or the reason of the denial. */
 export function outcome(bytes: Buffer | Promise<Buffer>): string {
   if (!Buffer.isBuffer(bytes)) throw new Error('a promise');
   const answer = CheckResponse.toObject(CheckResponse.decode(bytes));

@@ -1,13 +1,15 @@
 import { expect, test, vi } from 'vitest';
 import type { CheckHandlerOptions } from '../../src/check/handler.ts';
 import { SandgateError } from '../../src/errors.ts';
-import type { PolicyLookup } from '../../src/policy/policy.ts';
 import { contextOf, ID, policyOf, TOKEN } from '../decision/request.ts';
 import { gate, outcome, WITH_TOKEN } from './gate.ts';
 
 const boom = () => {
   throw new Error('boom');
 };
+
+/** A look-up whose result does not have the declared type. */
+const returning = (value: unknown) => vi.fn().mockReturnValue(value);
 
 test.each<[part: string, broken: Partial<CheckHandlerOptions>]>([
   ['look-up', { lookup: boom }],
@@ -16,12 +18,9 @@ test.each<[part: string, broken: Partial<CheckHandlerOptions>]>([
     'look-up, as if the message were malformed',
     { lookup: () => Promise.reject(new SandgateError('CHECK_MALFORMED', '')) },
   ],
-  ['look-up that gives nothing', { lookup: () => undefined as unknown as PolicyLookup }],
-  ['look-up that gives an unknown kind', { lookup: () => ({ kind: 'maybe' }) as unknown as PolicyLookup }],
-  [
-    'look-up that gives half a policy',
-    { lookup: () => ({ kind: 'found', policy: { sandboxId: ID } }) as unknown as PolicyLookup },
-  ],
+  ['look-up that returns nothing', { lookup: returning(undefined) }],
+  ['look-up that returns an unknown kind', { lookup: returning({ kind: 'maybe' }) }],
+  ['look-up that returns half a policy', { lookup: returning({ kind: 'found', policy: { sandboxId: ID } }) }],
   ['domains', { domains: { matches: boom } }],
   ['own-listener test', { context: contextOf({ isOwnListener: boom }) }],
   ['clock', { now: boom }],

@@ -12,13 +12,13 @@ afterEach(() => {
   vi.useRealTimers();
 });
 
-test('a look-up that knows is answered at once, without a promise', () => {
+test('a check is answered without a promise if the policy is cached', () => {
   const { handler } = gate();
   expect(outcome(handler(WITH_TOKEN, Number.POSITIVE_INFINITY))).toBe('allow');
   expect(outcome(handler(check(), Number.POSITIVE_INFINITY))).toBe('403 token_missing');
 });
 
-test('a look-up that loads is waited for', async () => {
+test('a check waits for a policy that has to be loaded', async () => {
   const { handler } = gate({ lookup: async () => FOUND });
   expect(outcome(await handler(WITH_TOKEN, Number.POSITIVE_INFINITY))).toBe('allow');
   expect(vi.getTimerCount()).toBe(0);
@@ -34,10 +34,10 @@ test('target errors and control-plane paths are answered without a look-up', () 
 });
 
 test.each<[behaviour: string, deadline: number, waitMs: number]>([
-  ['without a deadline, after 900 ms', Number.POSITIVE_INFINITY, 900],
-  ['with a far deadline too', NOW + 60_000, 900],
-  ['with a near one, 50 ms before it', NOW + 200, 150],
-  ['with one that has passed, at once', NOW - 1000, 0],
+  ['after 900 ms without a deadline', Number.POSITIVE_INFINITY, 900],
+  ['after 900 ms with a far deadline', NOW + 60_000, 900],
+  ['50 ms before a near deadline', NOW + 200, 150],
+  ['immediately after a deadline that has passed', NOW - 1000, 0],
 ])('a look-up that hangs becomes the 503 %s', async (_behaviour, deadline, waitMs) => {
   const { handler } = gate({ lookup: () => new Promise(() => {}) });
   const answer = vi.fn();
@@ -51,7 +51,7 @@ test.each<[behaviour: string, deadline: number, waitMs: number]>([
   expect(outcome(answer.mock.calls[0]?.[0])).toBe('503 unavailable');
 });
 
-test('a look-up that fails after the answer troubles nobody', async () => {
+test('a look-up that fails after the answer is ignored', async () => {
   let fail: (error: Error) => void = () => {};
   const { handler, fault } = gate({ lookup: () => new Promise((_, reject) => (fail = reject)) });
   const pending = handler(WITH_TOKEN, NOW);
@@ -62,18 +62,18 @@ test('a look-up that fails after the answer troubles nobody', async () => {
   expect(fault).not.toHaveBeenCalled();
 });
 
-test('bytes that are no CheckRequest are thrown as CHECK_MALFORMED', () => {
+test('bytes that are not a CheckRequest throw CHECK_MALFORMED', () => {
   const { handler } = gate();
   expect(() => handler(Buffer.from('garbage'), 0)).toThrow(
     expect.objectContaining({ code: 'CHECK_MALFORMED' }),
   );
 });
 
-test('an allow is made once for a policy object, unless its token expires', () => {
+test('an allow is encoded once per policy object, unless its token expires', () => {
   const answers = (policy: Policy) => {
     const { handler } = gate({ lookup: () => ({ kind: 'found', policy }) });
     const first = handler(WITH_TOKEN, 0) as Buffer;
-    // No policy is ever changed in place; here it shows what is made anew.
+    // Policies are never changed in place; doing so here shows which answers are encoded again.
     policy.incarnation = 'another';
     return [first, handler(WITH_TOKEN, 0) as Buffer] as const;
   };
@@ -83,7 +83,7 @@ test('an allow is made once for a policy object, unless its token expires', () =
   expect(after.equals(before)).toBe(false);
 });
 
-test('ingress routing names no destination and ignores routing headers', () => {
+test('ingress routing sets no destination and ignores routing headers', () => {
   const { handler } = gate({ context: contextOf({ routing: 'ingress' }) });
   const bytes = handler(WITH_TOKEN, 0);
   expect(outcome(bytes)).toBe('allow');
@@ -92,7 +92,7 @@ test('ingress routing names no destination and ignores routing headers', () => {
   expect(outcome(handler(byHeader, 0))).toBe('400 invalid_host');
 });
 
-test('every decision is reported with its duration, and a reporter that throws changes nothing', () => {
+test('every decision is reported with its duration, and an observer that throws changes nothing', () => {
   let clock = 0;
   const onDecision = vi.fn();
   const { handler } = gate({ onDecision, monotonic: () => (clock += 0.25) });
@@ -111,7 +111,7 @@ test('every decision is reported with its duration, and a reporter that throws c
   expect(broken.fault).toHaveBeenCalledOnce();
 });
 
-test('one preflight answer for every sandbox, known or not', () => {
+test('a preflight gets the same answer for every sandbox, known or not', () => {
   const preflight = (id: string) =>
     check(
       { origin: 'https://page.example', 'access-control-request-method': 'PUT' },

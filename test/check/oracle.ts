@@ -11,7 +11,7 @@ function loadRoot(): protobuf.Root {
   return root.loadSync('envoy/service/auth/v3/external_auth.proto', { keepCase: true });
 }
 
-/** protobuf.js on the full schema, for messages that are to be written or read as they are. */
+/** protobuf.js on the full schema, to write and read messages as they are. */
 const root = loadRoot();
 export const CheckRequest = root.lookupType('envoy.service.auth.v3.CheckRequest');
 export const CheckResponse = root.lookupType('envoy.service.auth.v3.CheckResponse');
@@ -25,7 +25,7 @@ export function lookupMessage(name: string): protobuf.Type {
   return found;
 }
 
-/** The same schema with each `string` read as `bytes`: one wire form, but nothing is lost where it is no UTF-8. */
+/** The same schema with each `string` read as `bytes`: the same wire form, but text that is not UTF-8 survives. */
 const rawRoot = loadRoot();
 stringsToBytes(rawRoot);
 const RawCheckRequest = rawRoot.lookupType('envoy.service.auth.v3.CheckRequest');
@@ -47,7 +47,7 @@ interface RawHttp {
   header_map?: { headers: { key: Buffer; value: Buffer; raw_value: Buffer }[] };
 }
 
-/** What the gate should read, taken from the oracle's object; undefined where the oracle, or HTTP, is not there. */
+/** What the gate should read, by the oracle; undefined if it cannot decode the message, or if there is no HTTP request. */
 export function referenceRequest(bytes: Buffer): GateRequest | undefined {
   let decoded: { attributes?: { request?: { http?: RawHttp } } };
   try {

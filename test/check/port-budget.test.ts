@@ -8,11 +8,11 @@ function sweep(budget: PortBudget, sandboxId: string, ports: number, now: number
   return admitted;
 }
 
-test('of a sweep over every port as many pass as the limit says', () => {
+test('a sweep over every port gets as many ports as the limit', () => {
   expect(sweep(new PortBudget(), 'a', 65_535, 0)).toBe(256);
 });
 
-test('ports already in use go on through a sweep, and other sandboxes do not notice', () => {
+test('ports in use keep working during a sweep, and other sandboxes are not affected', () => {
   const budget = new PortBudget();
   budget.admits('a', 60_000, 256, 0);
   sweep(budget, 'a', 1000, 500);
@@ -21,7 +21,7 @@ test('ports already in use go on through a sweep, and other sandboxes do not not
   expect(budget.admits('b', 59_000, 256, 30_000)).toBe(true);
 });
 
-test('room comes back when a port has not been used for a minute', () => {
+test('a port that was not used for a minute no longer counts', () => {
   const budget = new PortBudget();
   sweep(budget, 'a', 256, 0);
   expect(budget.admits('a', 1, 256, 59_000)).toBe(true);
@@ -50,7 +50,7 @@ test('no window of 60 s ever holds more distinct ports than the limit', () => {
   );
 });
 
-test('sandboxes that nobody asks for are forgotten, those in use are not', () => {
+test('sandboxes without requests are dropped, those in use are not', () => {
   const budget = new PortBudget(1000);
   for (let i = 0; i < 100; i++) {
     sweep(budget, `other${i}`, 256, 0);

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 import { runSelfTest } from '../../src/check/self-test.ts';
 
-test('every kind of answer reads back as itself through an independent decoder', () => {
+test('an independent decoder reads every kind of answer back as it was built', () => {
   expect(() => runSelfTest()).not.toThrow();
 });

@@ -39,18 +39,18 @@ function sweep(guard: SweepGuard, policy: Policy, request?: GateRequest): number
   return allowed;
 }
 
-test('without a token a sandbox shows 256 ports, with one 2,048, each counted apart', () => {
+test('a sandbox has 256 ports without a token and 2,048 with one, counted separately', () => {
   const guard = new SweepGuard();
   expect(sweep(guard, PUBLIC)).toBe(256);
   expect(sweep(guard, policyOf(), requestOf({ token: tokenHeader() }))).toBe(2048);
 });
 
-test('a sandbox in shadow mode is an open door', () => {
+test('a sandbox in shadow mode counts as public', () => {
   const guard = new SweepGuard();
   expect(sweep(guard, policyOf({ shadow: { from: NOW, until: NOW + 1000 } }))).toBe(256);
 });
 
-test('beyond that the port is closed, undialled', () => {
+test('a port over the limit is closed and not dialled', () => {
   const guard = new SweepGuard();
   sweep(guard, PUBLIC);
   expect(decisionAt(guard, 9999, PUBLIC)).toMatchObject({
@@ -64,7 +64,7 @@ test('beyond that the port is closed, undialled', () => {
   });
 });
 
-test('a sweep leaves the agent its port, within the 256', () => {
+test('a sweep leaves one of the 256 ports to the agent', () => {
   const guard = new SweepGuard();
   const policy = policyOf({ allowPublicTraffic: true, agentSelfAuthenticating: true });
   expect(sweep(guard, policy)).toBe(256);

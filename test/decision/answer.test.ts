@@ -124,17 +124,17 @@ test('the path of a control-plane answer is decoded once, not cleaned, and safe 
   expect(path('/%22%0a/../init')).toBe('"/\\"\\n/../init"');
 });
 
-test('the closed-port page says that no service is running on port and the number', () => {
+test('the closed-port page says that no service is running on the port', () => {
   expect(answer('port_closed', requestOf(BROWSER)).body).toContain('no service running on port 8080');
 });
 
-test('a page escapes what it is given', () => {
+test('a page escapes its fields', () => {
   const { body } = answer('sandbox_not_found', requestOf(BROWSER), { sandboxId: `"'><script>&` });
   expect(body).toContain('&quot;&#39;&gt;&lt;script&gt;&amp;');
   expect(body).not.toContain('<script');
 });
 
-test('the CSP holds the hash of the one style block, and the page loads nothing', () => {
+test('the CSP has the hash of the only style block, and the page loads nothing', () => {
   const { body } = answer('token_missing', requestOf(BROWSER));
   const styles = [...body.matchAll(/<style>([\s\S]*?)<\/style>/g)];
   expect(styles).toHaveLength(1);
@@ -147,7 +147,7 @@ test('the CSP holds the hash of the one style block, and the page loads nothing'
   expect(body).not.toMatch(/https?:|\bsrc=|\bhref=|style=|@import|url\(/);
 });
 
-test('a preflight echoes what was asked for', () => {
+test('a preflight echoes the requested method and headers', () => {
   const given = answerFor(
     { kind: 'preflight' },
     preflightOf({ requestMethod: 'PUT', requestHeaders: 'x-a, e2b-traffic-access-token' }),

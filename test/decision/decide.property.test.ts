@@ -95,13 +95,13 @@ const contexts: fc.Arbitrary<GateContext> = fc.record({
   allowShadow: fc.boolean(),
 });
 
-/** In shadow mode who has no valid token passes, except to the agent. */
+/** In shadow mode requests without a valid token are allowed, except to the agent. */
 function isShadowed(policy: Policy, port: number, context: GateContext): boolean {
   const { from = Number.POSITIVE_INFINITY, until = 0 } = policy.shadow ?? {};
   return context.allowShadow && port !== 49983 && from <= NOW && until > NOW;
 }
 
-/** The contract's condition for a pass, written as one sentence rather than as an order of checks. */
+/** The contract's condition for an allow, as one expression rather than as a sequence of checks. */
 function mayPass(
   request: GateRequest,
   target: TargetResult,
@@ -137,7 +137,7 @@ function mayPass(
   );
 }
 
-test('a request is let through exactly where the contract lets it, whatever the world looks like', () => {
+test('a request is allowed exactly if the contract allows it', () => {
   let allowed = 0;
   fc.assert(
     fc.property(requests, targets, lookups, contexts, (request, target, lookup, context) => {
@@ -166,7 +166,7 @@ test('an allow in gate routing always names a destination, and an expiring token
   );
 });
 
-test('before the look-up nothing of it shows: a target error or control-plane path answers the same for every policy', () => {
+test('a target error or control-plane path gets the same answer for every policy', () => {
   fc.assert(
     fc.property(requests, targets, lookups, lookups, contexts, (request, target, one, other, context) => {
       const early =
@@ -180,7 +180,7 @@ test('before the look-up nothing of it shows: a target error or control-plane pa
   );
 });
 
-test('a preflight is never refused for lack of a token, and never told anything but 204, pass or 503', () => {
+test('a preflight is never denied for lack of a token: it is allowed, or answered 204 or 503', () => {
   fc.assert(
     fc.property(requests, targets, lookups, contexts, (request, target, lookup, context) => {
       const preflight = {
@@ -196,7 +196,7 @@ test('a preflight is never refused for lack of a token, and never told anything 
   );
 });
 
-test('shadow mode changes nothing but a refused token, never on 49983, and never without the setting', () => {
+test('shadow mode only changes denials for a token, never on 49983, and never without the setting', () => {
   let shadowed = 0;
   fc.assert(
     fc.property(requests, targets, lookups, contexts, (request, target, lookup, context) => {
@@ -211,7 +211,7 @@ test('shadow mode changes nothing but a refused token, never on 49983, and never
         expect(enforced).toMatchObject({ kind: 'deny', reason, detail, tokenId });
         expect(['token_missing', 'token_invalid']).toContain(reason);
       } else if (JSON.stringify(allowed) !== JSON.stringify(enforced)) {
-        // Evaluation like any other one that passes, it met the own listener.
+        // Allowed by shadow mode, it then met the check for own listeners like any other request.
         const preflight = request.method === 'OPTIONS' && request.requestMethod && request.origin;
         expect(allowed).toMatchObject(preflight ? { kind: 'preflight' } : { reason: 'port_closed' });
       }

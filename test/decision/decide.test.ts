@@ -1,12 +1,16 @@
 import { expect, test } from 'vitest';
 import { decide, decideByTarget } from '../../src/decision/decide.ts';
-import type { Policy, PolicyLookup } from '../../src/policy/policy.ts';
+import type { Policy } from '../../src/policy/policy.ts';
 import type { TargetResult } from '../../src/target/target.ts';
 import { AGENT, type Case, decided, SELF, WITH_TOKEN } from './decided.ts';
 import { contextOf, ID, NOW, policyToken, requestOf, targetOf, tokenHeader } from './request.ts';
 
 test.each<[behaviour: string, given: Case, expected: object]>([
-  ['a bad host says so', { target: { kind: 'error', error: 'invalid_host' } }, { reason: 'invalid_host' }],
+  [
+    'a bad host is an invalid host',
+    { target: { kind: 'error', error: 'invalid_host' } },
+    { reason: 'invalid_host' },
+  ],
   [
     'a control-plane path of the agent is closed',
     { target: AGENT, request: { path: '/init' } },
@@ -56,7 +60,7 @@ test.each<[behaviour: string, given: Case, expected: object]>([
     { reason: 'sandbox_transitioning' },
   ],
   [
-    '… also for public traffic',
+    '… even for public traffic',
     { policy: { state: 'transitioning', allowPublicTraffic: true } },
     { reason: 'sandbox_transitioning' },
   ],
@@ -65,7 +69,7 @@ test.each<[behaviour: string, given: Case, expected: object]>([
     { policy: { route: undefined, allowPublicTraffic: true } },
     { reason: 'unavailable', detail: 'POLICY_UNREADABLE' },
   ],
-  ['no token is missing', {}, { reason: 'token_missing' }],
+  ['without a token it is missing', {}, { reason: 'token_missing' }],
   ['an empty token is missing', { request: { token: tokenHeader('') } }, { reason: 'token_missing' }],
   ['a wrong token is invalid', { request: { token: tokenHeader('x') } }, { reason: 'token_invalid' }],
   [
@@ -74,12 +78,12 @@ test.each<[behaviour: string, given: Case, expected: object]>([
     { reason: 'token_invalid', detail: 'several_values' },
   ],
   [
-    '49983 asks for the token unless the policy says otherwise',
+    'port 49983 needs the token unless the policy says otherwise',
     { target: AGENT },
     { reason: 'token_missing' },
   ],
   [
-    '49983 of a self-authenticating agent does not',
+    'port 49983 of a self-authenticating agent does not',
     { target: AGENT, policy: SELF },
     { kind: 'allow', grant: { by: 'agent' } },
   ],
@@ -95,8 +99,8 @@ test.each<[behaviour: string, given: Case, expected: object]>([
     { kind: 'allow', streamMs: undefined },
   ],
   [
-    'only the exact value true opens',
-    { policy: { allowPublicTraffic: 'true' as unknown as boolean } },
+    'only the exact value true makes a sandbox public',
+    { policy: { allowPublicTraffic: JSON.parse('"true"') } },
     { reason: 'token_missing' },
   ],
   [
@@ -107,9 +111,13 @@ test.each<[behaviour: string, given: Case, expected: object]>([
     },
     { reason: 'port_closed', detail: 'own_listener' },
   ],
-  ['… judged after the token', { context: { isOwnListener: () => true } }, { reason: 'token_missing' }],
   [
-    'ingress routing needs no route and names none',
+    '… which is checked after the token',
+    { context: { isOwnListener: () => true } },
+    { reason: 'token_missing' },
+  ],
+  [
+    'ingress routing needs no route and sets no destination',
     { request: WITH_TOKEN, policy: { route: undefined }, context: { routing: 'ingress' } },
     { kind: 'allow', destination: undefined },
   ],
@@ -117,15 +125,15 @@ test.each<[behaviour: string, given: Case, expected: object]>([
   expect(decided(given)).toMatchObject(expected);
 });
 
-test('what this version does not know is never an allow', () => {
+test('a state or look-up that this version does not know is never allowed', () => {
   const frozen = { allowPublicTraffic: true, state: 'frozen' as Policy['state'] };
   expect(decided({ policy: frozen })).toMatchObject({ reason: 'unavailable', detail: 'POLICY_UNREADABLE' });
-  expect(decided({ lookup: { kind: 'maybe' } as unknown as PolicyLookup })).toMatchObject({
+  expect(decided({ lookup: JSON.parse('{"kind":"maybe"}') })).toMatchObject({
     reason: 'unavailable',
   });
 });
 
-test('a target error needs no policy, a control-plane path neither', () => {
+test('neither a target error nor a control-plane path needs a policy', () => {
   expect(decideByTarget(requestOf(), { kind: 'error', error: 'missing_header' })).toMatchObject({
     kind: 'deny',
   });
@@ -138,7 +146,7 @@ test('a target error needs no policy, a control-plane path neither', () => {
   });
 });
 
-test('the destination is the port asked for, or the node proxy', () => {
+test('the destination is the requested port, or the node proxy', () => {
   const direct = decided({ request: WITH_TOKEN });
   expect(direct).toMatchObject({ destination: { address: '10.0.3.7', port: 8080 }, upstreamHost: undefined });
   const policy = { route: { address: '10.0.0.2', port: 5007 }, maskRequestHost: `localhost:\${PORT}` };
@@ -160,7 +168,7 @@ test('a mask replaces the Host, except for the agent', () => {
   expect(decided({ policy, target: AGENT })).toMatchObject({ upstreamHost: undefined });
 });
 
-test('the stream of an expiring token is bounded by what is left of it', () => {
+test('the stream of an expiring token ends when the token does', () => {
   const streamMs = (left: number) =>
     decided({ request: WITH_TOKEN, policy: { tokens: [policyToken({ expiresAt: NOW + left })] } });
   expect(streamMs(60_000)).toMatchObject({ kind: 'allow', streamMs: 60_000 });

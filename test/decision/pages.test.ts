@@ -4,7 +4,7 @@ import { closedPortPage, invalidTokenPage } from '../../src/decision/pages.ts';
 const ID = '%DYNAMIC_METADATA(envoy.filters.http.ext_authz:sandbox_id)%';
 const PORT = '%DYNAMIC_METADATA(envoy.filters.http.ext_authz:port)%';
 
-test("Envoy's copies hold its placeholders as they are, and no other percent sign", () => {
+test("Envoy's copies have its placeholders unchanged, and no other percent sign", () => {
   for (const page of [closedPortPage(ID, PORT), invalidTokenPage(ID)]) {
     expect(page).toContain(ID);
     expect(page.replaceAll(ID, '').replaceAll(PORT, '')).not.toContain('%');

@@ -6,8 +6,8 @@ test.each<[behaviour: string, given: Case, expected: object]>([
   ['a target error', { target: { kind: 'error', error: 'invalid_host' } }, { kind: 'preflight' }],
   ['a control-plane path', { target: AGENT, request: { path: '/init' } }, { kind: 'preflight' }],
   ['an unknown sandbox', { lookup: { kind: 'absent' } }, { kind: 'preflight' }],
-  ['a transitioning one', { policy: { state: 'transitioning' } }, { kind: 'preflight' }],
-  ['a restricted one without a token', {}, { kind: 'preflight' }],
+  ['a transitioning sandbox', { policy: { state: 'transitioning' } }, { kind: 'preflight' }],
+  ['a restricted sandbox without a token', {}, { kind: 'preflight' }],
   [
     'an own listener',
     { policy: { allowPublicTraffic: true }, context: { isOwnListener: () => true } },

@@ -12,17 +12,17 @@ const WRONG = { token: tokenHeader('x') };
 
 test.each<[behaviour: string, given: Case, expected: object]>([
   [
-    'no token passes, as missing',
+    'a request without a token is allowed as token_missing',
     { policy: SHADOW },
     { kind: 'allow', grant: { by: 'shadow', reason: 'token_missing' }, streamMs: 60_000 },
   ],
   [
-    'a wrong one passes, as invalid',
+    'a request with a wrong token is allowed as token_invalid',
     { policy: SHADOW, request: WRONG },
     { kind: 'allow', grant: { by: 'shadow', reason: 'token_invalid', detail: undefined } },
   ],
   [
-    'an expired one passes, as that token',
+    'a request with an expired token is allowed, and the token is named',
     {
       policy: { ...SHADOW, tokens: [policyToken({ id: 'old', label: 'CI', expiresAt: NOW })] },
       request: WITH_TOKEN,
@@ -30,33 +30,37 @@ test.each<[behaviour: string, given: Case, expected: object]>([
     { grant: { by: 'shadow', detail: 'expired', tokenId: 'old', tokenLabel: 'CI' } },
   ],
   [
-    'a good one passes as ever, its stream unbounded',
+    'a good token is allowed as usual, without a bound on its stream',
     { policy: SHADOW, request: WITH_TOKEN },
     { kind: 'allow', grant: { by: 'token' }, streamMs: undefined },
   ],
-  ['without the setting it is refused', { policy: SHADOW, context: { allowShadow: false } }, MISSING],
+  ['without the setting the request is denied', { policy: SHADOW, context: { allowShadow: false } }, MISSING],
   [
-    'a setting that is not exactly true counts for nothing',
-    { policy: SHADOW, context: { allowShadow: 'true' as unknown as boolean } },
+    'a setting that is not exactly true has no effect',
+    { policy: SHADOW, context: { allowShadow: JSON.parse('"true"') } },
     MISSING,
   ],
-  ['without the time it is refused', {}, MISSING],
-  ['at the time it is refused', { policy: { shadow: until(0) } }, MISSING],
+  ['without shadowUntil the request is denied', {}, MISSING],
+  ['at shadowUntil the request is denied', { policy: { shadow: until(0) } }, MISSING],
   [
-    '… a millisecond before, it passes for that long',
+    '… a millisecond before, it is allowed for that long',
     { policy: { shadow: until(1) } },
     { kind: 'allow', streamMs: 1 },
   ],
-  ['7 days ahead, it passes', { policy: { shadow: until(7 * DAY) } }, { kind: 'allow', streamMs: 7 * DAY }],
-  ['further ahead, it is not believed', { policy: { shadow: until(7 * DAY + 1) } }, MISSING],
-  ["the agent's port is never open", { policy: SHADOW, target: AGENT }, MISSING],
+  [
+    '7 days ahead, it is allowed',
+    { policy: { shadow: until(7 * DAY) } },
+    { kind: 'allow', streamMs: 7 * DAY },
+  ],
+  ['a shadowUntil further ahead is ignored', { policy: { shadow: until(7 * DAY + 1) } }, MISSING],
+  ["the agent's port is never public", { policy: SHADOW, target: AGENT }, MISSING],
   [
     '… nor to a wrong token',
     { policy: SHADOW, target: AGENT, request: WRONG },
     { kind: 'deny', reason: 'token_invalid' },
   ],
   [
-    'a self-authenticating agent is reached as ever',
+    'a self-authenticating agent is reached as usual',
     { policy: { ...SHADOW, ...SELF }, target: AGENT },
     { kind: 'allow', grant: { by: 'agent' } },
   ],
@@ -76,7 +80,7 @@ test.each<[behaviour: string, given: Case, expected: object]>([
     { reason: 'port_closed', detail: 'own_listener' },
   ],
   [
-    'a preflight passes to the sandbox, as on a public one',
+    'a preflight reaches the sandbox, as if it were public',
     { policy: SHADOW, request: preflightOf() },
     { kind: 'allow', grant: { by: 'shadow' } },
   ],

@@ -45,7 +45,7 @@ test.each<[behaviour: string, header: HeaderValue<Uint8Array>, expected: object]
     { kind: 'invalid' },
   ],
   ['a prefix is invalid', tokenHeader(TOKEN.slice(0, 63)), { kind: 'invalid' }],
-  ['a byte more is invalid', tokenHeader(`${TOKEN}0`), { kind: 'invalid' }],
+  ['an additional byte is invalid', tokenHeader(`${TOKEN}0`), { kind: 'invalid' }],
   ['\\xff is invalid', tokenHeader(Buffer.from([0xff])), { kind: 'invalid' }],
   ['60 KB are invalid', tokenHeader('a'.repeat(60_000)), { kind: 'invalid' }],
 ])('%s', (_behaviour, header, expected) => {

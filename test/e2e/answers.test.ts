@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
-import { type Answered, type Asked, ask, askHttp2 } from '../stack/client.ts';
+import { type Answered, ask, askHttp2, type ClientRequest } from '../stack/client.ts';
 import { inTime } from '../stack/in-time.ts';
 import { digestOf, TOKEN } from '../stack/test-stack.ts';
 import { closed, hostAt, ID, invalid, missing, OTHER, TITLED, UNAVAILABLE, WITH_TOKEN } from './cases.ts';
@@ -19,8 +19,8 @@ beforeEach(() => {
 
 afterAll(() => fleet?.stop());
 
-const get = (asked: Asked, headers: Record<string, string> = {}): Promise<Answered> =>
-  ask(fleet.stack.http, { ...asked, headers: { ...asked.headers, ...headers } });
+const get = (request: ClientRequest, headers: Record<string, string> = {}): Promise<Answered> =>
+  ask(fleet.stack.http, { ...request, headers: { ...request.headers, ...headers } });
 
 const HTML = {
   'content-type': 'text/html; charset=utf-8',
@@ -28,79 +28,79 @@ const HTML = {
   'content-security-policy': expect.any(String),
 };
 
-/** All of an answer but what differs from one time to the next. */
+/** An answer without the parts that differ each time. */
 const bytesOf = (answered: Answered) => ({
   status: answered.status,
   headers: ownHeaders(answered),
   body: answered.body,
 });
 
-// A port that is closed is one only after a second of tries: these wait for theirs side by side, and reach nobody.
+// A port counts as closed only after a second of retries, so these run concurrently. None reaches a sandbox.
 describe.concurrent('the answer', () => {
   it.each(TITLED.map(([title, one]) => [one.name, title, one] as const))(
-    '%s is JSON to a program and the page "%s" to a browser',
-    async (_, title, { asked, expected }) => {
+    'to %s is JSON for a program and the page "%s" for a browser',
+    async (_, title, { request, expected }) => {
       if ('at' in expected) throw new Error('not an answer');
-      const [json, page] = await Promise.all([get(asked), get(asked, BROWSER)]);
+      const [json, page] = await Promise.all([get(request), get(request, BROWSER)]);
       expect(bytesOf(json)).toEqual({
         status: expected.status,
-        headers: headersOf(expected, asked),
+        headers: headersOf(expected, request),
         body: expected.body,
       });
       expect(page.status).toBe(expected.status);
-      expect(ownHeaders(page)).toEqual({ ...headersOf(expected, asked), ...HTML });
-      expectPage(page, title, asked.host.split(/[-.]/)[1]!);
+      expect(ownHeaders(page)).toEqual({ ...headersOf(expected, request), ...HTML });
+      expectPage(page, title, request.host.split(/[-.]/)[1]!);
       expect(fleet.takeArrivals()).toEqual([]);
     },
   );
 
-  it('port closed names the port to a person too', async () => {
+  it('to a closed port names the port on the page too', async () => {
     const { body } = await get({ host: hostAt(OTHER, 9) }, BROWSER);
     expect(body).toContain('no service running on port 9');
   });
 
-  it('a closed port of a restricted sandbox is the same answer, over HTTP/2 too', async () => {
-    const asked = { host: hostAt(ID, 1), headers: WITH_TOKEN };
+  it('to a closed port is the same for a restricted sandbox, and over HTTP/2', async () => {
+    const request = { host: hostAt(ID, 1), headers: WITH_TOKEN };
     const expected = closed(ID, 1);
     const [json, http2, page] = await Promise.all([
-      get(asked),
-      askHttp2(fleet.stack.http, asked),
-      get(asked, BROWSER),
+      get(request),
+      askHttp2(fleet.stack.http, request),
+      get(request, BROWSER),
     ]);
     for (const answered of [json, http2]) {
       expect(bytesOf(answered)).toEqual({
         status: expected.status,
-        headers: headersOf(expected, asked),
+        headers: headersOf(expected, request),
         body: expected.body,
       });
     }
     expect(page.status).toBe(502);
-    expect(ownHeaders(page)).toEqual({ ...headersOf(expected, asked), ...HTML });
+    expect(ownHeaders(page)).toEqual({ ...headersOf(expected, request), ...HTML });
     expectPage(page, 'Closed Port Error', ID);
     expect(page.body).toContain('no service running on port 1');
     expect(fleet.takeArrivals()).toEqual([]);
   });
 
-  it('is a text to a browser too where the target is at fault', async () => {
+  it('to an invalid target is plain text, even for a browser', async () => {
     const { status, headers, body } = await get({ host: `abcd-${ID}.e2b.app` }, BROWSER);
     expect({ status, body }).toEqual({ status: 400, body: 'Invalid sandbox port\n' });
     expect(headers['content-type']).toBe('text/plain; charset=utf-8');
   });
 });
 
-/** docs/contract.md §3: a page is for a person, whoever makes it. */
-const NEGOTIATIONS: readonly [who: string, page: boolean, headers: Record<string, string>][] = [
+/** docs/contract.md §3: browsers get a page, from the gate and from Envoy. */
+const NEGOTIATIONS: readonly [client: string, page: boolean, headers: Record<string, string>][] = [
   ['a browser that navigates', true, BROWSER],
-  ['a browser that says no more than its name', true, { 'user-agent': 'Opera/9.80' }],
-  ['a browser that takes both', true, { ...BROWSER, accept: 'application/json, text/html' }],
+  ['a browser that sends nothing but its name', true, { 'user-agent': 'Opera/9.80' }],
+  ['a browser that accepts both', true, { ...BROWSER, accept: 'application/json, text/html' }],
   [
     'a browser that navigates, with X-Requested-With',
     true,
     { ...BROWSER, 'x-requested-with': 'XMLHttpRequest' },
   ],
   ['curl', false, { 'user-agent': 'curl/8.0', accept: '*/*' }],
-  ['curl that takes HTML', false, { 'user-agent': 'curl/8.0', accept: 'text/html' }],
-  ['nobody in particular', false, {}],
+  ['curl that accepts HTML', false, { 'user-agent': 'curl/8.0', accept: 'text/html' }],
+  ['a client without these headers', false, {}],
   ['a browser that wants JSON', false, { ...BROWSER, accept: 'application/json' }],
   ...['cors', 'no-cors', 'same-origin', 'websocket'].map(
     (mode): [string, boolean, Record<string, string>] => [
@@ -116,24 +116,24 @@ const NEGOTIATIONS: readonly [who: string, page: boolean, headers: Record<string
   ],
 ];
 
-describe.concurrent('who gets a page', () => {
+describe.concurrent('whether a client gets a page', () => {
   it.each([
     ['the gate', ID, 8080],
     ['Envoy', OTHER, 9],
-  ])('is the same whoever answers: %s', async (_, sandboxId, port) => {
-    const asked = { host: hostAt(sandboxId, port) };
-    const answered = await Promise.all(NEGOTIATIONS.map(([, , headers]) => get(asked, headers)));
+  ])('follows the same rules if the answer is from %s', async (_, sandboxId, port) => {
+    const request = { host: hostAt(sandboxId, port) };
+    const answered = await Promise.all(NEGOTIATIONS.map(([, , headers]) => get(request, headers)));
     expect(answered.map(({ body }, n) => [NEGOTIATIONS[n]![0], body.startsWith('<html')])).toEqual(
-      NEGOTIATIONS.map(([who, page]) => [who, page]),
+      NEGOTIATIONS.map(([client, page]) => [client, page]),
     );
   });
 });
 
-const both = async (asked: Asked) =>
-  (await Promise.all([get(asked), get(asked, BROWSER)])).map((answered) => bytesOf(answered));
+const both = async (request: ClientRequest) =>
+  (await Promise.all([get(request), get(request, BROWSER)])).map((answered) => bytesOf(answered));
 
-describe.concurrent('an answer that both can make is the same bytes, as JSON and as a page', () => {
-  it('a closed port', async () => {
+describe.concurrent('an answer that both the gate and Envoy can give has the same bytes, as JSON and as a page,', () => {
+  it('for a closed port', async () => {
     const { http } = fleet.stack;
     const put = (address: string) =>
       fleet.stack.put({
@@ -141,7 +141,7 @@ describe.concurrent('an answer that both can make is the same bytes, as JSON and
         runtime: { route: { address } },
         access: { allowPublicTraffic: true },
       });
-    // The gate refuses to have its own listener dialled; elsewhere that port is closed, as Envoy finds out.
+    // At 127.0.0.1 the port is the gate's own listener, which it refuses; at the other address Envoy finds it closed.
     await put('127.0.0.1');
     const byGate = await both({ host: hostAt('both', http.port) });
     await put(fleet.addressOf('none'));
@@ -150,11 +150,11 @@ describe.concurrent('an answer that both can make is the same bytes, as JSON and
   });
 });
 
-describe('an answer that both can make is the same bytes, too,', () => {
-  it('for a token that expires while its answer is awaited', async () => {
+describe('an answer that both the gate and Envoy can give has the same bytes', () => {
+  it('for a token that expires before the sandbox answers', async () => {
     const recorder = fleet.recorderOf('none', 8080);
     recorder.answer = () => {};
-    const asked = { host: hostAt('none'), headers: WITH_TOKEN };
+    const request = { host: hostAt('none'), headers: WITH_TOKEN };
     const byEnvoy = await inTime(async (livesMs) => {
       const expiresAt = new Date(Date.now() + livesMs).toISOString();
       await fleet.stack.put({
@@ -162,18 +162,18 @@ describe('an answer that both can make is the same bytes, too,', () => {
         runtime: { route: { address: fleet.addressOf('none') } },
         access: { tokens: [{ id: 'brief', sha256: digestOf(TOKEN), expiresAt }] },
       });
-      const answered = await both(asked);
+      const answered = await both(request);
       return fleet.takeArrivals().length === 2 ? answered : undefined;
     });
-    const byGate = await both(asked);
+    const byGate = await both(request);
     expect(fleet.takeArrivals()).toEqual([]);
     expect(byEnvoy).toEqual(byGate);
     expect(byGate[0]).toMatchObject({ status: 403, body: invalid('none').body });
   });
 });
 
-describe('a server that breaks off before it answers', () => {
-  it('is a closed port to the client, with a reason of its own', async () => {
+describe('a server whose connection fails before it answers', () => {
+  it('looks like a closed port to the client, but has a reason of its own', async () => {
     const recorder = fleet.recorderOf(OTHER, 3000);
     const { answer } = recorder;
     recorder.answer = (request) => request.socket.destroy();
@@ -192,15 +192,15 @@ describe('a server that breaks off before it answers', () => {
   });
 });
 
-it('never answers HEAD with a body', async () => {
+it('a HEAD request never gets a body', async () => {
   const { status, body, headers } = await ask(fleet.stack.http, { host: hostAt(ID), method: 'HEAD' });
   expect({ status, body }).toEqual({ status: 403, body: '' });
   expect(headers['content-length']).toBe(String(Buffer.byteLength(missing(ID).body)));
 });
 
-// Last: nobody answers after this.
-describe('where the gate is away', () => {
-  it('is the same 503 as when the gate cannot tell, as JSON to everybody', async () => {
+// Last, because no gate is running after this.
+describe('without a gate', () => {
+  it('every request gets the same 503 as from a gate that cannot decide, always as JSON', async () => {
     const byGate = await get({ host: hostAt('broken') });
     expect(bytesOf(byGate)).toEqual({
       status: 503,

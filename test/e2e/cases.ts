@@ -1,10 +1,10 @@
 import type { Reason } from '../../src/decision/reasons.ts';
-import type { Asked } from '../stack/client.ts';
+import type { ClientRequest } from '../stack/client.ts';
 import { digestOf, OTHER_TOKEN, TOKEN } from '../stack/test-stack.ts';
 
 /**
- * The contract as one table: sandboxes, requests, and what each request gets. It stands apart from any harness; a
- * member has no address until someone gives it one.
+ * The contract as one table: sandboxes, requests, and the outcome of each request. It does not depend on any harness; a
+ * member has no address until a harness gives it one.
  */
 export const DOMAINS = 'e2b.localhost,*.e2b.app,*.e2b-test.app';
 
@@ -17,7 +17,7 @@ export const WITH_TOKEN = { [TOKEN_HEADER]: TOKEN };
 
 const PAST = '2020-01-01T00:00:00Z';
 const FUTURE = '2099-01-01T00:00:00Z';
-/** Tokens of `several`, by what is wrong with them. */
+/** Further tokens of `several`, by their restriction. */
 const MORE = { ports: 'a'.repeat(64), expired: 'b'.repeat(64), past: 'c'.repeat(64), life: 'd'.repeat(64) };
 
 export interface Member {
@@ -28,7 +28,7 @@ export interface Member {
   access?: Record<string, unknown>;
   /** The port of the node proxy that its traffic goes through. */
   nodeProxy?: number;
-  /** Stored so that the gate cannot read it. */
+  /** Stored in a form that the gate cannot read. */
   unreadable?: true;
 }
 
@@ -69,7 +69,7 @@ export const MEMBERS: readonly Member[] = [
         token(MORE.ports, { ports: [3000, 8080] }),
         token(MORE.expired, { expiresAt: PAST }),
         token(MORE.life, { incarnation: 'first' }),
-        // The same value twice: what is wrong with one does not spoil the other.
+        // The same value twice: a fault of one entry does not affect the other.
         token(MORE.past, { expiresAt: PAST }),
         token(MORE.past, { id: 'again', ports: [8080] }),
       ],
@@ -91,7 +91,7 @@ export const MEMBERS: readonly Member[] = [
   { sandboxId: 'broken', listens: BOTH, access: PUBLIC, unreadable: true },
 ];
 
-/** In input form, for a sandbox at that address. */
+/** The policy of a member at this address, in input form. */
 export function recordOf({ sandboxId, runtime, access, nodeProxy }: Member, address: string) {
   const route = { address, ...(nodeProxy !== undefined && { port: nodeProxy }) };
   return {
@@ -101,10 +101,10 @@ export function recordOf({ sandboxId, runtime, access, nodeProxy }: Member, addr
   };
 }
 
-/** It reaches that port of that sandbox. */
+/** The request reaches this port of this sandbox. */
 export interface Arrives {
   at: [sandboxId: string, port: number];
-  /** Headers there, beside: Host as sent, and neither token nor routing headers. Undefined: absent. */
+  /** Headers that arrive, if they differ from these: Host as sent, no token and no routing headers. Undefined is absent. */
   sees?: Record<string, string | undefined>;
 }
 
@@ -116,7 +116,7 @@ export interface Refused {
 
 export interface Case {
   name: string;
-  asked: Asked;
+  request: ClientRequest;
   expected: Arrives | Refused;
 }
 
@@ -127,7 +127,7 @@ const MESSAGES = {
   internal:
     'This endpoint is reserved for the E2B control plane and is not reachable through the sandbox URL',
 };
-const text = (reason: Reason, said: string): Refused => ({ status: 400, reason, body: `${said}\n` });
+const text = (reason: Reason, message: string): Refused => ({ status: 400, reason, body: `${message}\n` });
 const INVALID_HOST = text('invalid_host', 'Invalid host');
 const INVALID_PORT = text('invalid_sandbox_port', 'Invalid sandbox port');
 const INVALID_ID = text('invalid_sandbox_id', 'Invalid sandbox ID');
@@ -152,7 +152,7 @@ export const transitioning = (id: string): Refused => ({
   reason: 'sandbox_transitioning',
   body: `{"sandboxId":"${id}","message":"The sandbox is still transitioning. Try again in a moment.","code":409}`,
 });
-/** `path` as JSON has it. */
+/** `path` as it is written in JSON. */
 export const internal = (path: string): Refused => ({
   status: 404,
   reason: 'control_plane_path',
@@ -175,7 +175,7 @@ const at = (sandboxId: string, port: number, sees: Arrives['sees'] = {}): Arrive
   sees,
 });
 
-/** docs/contract.md §1: the table, then the lines around it. Everyone here holds the token. */
+/** docs/contract.md §1: the table, then the text around it. Every request has the token. */
 type TargetRow = [host: string, id: string | string[], port: string | string[], expected: Arrives | Refused];
 const NONE = '';
 const TARGET_ROWS: readonly TargetRow[] = [
@@ -216,7 +216,7 @@ const TARGET_ROWS: readonly TargetRow[] = [
   ['SANDBOX.E2B.App', ID, '8080', at(ID, 8080)],
   ['LocalHost', ID, '8080', at(ID, 8080)],
   ['sandbox.', ID, '8080', INVALID_HOST],
-  // The port, and that it is judged before the id.
+  // The port, which is checked before the id.
   ...['0', '65536', '08080', '049983', '+8080', '8080x', '', '18446744073709551615'].map(
     (port): TargetRow => [`${port}-${ID}.e2b.app`, NONE, NONE, INVALID_PORT],
   ),
@@ -229,7 +229,7 @@ const TARGET_ROWS: readonly TargetRow[] = [
   [`8080-${'a'.repeat(64)}.e2b.app`, NONE, NONE, INVALID_ID],
   [`8080-${'a'.repeat(63)}.e2b.app`, NONE, NONE, notFound('a'.repeat(63))],
   ['localhost', ID.toUpperCase(), '8080', INVALID_ID],
-  // Two answers to one question.
+  // Ambiguous values.
   ['localhost', [ID, OTHER], '8080', INVALID_HOST],
   ['localhost', [ID, ID], '8080', INVALID_HOST],
   ['localhost', ID, ['8080', '49983'], INVALID_HOST],
@@ -241,7 +241,7 @@ const named = (value: string | string[]) => (value === NONE ? 'none' : JSON.stri
 
 export const TARGET_CASES: readonly Case[] = TARGET_ROWS.map(([host, id, port, expected]) => ({
   name: `${host} with the id ${named(id)} and the port ${named(port)}`,
-  asked: {
+  request: {
     host,
     headers: {
       ...WITH_TOKEN,
@@ -273,16 +273,16 @@ const TOKEN_ROWS: readonly TokenRow[] = [
   ["the second vector's", [SECOND], OTHER_TOKEN, at(SECOND, 8080)],
   ["the first vector's, on the second", [SECOND], TOKEN, invalid(SECOND)],
   ['the right one in capitals', [ID], TOKEN.toUpperCase(), invalid(ID)],
-  ['the right one but for its end', [ID], TOKEN.slice(0, -1), invalid(ID)],
-  ['the right one and more', [ID], `${TOKEN}0`, invalid(ID)],
-  ['a scheme before it', [ID], `Bearer ${TOKEN}`, invalid(ID)],
+  ['the right one without its last character', [ID], TOKEN.slice(0, -1), invalid(ID)],
+  ['the right one with another character', [ID], `${TOKEN}0`, invalid(ID)],
+  ['the right one after a scheme', [ID], `Bearer ${TOKEN}`, invalid(ID)],
   ['its digest', [ID], digestOf(TOKEN), invalid(ID)],
   ['the right one twice', [ID], [TOKEN, TOKEN], invalid(ID)],
   ['the right one after a wrong one', [ID], ['x', TOKEN], invalid(ID)],
   ['the right one before a wrong one', [ID], [TOKEN, 'x'], invalid(ID)],
   ['the right one comma-joined', [ID], `${TOKEN},x`, invalid(ID)],
-  ['any, where there is none', ['none'], TOKEN, invalid('none')],
-  ['none, where there is none', ['none'], undefined, missing('none')],
+  ['any, if the sandbox has none', ['none'], TOKEN, invalid('none')],
+  ['none, if the sandbox has none', ['none'], undefined, missing('none')],
   ['a revoked one', ['revoked'], TOKEN, invalid('revoked')],
   ['one of several', ['several'], TOKEN, at('several', 8080)],
   ['one of this incarnation', ['several'], OTHER_TOKEN, at('several', 8080)],
@@ -290,15 +290,15 @@ const TOKEN_ROWS: readonly TokenRow[] = [
   ['one for this port', ['several', 3000], MORE.ports, at('several', 3000)],
   ['one for other ports', ['several', 49983], MORE.ports, invalid('several')],
   ['an expired one', ['several'], MORE.expired, invalid('several')],
-  ['an expired one that another one allows', ['several'], MORE.past, at('several', 8080)],
-  ['an expired one that another one allows elsewhere', ['several', 49983], MORE.past, invalid('several')],
+  ['an expired one with a valid duplicate', ['several'], MORE.past, at('several', 8080)],
+  ['an expired one with a duplicate for another port', ['several', 49983], MORE.past, invalid('several')],
   ['none, on a public sandbox', [OTHER], undefined, at(OTHER, 8080)],
   ['a wrong one, on a public sandbox', [OTHER], 'wrong', at(OTHER, 8080)],
   ['none, on the agent of a public sandbox', [OTHER, 49983], undefined, at(OTHER, 49983)],
   ['none, on an agent that checks its own', ['agent', 49983], undefined, at('agent', 49983)],
   ['a wrong one, on an agent that checks its own', ['agent', 49983], 'wrong', at('agent', 49983)],
-  ['none, beside an agent that checks its own', ['agent'], undefined, missing('agent')],
-  ['a wrong one, where it would be forwarded', ['forwarding'], 'wrong', invalid('forwarding')],
+  ['none, on another port of a sandbox whose agent checks its own', ['agent'], undefined, missing('agent')],
+  ['a wrong one, if tokens are forwarded', ['forwarding'], 'wrong', invalid('forwarding')],
   [
     'one to be forwarded',
     ['forwarding'],
@@ -315,7 +315,7 @@ const TOKEN_ROWS: readonly TokenRow[] = [
 
 export const TOKEN_CASES: readonly Case[] = TOKEN_ROWS.map(([name, [sandboxId, port], value, expected]) => ({
   name: `a token: ${name}`,
-  asked: {
+  request: {
     host: hostAt(sandboxId, port),
     headers: value === undefined ? {} : { [TOKEN_HEADER]: value },
   },
@@ -324,65 +324,65 @@ export const TOKEN_CASES: readonly Case[] = TOKEN_ROWS.map(([name, [sandboxId, p
 
 /** docs/contract.md §2, step 3. */
 export const STATE_CASES: readonly Case[] = [
-  { name: 'no such sandbox', asked: { host: hostAt('nobody') }, expected: notFound('nobody') },
+  { name: 'no such sandbox', request: { host: hostAt('nobody') }, expected: notFound('nobody') },
   {
     name: 'no such sandbox, and a token',
-    asked: { host: hostAt('nobody'), headers: WITH_TOKEN },
+    request: { host: hostAt('nobody'), headers: WITH_TOKEN },
     expected: notFound('nobody'),
   },
   {
     name: 'no such sandbox, its agent',
-    asked: { host: hostAt('nobody', 49983) },
+    request: { host: hostAt('nobody', 49983) },
     expected: notFound('nobody'),
   },
-  { name: 'a paused one without a token', asked: { host: hostAt('paused') }, expected: notFound('paused') },
+  { name: 'a paused one without a token', request: { host: hostAt('paused') }, expected: notFound('paused') },
   {
     name: 'a paused one with its token',
-    asked: { host: hostAt('paused'), headers: WITH_TOKEN },
+    request: { host: hostAt('paused'), headers: WITH_TOKEN },
     expected: notFound('paused'),
   },
-  { name: 'a paused public one', asked: { host: hostAt('pausedopen') }, expected: notFound('pausedopen') },
+  { name: 'a paused public one', request: { host: hostAt('pausedopen') }, expected: notFound('pausedopen') },
   {
-    name: 'one in transition, before its token is looked at',
-    asked: { host: hostAt('moving') },
+    name: 'one in transition without a token',
+    request: { host: hostAt('moving') },
     expected: transitioning('moving'),
   },
   {
     name: 'one in transition with a wrong token',
-    asked: { host: hostAt('moving'), headers: { [TOKEN_HEADER]: 'wrong' } },
+    request: { host: hostAt('moving'), headers: { [TOKEN_HEADER]: 'wrong' } },
     expected: transitioning('moving'),
   },
   {
     name: 'one in transition with its token',
-    asked: { host: hostAt('moving'), headers: WITH_TOKEN },
+    request: { host: hostAt('moving'), headers: WITH_TOKEN },
     expected: transitioning('moving'),
   },
   {
     name: 'a public one in transition',
-    asked: { host: hostAt('movingopen') },
+    request: { host: hostAt('movingopen') },
     expected: transitioning('movingopen'),
   },
   {
     name: 'one past its end',
-    asked: { host: hostAt('ended'), headers: WITH_TOKEN },
+    request: { host: hostAt('ended'), headers: WITH_TOKEN },
     expected: notFound('ended'),
   },
   {
     name: 'one past its end and in transition',
-    asked: { host: hostAt('endedmoving'), headers: WITH_TOKEN },
+    request: { host: hostAt('endedmoving'), headers: WITH_TOKEN },
     expected: notFound('endedmoving'),
   },
   {
     name: 'one before its end',
-    asked: { host: hostAt('ending'), headers: WITH_TOKEN },
+    request: { host: hostAt('ending'), headers: WITH_TOKEN },
     expected: at('ending', 8080),
   },
-  { name: 'one that cannot be read', asked: { host: hostAt('broken') }, expected: UNAVAILABLE },
+  { name: 'one that cannot be read', request: { host: hostAt('broken') }, expected: UNAVAILABLE },
 ];
 
 const onAgent = (path: string, expected: Case['expected'], method?: string): Case => ({
   name: `${method ?? 'GET'} ${path} on the agent`,
-  asked: { host: hostAt(OTHER, 49983), path, ...(method && { method }) },
+  request: { host: hostAt(OTHER, 49983), path, ...(method && { method }) },
   expected,
 });
 
@@ -417,41 +417,41 @@ export const CONTROL_PLANE_CASES: readonly Case[] = [
   ),
   ...[ID, 'nobody', 'paused', 'moving', 'broken', 'agent'].map((sandboxId) => ({
     name: `/init on the agent of ${sandboxId}, before any look-up`,
-    asked: { host: hostAt(sandboxId, 49983), path: '/init' },
+    request: { host: hostAt(sandboxId, 49983), path: '/init' },
     expected: internal('/init'),
   })),
   {
     name: '/init on another port',
-    asked: { host: hostAt(OTHER), path: '/init' },
+    request: { host: hostAt(OTHER), path: '/init' },
     expected: at(OTHER, 8080),
   },
 ];
 
-/** docs/contract.md §2, step 5, and what else a sandbox sees. */
+/** docs/contract.md §2, step 5, and the rest of what a sandbox receives. */
 export const UPSTREAM_CASES: readonly Case[] = [
   {
     name: 'a mask with the port',
-    asked: { host: hostAt('masked') },
+    request: { host: hostAt('masked') },
     expected: at('masked', 8080, { host: 'localhost:8080', 'x-forwarded-host': hostAt('masked') }),
   },
   {
-    name: "a mask, and the port in the client's Host",
-    asked: { host: `${hostAt('masked')}:3002`, headers: { 'x-forwarded-host': 'forged' } },
+    name: "a mask, with a port in the client's Host",
+    request: { host: `${hostAt('masked')}:3002`, headers: { 'x-forwarded-host': 'forged' } },
     expected: at('masked', 8080, { host: 'localhost:8080', 'x-forwarded-host': `${hostAt('masked')}:3002` }),
   },
   {
     name: 'a mask that does not name the port',
-    asked: { host: hostAt('maskedplain'), headers: WITH_TOKEN },
+    request: { host: hostAt('maskedplain'), headers: WITH_TOKEN },
     expected: at('maskedplain', 8080, { host: 'App.example', 'x-forwarded-host': hostAt('maskedplain') }),
   },
   {
-    name: 'a mask is not for the agent',
-    asked: { host: hostAt('masked', 49983) },
+    name: 'a mask does not apply to the agent',
+    request: { host: hostAt('masked', 49983) },
     expected: at('masked', 49983, { 'x-forwarded-host': undefined }),
   },
   {
     name: 'a mask on the shared host',
-    asked: {
+    request: {
       host: 'sandbox.e2b.app',
       headers: { 'e2b-sandbox-id': 'masked', 'e2b-sandbox-port': '8080' },
     },
@@ -459,7 +459,7 @@ export const UPSTREAM_CASES: readonly Case[] = [
   },
   {
     name: 'a node proxy gets the canonical Host',
-    asked: { host: '8080-NODE-6532622b.Demo.e2b.app.:3002', headers: WITH_TOKEN },
+    request: { host: '8080-NODE-6532622b.Demo.e2b.app.:3002', headers: WITH_TOKEN },
     expected: at('node', 5007, {
       host: '8080-node.demo.e2b.app',
       'x-forwarded-host': '8080-NODE-6532622b.Demo.e2b.app.:3002',
@@ -467,13 +467,13 @@ export const UPSTREAM_CASES: readonly Case[] = [
     }),
   },
   {
-    name: 'a node proxy is asked for the agent too',
-    asked: { host: hostAt('node', 49983), headers: WITH_TOKEN },
+    name: 'a node proxy gets requests to the agent too',
+    request: { host: hostAt('node', 49983), headers: WITH_TOKEN },
     expected: at('node', 5007, { host: hostAt('node', 49983), ...WITH_TOKEN }),
   },
   {
     name: 'a node proxy, on the shared host',
-    asked: {
+    request: {
       host: 'sandbox.e2b.app',
       headers: { ...WITH_TOKEN, 'e2b-sandbox-id': 'node', 'e2b-sandbox-port': '3000' },
     },
@@ -484,8 +484,8 @@ export const UPSTREAM_CASES: readonly Case[] = [
     }),
   },
   {
-    name: 'a node proxy, on an address: the first domain',
-    asked: {
+    name: 'a node proxy, on an IP address: gets the first domain',
+    request: {
       host: '127.0.0.1:3002',
       headers: { ...WITH_TOKEN, 'e2b-sandbox-id': 'node', 'e2b-sandbox-port': '3000' },
     },
@@ -497,12 +497,12 @@ export const UPSTREAM_CASES: readonly Case[] = [
   },
   {
     name: 'a node proxy, without a token',
-    asked: { host: hostAt('node') },
+    request: { host: hostAt('node') },
     expected: missing('node'),
   },
   {
-    name: "headers of the client's own",
-    asked: {
+    name: "the client's own headers arrive",
+    request: {
       host: hostAt(OTHER),
       path: '/a//b/../c?d=%2F',
       headers: { 'x-mine': 'e' },
@@ -510,8 +510,8 @@ export const UPSTREAM_CASES: readonly Case[] = [
     expected: at(OTHER, 8080, { 'x-mine': 'e' }),
   },
   {
-    name: 'a public sandbox does not see token or routing headers',
-    asked: {
+    name: 'a public sandbox does not receive token or routing headers',
+    request: {
       host: hostAt(OTHER),
       headers: { [TOKEN_HEADER]: 'own', 'e2b-sandbox-id': 'x', 'e2b-sandbox-port': '1' },
     },
@@ -524,10 +524,10 @@ const preflight = (
   name: string,
   host: string,
   expected: Case['expected'],
-  over: Partial<Asked> = {},
+  over: Partial<ClientRequest> = {},
 ): Case => ({
   name: `a preflight: ${name}`,
-  asked: {
+  request: {
     host,
     method: 'OPTIONS',
     ...over,
@@ -560,17 +560,17 @@ export const PREFLIGHT_CASES: readonly Case[] = [
   preflight('an agent that checks its own', hostAt('agent', 49983), at('agent', 49983)),
   {
     name: 'OPTIONS without Access-Control-Request-Method',
-    asked: { host: hostAt(ID), method: 'OPTIONS', headers: { origin: 'https://page.example' } },
+    request: { host: hostAt(ID), method: 'OPTIONS', headers: { origin: 'https://page.example' } },
     expected: missing(ID),
   },
   {
     name: 'OPTIONS without Origin',
-    asked: { host: hostAt(ID), method: 'OPTIONS', headers: { 'access-control-request-method': 'PUT' } },
+    request: { host: hostAt(ID), method: 'OPTIONS', headers: { 'access-control-request-method': 'PUT' } },
     expected: missing(ID),
   },
   {
     name: 'GET with the headers of a preflight',
-    asked: { host: hostAt(ID), headers: PREFLIGHT_HEADERS },
+    request: { host: hostAt(ID), headers: PREFLIGHT_HEADERS },
     expected: missing(ID),
   },
 ];
@@ -583,33 +583,33 @@ export const ORDER_CASES: readonly Case[] = [
   ...PREFLIGHT_CASES,
 ];
 
-/** docs/contract.md §3: what a person in a browser is shown, for each row of the table that is not reserved. */
+/** docs/contract.md §3: the page in a browser, for each row of the table that is not reserved. */
 export const TITLED: readonly [title: string, one: Case][] = [
   [
     'Missing Traffic Access Token',
-    { name: 'token missing', asked: { host: hostAt(ID) }, expected: missing(ID) },
+    { name: 'token missing', request: { host: hostAt(ID) }, expected: missing(ID) },
   ],
   [
     'Invalid Traffic Access Token',
     {
       name: 'token invalid',
-      asked: { host: hostAt(ID), headers: { [TOKEN_HEADER]: 'wrong' } },
+      request: { host: hostAt(ID), headers: { [TOKEN_HEADER]: 'wrong' } },
       expected: invalid(ID),
     },
   ],
   [
     'Sandbox Not Found',
-    { name: 'sandbox not found', asked: { host: hostAt('nobody') }, expected: notFound('nobody') },
+    { name: 'sandbox not found', request: { host: hostAt('nobody') }, expected: notFound('nobody') },
   ],
   [
     'Sandbox Not Found',
-    { name: 'not running', asked: { host: hostAt('paused') }, expected: notFound('paused') },
+    { name: 'not running', request: { host: hostAt('paused') }, expected: notFound('paused') },
   ],
   [
     'Sandbox Not Found',
     {
       name: 'not running, with its token',
-      asked: { host: hostAt('paused'), headers: WITH_TOKEN },
+      request: { host: hostAt('paused'), headers: WITH_TOKEN },
       expected: notFound('paused'),
     },
   ],
@@ -617,28 +617,28 @@ export const TITLED: readonly [title: string, one: Case][] = [
     'Sandbox Not Found',
     {
       name: 'past its end',
-      asked: { host: hostAt('ended'), headers: WITH_TOKEN },
+      request: { host: hostAt('ended'), headers: WITH_TOKEN },
       expected: notFound('ended'),
     },
   ],
   [
     'Closed Port Error',
-    { name: 'port closed', asked: { host: hostAt(OTHER, 9) }, expected: closed(OTHER, 9) },
+    { name: 'port closed', request: { host: hostAt(OTHER, 9) }, expected: closed(OTHER, 9) },
   ],
   [
     'Endpoint Not Available',
     {
       name: 'control-plane path',
-      asked: { host: hostAt(ID, 49983), path: '/init' },
+      request: { host: hostAt(ID, 49983), path: '/init' },
       expected: internal('/init'),
     },
   ],
   [
     'Sandbox Still Transitioning',
-    { name: 'still transitioning', asked: { host: hostAt('moving') }, expected: transitioning('moving') },
+    { name: 'still transitioning', request: { host: hostAt('moving') }, expected: transitioning('moving') },
   ],
   [
     'Temporarily Unavailable',
-    { name: 'cannot decide', asked: { host: hostAt('broken') }, expected: UNAVAILABLE },
+    { name: 'cannot decide', request: { host: hostAt('broken') }, expected: UNAVAILABLE },
   ],
 ];

@@ -1,33 +1,33 @@
 import { type Client, credentials, makeGenericClientConstructor } from '@grpc/grpc-js';
 import { CHECK_SERVICE, checkDefinition } from '../../src/server/check-server.ts';
 import { CheckRequest, CheckResponse } from '../check/oracle.ts';
-import type { Asked } from '../stack/client.ts';
+import type { ClientRequest } from '../stack/client.ts';
 
-/** What an ingress would do with a CheckResponse. */
+/** A CheckResponse as an ingress would apply it. */
 export type Checked =
   | { allowed: true; sets: Record<string, string>; removes: string[]; metadata: Record<string, unknown> }
   | { allowed: false; status: number; headers: Record<string, string>; body: string };
 
-/** How an ingress sends headers: one by one as raw bytes, or as one map. */
+/** How an ingress sends headers: as raw lines, or as one map. */
 export type HeaderForm = 'header_map' | 'headers';
 
 interface Pair {
   header: { key: string; value: string };
 }
 
-/** An ingress of ours, as far as the gate can tell: asks Check, and reads the answer with protobuf.js. */
+/** Stands in for an ingress: calls Check, and reads the answer with protobuf.js. */
 export function connectCheck(address: string) {
   const Service = makeGenericClientConstructor(checkDefinition, CHECK_SERVICE);
   const client = new Service(address, credentials.createInsecure());
   return {
-    async check(asked: Asked, form: HeaderForm = 'header_map'): Promise<Checked> {
-      return read(await call(client, encode(asked, form)));
+    async check(request: ClientRequest, form: HeaderForm = 'header_map'): Promise<Checked> {
+      return read(await call(client, encode(request, form)));
     },
     close: () => client.close(),
   };
 }
 
-function encode({ host, method = 'GET', path = '/', headers = {} }: Asked, form: HeaderForm): Buffer {
+function encode({ host, method = 'GET', path = '/', headers = {} }: ClientRequest, form: HeaderForm): Buffer {
   const lines = Object.entries(headers).flatMap(([key, value]) =>
     [value].flat().map((one) => ({ key, one })),
   );

@@ -68,7 +68,7 @@ async function startMutualGate(): Promise<Gate> {
 
 const trusted = (): GateTls => ({ ca: authority.ca, name: NAME, client: envoys });
 
-/** An Envoy that reaches the gate in this way. */
+/** An Envoy with this TLS to the gate. */
 async function through(gateTls: GateTls | undefined, work: (running: RunningEnvoy) => Promise<void>) {
   const running = await startRunningEnvoy({
     gates: [parseAddress(gate.check)],
@@ -86,7 +86,7 @@ const get = ({ port }: RunningEnvoy, headers: Record<string, string> = {}) =>
 
 const WITH_TOKEN = { 'e2b-traffic-access-token': TOKEN };
 
-/** The status that a gRPC client of this kind gets from the gate; it sends no CheckRequest, only bytes. */
+/** The gRPC status that a client with these credentials gets; it sends bytes that are not a CheckRequest. */
 function codeFor(kind: ChannelCredentials): Promise<number> {
   const Service = makeGenericClientConstructor(checkDefinition, CHECK_SERVICE);
   const client = new Service(gate.check, kind, { 'grpc.ssl_target_name_override': NAME });
@@ -113,7 +113,7 @@ const secure = (own?: Issued, ca = authority.ca) =>
   );
 
 describe('an Envoy with a certificate of the CA', () => {
-  it('is answered, and reaches the sandbox', () =>
+  it('gets answers, and reaches the sandbox', () =>
     through(trusted(), async (running) => {
       await expect.poll(() => running.envoy.admin.healthyGates(), PATIENCE).toBe(1);
       expect(await get(running)).toMatchObject({ status: 403, body: missing('abc').body });
@@ -121,16 +121,16 @@ describe('an Envoy with a certificate of the CA', () => {
     }));
 });
 
-describe('the client of an Envoy gets 503, and the sandbox nothing, where that Envoy', () => {
+describe('the client gets 503 and the sandbox nothing, if Envoy', () => {
   it.each<[string, () => Promise<GateTls | undefined> | GateTls | undefined]>([
     ['speaks plain text', () => undefined],
-    ['shows no certificate', () => ({ ...trusted(), client: undefined })],
+    ['presents no certificate', () => ({ ...trusted(), client: undefined })],
     [
-      'shows one of another CA',
+      'presents one of another CA',
       async () => ({ ...trusted(), client: await other.issue('stranger', ['envoy.example']) }),
     ],
     [
-      'shows one that has expired',
+      'presents one that has expired',
       async () => ({ ...trusted(), client: await authority.issue('late', ['envoy.example'], [-3, -1]) }),
     ],
     ['expects a gate of another name', () => ({ ...trusted(), name: 'other.example' })],
@@ -147,7 +147,7 @@ describe('the client of an Envoy gets 503, and the sandbox nothing, where that E
 });
 
 describe('the gate itself', () => {
-  it('control: understands a client with a certificate of the CA', async () => {
+  it('control: answers a client with a certificate of the CA', async () => {
     expect(await codeFor(secure(envoys))).toBe(status.INVALID_ARGUMENT);
   });
 
@@ -156,12 +156,12 @@ describe('the gate itself', () => {
     ['no certificate', () => secure()],
     ['a certificate of another CA', async () => secure(await other.issue('stranger', ['envoy.example']))],
     ['an expired one', async () => secure(await authority.issue('late', ['envoy.example'], [-3, -1]))],
-  ])('refuses the connection of a client with %s, and lives', async (_, kind) => {
+  ])('refuses the connection of a client with %s, and keeps running', async (_, kind) => {
     expect(await codeFor(await kind())).toBe(status.UNAVAILABLE);
     expect(await codeFor(secure(envoys))).toBe(status.INVALID_ARGUMENT);
   });
 
-  it.each(['TLSv1.1', 'TLSv1.2', 'TLSv1.3'] as const)('speaks TLS from 1.2 on: %s', async (version) => {
+  it.each(['TLSv1.1', 'TLSv1.2', 'TLSv1.3'] as const)('accepts TLS 1.2 and newer: %s', async (version) => {
     const { host, port } = parseAddress(gate.check);
     const socket = connect({
       host,
@@ -172,7 +172,7 @@ describe('the gate itself', () => {
       key: readFileSync(envoys.key),
       minVersion: version,
       maxVersion: version,
-      // Or OpenSSL itself would not offer 1.1 any more.
+      // Without this, OpenSSL itself would not offer 1.1.
       ciphers: 'DEFAULT@SECLEVEL=0',
       ALPNProtocols: ['h2'],
     });

@@ -25,7 +25,7 @@ const TRACEPARENT = `00-${TRACE}-00f067aa0ba902b7-01`;
 const NAME = 'e2b-traffic-access-token';
 
 let count = 0;
-/** Sends one request and gives the line that it left. */
+/** Sends one request and returns its line in the log. */
 async function lineOf(headers: Record<string, string>, over: { host?: string; send?: typeof ask } = {}) {
   const id = `ask-${count++}`;
   const { host = hostOf(sandbox.port, 'locked'), send = ask } = over;
@@ -36,7 +36,7 @@ async function lineOf(headers: Record<string, string>, over: { host?: string; se
 }
 
 describe('the decision log', () => {
-  it('has a line for a denial, with every field that fits', async () => {
+  it('has a line for a denial, with every field that applies', async () => {
     const [stored] = await stack.store.list({ limit: 1 });
     const line = await lineOf({ [NAME]: 'old', traceparent: TRACEPARENT });
     expect(line).toMatchObject({
@@ -59,7 +59,7 @@ describe('the decision log', () => {
     expect(JSON.stringify(line)).not.toContain('private');
   });
 
-  it('has one for an allow, when all are asked for', async () => {
+  it('has one for an allow, if all allows are logged', async () => {
     const line = await lineOf({ [NAME]: TOKEN });
     expect(line).toMatchObject({ outcome: 'allow', sandbox_id: 'locked', token_id: 'default' });
     expect(line).not.toHaveProperty('reason');
@@ -79,7 +79,7 @@ describe('the decision log', () => {
     }
   });
 
-  it('passes traceparent on to the sandbox, and keeps the address of the client from it', async () => {
+  it('passes traceparent on to the sandbox, but not the address of the client', async () => {
     sandbox.arrivals.length = 0;
     await lineOf({ [NAME]: TOKEN, traceparent: TRACEPARENT });
     const [arrival] = sandbox.arrivals;
@@ -91,7 +91,7 @@ describe('the decision log', () => {
     ['malformed', 'not a trace'],
     ['a token', TOKEN],
     ['of zeros', `00-${'0'.repeat(32)}-00f067aa0ba902b7-01`],
-  ])('leaves out a traceparent that is %s', async (_what, traceparent) => {
+  ])('omits a traceparent that is %s', async (_what, traceparent) => {
     expect(await lineOf({ traceparent })).not.toHaveProperty('trace_id');
   });
 

@@ -2,7 +2,7 @@ import { PassThrough, Readable } from 'node:stream';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { run } from '../../src/cli/program.ts';
 import type { Explanation } from '../../src/explain/explanation.ts';
-import { type Answered, type Asked, ask, askHttp2 } from '../stack/client.ts';
+import { type Answered, ask, askHttp2, type ClientRequest } from '../stack/client.ts';
 import { OTHER_TOKEN, publicSandbox, TOKEN } from '../stack/test-stack.ts';
 import { type Case, closed, hostAt, ORDER_CASES, OTHER, TARGET_CASES, TITLED, TOKEN_CASES } from './cases.ts';
 import { type Fleet, startFleet } from './fleet.ts';
@@ -12,7 +12,7 @@ import { headersOf, ownHeaders } from './wires.ts';
 
 let fleet: Fleet;
 let silent: SilentListener;
-/** What an address that never answers comes to. It takes many seconds, so it is asked before all else. */
+/** The outcome of requests to an address that never answers. It takes many seconds, so it starts first. */
 let unanswered: Promise<{ answers: Answered[]; tookMs: number }>;
 
 beforeAll(async () => {
@@ -29,12 +29,15 @@ afterAll(async () => {
 
 async function askSilent() {
   const askedAt = performance.now();
-  const asked = { host: hostAt('silent', silent.port) };
-  const answers = await Promise.all([ask(fleet.stack.http, asked), askHttp2(fleet.stack.http, asked)]);
+  const request = { host: hostAt('silent', silent.port) };
+  const answers = await Promise.all([ask(fleet.stack.http, request), askHttp2(fleet.stack.http, request)]);
   return { answers, tookMs: performance.now() - askedAt };
 }
 
-async function explain({ host, method = 'GET', path = '/', headers = {} }: Asked, more: string[] = []) {
+async function explain(
+  { host, method = 'GET', path = '/', headers = {} }: ClientRequest,
+  more: string[] = [],
+) {
   const lines = Object.entries(headers).flatMap(([name, value]) =>
     [value].flat().flatMap((one) => ['-H', `${name}: ${one}`]),
   );
@@ -47,13 +50,16 @@ async function explain({ host, method = 'GET', path = '/', headers = {} }: Asked
   return { code, stdout: stdout!, stderr: stderr! };
 }
 
-async function explained(asked: Asked): Promise<Explanation> {
-  const { code, stdout, stderr } = await explain(asked, ['--json']);
+async function explained(request: ClientRequest): Promise<Explanation> {
+  const { code, stdout, stderr } = await explain(request, ['--json']);
   expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
   return JSON.parse(stdout) as Explanation;
 }
 
-function expectNoToken({ headers }: Asked, { stdout, stderr }: { stdout: string; stderr: string }): void {
+function expectNoToken(
+  { headers }: ClientRequest,
+  { stdout, stderr }: { stdout: string; stderr: string },
+): void {
   const shown = stdout + stderr;
   const value = [headers?.['e2b-traffic-access-token'] ?? []].flat().join();
   for (const secret of [TOKEN, OTHER_TOKEN, value.length > 8 ? value : '\0'])
@@ -61,14 +67,14 @@ function expectNoToken({ headers }: Asked, { stdout, stderr }: { stdout: string;
   expect(shown).not.toMatch(/(?<![0-9a-f.])[0-9a-f]{17,}/);
 }
 
-/** A request through Envoy, and the same one explained, say the same; a token is shown by neither. */
+/** Sends a request through Envoy, explains the same request, and compares. Neither may show a token. */
 async function expectAgreement(one: Case): Promise<void> {
-  const { asked } = one;
+  const { request } = one;
   fleet.takeArrivals();
-  const [answered, told] = [await ask(fleet.stack.http, asked), await explain(asked, ['--json'])];
-  expect(told).toMatchObject({ code: 0, stderr: '' });
-  if (TOKEN_CASES.includes(one)) expectNoToken(asked, told);
-  const explanation = JSON.parse(told.stdout) as Explanation;
+  const [answered, output] = [await ask(fleet.stack.http, request), await explain(request, ['--json'])];
+  expect(output).toMatchObject({ code: 0, stderr: '' });
+  if (TOKEN_CASES.includes(one)) expectNoToken(request, output);
+  const explanation = JSON.parse(output.stdout) as Explanation;
   const [arrival, ...more] = fleet.takeArrivals();
   expect(more).toEqual([]);
   if (arrival === undefined) {
@@ -91,7 +97,7 @@ async function expectAgreement(one: Case): Promise<void> {
     host: arrival.headers.host,
   });
   expect(upstream!.forwardedHost).toBe(arrival.headers['x-forwarded-host']);
-  for (const name of Object.keys(asked.headers ?? {})) {
+  for (const name of Object.keys(request.headers ?? {})) {
     const gone = !(name in arrival.headers) || name.startsWith('x-forwarded');
     expect([name, gone]).toEqual([name, upstream!.removed.includes(name) || name.startsWith('x-forwarded')]);
   }
@@ -106,37 +112,40 @@ describe('explain says what Envoy and the gate do', () => {
   it.each(byTheGate.map(([title, one]) => [title, one.name, one] as const))(
     'the page "%s" to a browser: %s',
     (_title, _name, one) =>
-      expectAgreement({ ...one, asked: { ...one.asked, headers: { ...one.asked.headers, ...BROWSER } } }),
+      expectAgreement({
+        ...one,
+        request: { ...one.request, headers: { ...one.request.headers, ...BROWSER } },
+      }),
   );
 });
 
 describe('what Envoy answers itself', () => {
-  it('a port where nothing listens: explain allows, and says what Envoy then makes of it', async () => {
-    const asked = { host: hostAt(OTHER, 9) };
-    expect(await ask(fleet.stack.http, asked)).toMatchObject({ status: 502, body: closed(OTHER, 9).body });
-    expect((await explained(asked)).decision).toBe('allow');
-    expect((await explain(asked)).stdout).toContain(
+  it('a port without a listener: explain allows it, and says what Envoy then answers', async () => {
+    const request = { host: hostAt(OTHER, 9) };
+    expect(await ask(fleet.stack.http, request)).toMatchObject({ status: 502, body: closed(OTHER, 9).body });
+    expect((await explained(request)).decision).toBe('allow');
+    expect((await explain(request)).stdout).toContain(
       'if nothing listens on the port, Envoy answers 502 port_closed',
     );
   });
 
   it('two Hosts: a 400 before the gate, and explain says so', async () => {
-    const told = await explain({ host: hostAt(OTHER), headers: { Host: [hostAt(OTHER), hostAt(OTHER)] } });
-    expect(told).toMatchObject({ code: 2, stdout: '' });
-    expect(told.stderr).toContain('Envoy would answer 400 itself');
+    const output = await explain({ host: hostAt(OTHER), headers: { Host: [hostAt(OTHER), hostAt(OTHER)] } });
+    expect(output).toMatchObject({ code: 2, stdout: '' });
+    expect(output.stderr).toContain('Envoy would answer 400 itself');
   });
 });
 
-describe('what Envoy refuses for its size', () => {
+describe('a request that is too large for Envoy', () => {
   it.each<[what: string, headers: Record<string, string>]>([
     ['101 headers', Object.fromEntries(Array.from({ length: 101 }, (_, n) => [`x-${n}`, 'a']))],
     ['61 KiB of headers', { 'x-long': 'a'.repeat(61 * 1024) }],
   ])('%s: a 431 before the gate, and explain says so', async (_, headers) => {
-    const asked = { host: hostAt(OTHER), headers };
-    expect((await ask(fleet.stack.http, asked)).status).toBe(431);
-    const told = await explain(asked);
-    expect(told).toMatchObject({ code: 2, stdout: '' });
-    expect(told.stderr).toContain('more headers than Envoy accepts; Envoy would answer 431 itself');
+    const request = { host: hostAt(OTHER), headers };
+    expect((await ask(fleet.stack.http, request)).status).toBe(431);
+    const output = await explain(request);
+    expect(output).toMatchObject({ code: 2, stdout: '' });
+    expect(output.stderr).toContain('more headers than Envoy accepts; Envoy would answer 431 itself');
   });
 });
 
@@ -153,13 +162,13 @@ describe('the steps', () => {
     ['expired', 'b'.repeat(64), 8080],
     ['other_port', 'a'.repeat(64), 49983],
     ['other_incarnation', 'd'.repeat(64), 8080],
-  ])('say what the client is not told: %s', async (detail, value, port) => {
+  ])('show the detail that the client does not see: %s', async (detail, value, port) => {
     const headers = { 'e2b-traffic-access-token': value };
     const { token } = await stepsOf(hostAt('several', port), headers);
     expect(token).toMatchObject({ passed: false, detail, token: { id: `t${value.slice(0, 4)}` } });
   });
 
-  it('say what is hidden behind a preflight', async () => {
+  it('show the denial behind a preflight', async () => {
     const headers = { origin: 'https://a.example', 'access-control-request-method': 'PUT' };
     const { decision, detail } = await explained({ host: hostAt('paused'), method: 'OPTIONS', headers });
     expect({ decision, detail }).toEqual({ decision: 'preflight', detail: 'sandbox_not_found' });
@@ -172,23 +181,23 @@ describe('the steps', () => {
   });
 });
 
-// As JSON it was looked at above, in each case of the table.
+// The JSON was checked above, in each case of the table.
 it.each(TOKEN_CASES.map((one) => [one.name, one] as const))(
   'shows no token as text: %s',
-  async (_, { asked }) => {
-    expectNoToken(asked, await explain(asked));
+  async (_, { request }) => {
+    expectNoToken(request, await explain(request));
   },
 );
 
-// Last, since it has been asked first.
-it('an address that never answers is a closed port in under 20 s, and everybody else is served meanwhile', async () => {
-  const asked = { host: hostAt('silent', silent.port) };
-  expect((await explained(asked)).decision).toBe('allow');
+// Last, because its requests started first.
+it('an address that never answers counts as a closed port in under 20 s, and other requests are served meanwhile', async () => {
+  const request = { host: hostAt('silent', silent.port) };
+  expect((await explained(request)).decision).toBe('allow');
   const { answers, tookMs } = await unanswered;
   expect(tookMs).toBeLessThan(20_000);
   const expected = closed('silent', silent.port);
   for (const answered of answers) {
     expect(answered).toMatchObject({ status: 502, body: expected.body });
-    expect(ownHeaders(answered)).toEqual(headersOf(expected, asked));
+    expect(ownHeaders(answered)).toEqual(headersOf(expected, request));
   }
 });

@@ -9,14 +9,14 @@ export interface FleetArrival extends Arrival {
 }
 
 /**
- * A stack and the sandboxes of the table, each at a loopback address of its own, so that the ports can be the very
- * ones of the contract, and a request that reached another sandbox is seen there.
+ * A stack and the sandboxes of the table, each at its own loopback address, so that the ports can be those of the
+ * contract, and a request that reaches the wrong sandbox is seen there.
  */
 export interface Fleet {
   stack: TestStack;
   addressOf(sandboxId: string): string;
   recorderOf(sandboxId: string, port: number): Recorder;
-  /** What arrived anywhere since the last call. */
+  /** Every request that arrived at any sandbox since the last call. */
   takeArrivals(): FleetArrival[];
   stop(): Promise<void>;
 }
@@ -56,13 +56,13 @@ async function putAll(stack: TestStack, addressOf: Fleet['addressOf']): Promise<
   await stack.store.write(
     broken.map((record) => ({ ...record, runtime: { ...record.runtime, state: 'unheard-of' } })),
   );
-  // Last: `put` waits for all that was written before it as well.
+  // Last, because `put` also waits for everything written before it.
   await stack.put(...recordsOf(MEMBERS.filter(({ unreadable }) => !unreadable)));
 }
 
 const TRIES = 10;
 
-/** Recorders on the members' ports; on another block of addresses where some other test run has this one. */
+/** Starts recorders on the members' ports, on another block of addresses if a concurrent test run uses this one. */
 async function settle() {
   for (let tried = 1; ; tried++) {
     const block = `127.${randomInt(1, 255)}.${randomInt(0, 256)}`;

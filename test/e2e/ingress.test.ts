@@ -24,7 +24,7 @@ import {
 } from './cases.ts';
 import { connectCheck, type HeaderForm } from './check-client.ts';
 
-/** An ingress that keeps its own routes asks Check; there is no Envoy of ours. */
+/** An ingress with its own routes calls Check; the bundled Envoy is not used. */
 let gate: Gate;
 let ingress: ReturnType<typeof connectCheck>;
 const stateDir = mkdtempSync(join(tmpdir(), 'sandgate-test-'));
@@ -81,8 +81,8 @@ describe.each<HeaderForm>(['header_map', 'headers'])('an ingress with routes of 
       },
       PREFLIGHT,
     ],
-  ])("is given the contract's answer for %s", async (_, asked, { status, body, reason }) => {
-    const checked = await ingress.check(asked, form);
+  ])("gets the contract's answer for %s", async (_, request, { status, body, reason }) => {
+    const checked = await ingress.check(request, form);
     expect(checked).toMatchObject({
       allowed: false,
       status,
@@ -95,28 +95,28 @@ describe.each<HeaderForm>(['header_map', 'headers'])('an ingress with routes of 
     ['a token', { host: hostAt(ID), headers: WITH_TOKEN }],
     ['a public sandbox', { host: hostAt('open') }],
     ['an agent that checks its own', { host: hostAt('agent', 49983) }],
-  ])('is told to let pass, and to strip, but not where to: %s', async (_, asked) => {
-    const checked = await ingress.check(asked, form);
+  ])('gets an allow that strips headers and sets no destination: %s', async (_, request) => {
+    const checked = await ingress.check(request, form);
     if (!checked.allowed) throw new Error(checked.body);
     expect(checked.sets).toEqual({});
     expect(checked.removes.toSorted()).toEqual([...ROUTING, TOKEN_HEADER]);
     expect(checked.metadata).not.toHaveProperty('destination');
   });
 
-  it('is told the mask', async () => {
+  it('gets the mask', async () => {
     expect(await ingress.check({ host: `${hostAt('masked')}:3002` }, form)).toMatchObject({
       allowed: true,
       sets: { host: 'localhost:8080', 'x-forwarded-host': `${hostAt('masked')}:3002` },
     });
   });
 
-  it('is told to leave a token that goes on', async () => {
+  it('gets an allow that keeps a token to be forwarded', async () => {
     const checked = await ingress.check({ host: hostAt('forwarding'), headers: WITH_TOKEN }, form);
     expect(checked).toMatchObject({ allowed: true, removes: ROUTING });
   });
 
   it.each(['sandbox.e2b.app', 'localhost:1234', '127.0.0.1:1234', '[::1]:1234'])(
-    'cannot be led by routing headers on %s: it has routed by Host',
+    'gets a decision by Host on %s, whatever the routing headers say',
     async (host) => {
       const headers = { ...WITH_TOKEN, 'e2b-sandbox-id': ID, 'e2b-sandbox-port': '8080' };
       expect(await ingress.check({ host, headers }, form)).toMatchObject({
@@ -128,12 +128,12 @@ describe.each<HeaderForm>(['header_map', 'headers'])('an ingress with routes of 
   );
 });
 
-it('refuses two tokens, one after the other', async () => {
+it('denies two token headers', async () => {
   expect(
     await ingress.check({ host: hostAt(ID), headers: { [TOKEN_HEADER]: [TOKEN, TOKEN] } }),
   ).toMatchObject({ allowed: false, body: invalid(ID).body });
 });
 
-it('is told to let pass to a port of our own: whether that loops, only the ingress knows', async () => {
+it('gets an allow for a port of our own: only the ingress knows whether it would loop', async () => {
   expect(await ingress.check({ host: hostAt('open', gate.ops.port) })).toMatchObject({ allowed: true });
 });

@@ -1,25 +1,25 @@
 import { setTimeout as pause } from 'node:timers/promises';
 import type { Address } from '../../src/address.ts';
-import { type Answered, type Asked, ask } from '../stack/client.ts';
+import { type Answered, ask, type ClientRequest } from '../stack/client.ts';
 import { type Arrival, startRecorder } from '../stack/recorder.ts';
 
-/** The contract gives a server that starts late this long at least. */
+/** A server may start this late at least, by the contract. */
 const GIVEN_MS = 1000;
 
 /**
- * Asks for a port on which a server starts `lateMs` after the request: a scenario, not a wait for something. A machine
- * that comes back from the pause too late has asked for more than the contract gives, and asks again.
+ * Requests a port on which a server starts `lateMs` after the request. The pause is the scenario, not a wait for an
+ * event. If a slow machine exceeds what the contract allows, it tries again.
  */
 export async function askLateServer(
   ingress: Address,
-  askedAt: (port: number) => Asked,
+  requestFor: (port: number) => ClientRequest,
   lateMs: number,
 ): Promise<{ answered: Answered; arrivals: Arrival[] }> {
   for (;;) {
     const place = await startRecorder();
     await place.close();
     const sentAt = performance.now();
-    const pending = ask(ingress, askedAt(place.port));
+    const pending = ask(ingress, requestFor(place.port));
     await pause(lateMs);
     const recorder = await startRecorder(place.port);
     const tookMs = performance.now() - sentAt;

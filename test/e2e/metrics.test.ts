@@ -33,7 +33,7 @@ async function times(count: number, sandboxId: string, headers: Record<string, s
 const token = (value: string) => ({ 'e2b-traffic-access-token': value });
 
 describe('the metrics of a running gate', () => {
-  it('count exactly what Envoy asked, and hold no token', async () => {
+  it('count exactly the checks of Envoy, and contain no token', async () => {
     const before = seriesOf((await scrape(stack.gate.ops)).body);
     await times(5, 'lockedbox', token(TOKEN));
     await times(4, 'lockedbox', token(OTHER_TOKEN));
@@ -70,7 +70,7 @@ describe('the metrics of a running gate', () => {
       'sandgate_cache_loads_total{result="found"}': 2,
       'sandgate_cache_loads_total{result="absent"}': 1,
       'sandgate_cache_entries{kind="policy"}': 2,
-      'sandgate_cache_entries{kind="brief"}': 1,
+      'sandgate_cache_entries{kind="negative"}': 1,
     });
     expect(changes.sandgate_check_duration_seconds_count).toBe(23);
     expect(changes.sandgate_store_read_duration_seconds_count).toBe(3);
@@ -84,7 +84,7 @@ describe('the metrics of a running gate', () => {
     }
   });
 
-  it('follow the policies that are in force', async () => {
+  it('follow the policies in force', async () => {
     const sequence = async () => {
       const { body } = await scrape(stack.gate.ops);
       return Number(/^sandgate_policy_sequence\{epoch="[0-9a-f]{16}"\} (\d+)$/m.exec(body)?.[1]);

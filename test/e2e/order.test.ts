@@ -12,7 +12,7 @@ beforeAll(async () => {
 
 afterAll(() => fleet?.stop());
 
-describe.each(WIRES)('what %s gets', (_, wire) => {
+describe.each(WIRES)('over %s', (_, wire) => {
   it.each(casesOn(wire, ORDER_CASES))('%s', (_, one) => expectCase(fleet, wire, one));
 });
 
@@ -24,9 +24,9 @@ describe('a preflight', () => {
 
   it('gets the same bytes for every id, known or not', async () => {
     const answered = [];
-    for (const { asked, expected } of PREFLIGHT_CASES) {
+    for (const { request, expected } of PREFLIGHT_CASES) {
       if (expected !== PREFLIGHT) continue;
-      const { status, headers, body } = await ask(fleet.stack.http, asked);
+      const { status, headers, body } = await ask(fleet.stack.http, request);
       answered.push(JSON.stringify({ status, body, ...headers, date: '' }));
     }
     expect(answered.length).toBeGreaterThan(10);
@@ -36,25 +36,25 @@ describe('a preflight', () => {
 
   it.each([
     ['up to 1 KiB', 'a'.repeat(1024), 'a'.repeat(1024)],
-    ['not beyond', 'a'.repeat(1025), undefined],
+    ['none over 1 KiB', 'a'.repeat(1025), undefined],
     ['names, commas and spaces', 'X-One, x_two,x-three', 'X-One, x_two,x-three'],
-    ['nothing else', 'x-one; y', undefined],
+    ['no other characters', 'x-one; y', undefined],
     ['no markup', '<b>', undefined],
-    ['nothing where nothing is asked for', '', undefined],
-  ])('echoes the headers that it asks for: %s', async (_, asked, echoed) => {
-    const { status, headers } = await preflight({ 'access-control-request-headers': asked });
+    ['none if none are requested', '', undefined],
+  ])('echoes the requested headers: %s', async (_, request, echoed) => {
+    const { status, headers } = await preflight({ 'access-control-request-headers': request });
     expect(status).toBe(204);
     expect(headers['access-control-allow-headers']).toBe(echoed);
   });
 
-  it('echoes the method that it asks for, and nothing that is none', async () => {
+  it('echoes the requested method, but not an invalid one', async () => {
     const allowed = async (method: string) =>
       (await preflight({ 'access-control-request-method': method })).headers['access-control-allow-methods'];
     expect(await allowed('PROPFIND')).toBe('PROPFIND');
     expect(await allowed('PUT"')).toBeUndefined();
   });
 
-  it('is told nothing of credentials, whatever the origin', async () => {
+  it('never allows credentials, whatever the origin', async () => {
     for (const origin of ['null', 'https://other.example', '']) {
       const { headers } = await preflight({ origin });
       expect(headers['access-control-allow-origin']).toBe('*');
@@ -63,7 +63,7 @@ describe('a preflight', () => {
   });
 });
 
-it("keeps a client's own method, path and headers, and takes away what only the ingress may say", async () => {
+it("keeps the client's method, path and headers, and removes headers that only the ingress may set", async () => {
   fleet.takeArrivals();
   await ask(fleet.stack.http, {
     host: hostAt(ID),

@@ -9,7 +9,7 @@ export const BROWSER = {
   'sec-fetch-mode': 'navigate',
 };
 
-/** docs/contract.md §3: what every page is, and how its one style block is let through. */
+/** docs/contract.md §3: the rules for every page, and the CSP that allows its only style block. */
 export function expectPage({ headers, body }: Answered, title: string, sandboxId: string): void {
   expect(body).toMatch(/^<html[\s\S]*<\/html>$/);
   expect(body).toContain(`<title>${title}</title>`);

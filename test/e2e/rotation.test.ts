@@ -25,7 +25,7 @@ const answered = (running: Load, count: number) =>
 const token = (...args: string[]) => sandgate(['token', ...args, '--state-dir', stack.stateDir]);
 
 describe('a token under load, through Envoy and two gates', () => {
-  it('rotated: both pass inside the overlap, the old one is refused after it, and nothing else happens', async () => {
+  it('rotated: both are valid during the overlap, the old one is refused after it, and nothing else changes', async () => {
     const old = load('rot1', TOKEN);
     await answered(old, 50);
     const rotated = await token('rotate', 'rot1', 'default', '--overlap', '2', '--json');
@@ -37,19 +37,19 @@ describe('a token under load, through Envoy and two gates', () => {
     const isLate = ({ sentAt }: Outcome) => sentAt > end + 5;
     await vi.waitFor(() => expect(old.outcomes.filter(isLate).length).toBeGreaterThan(50), PATIENCE);
     const outcomes = await old.stop();
-    // In force when the command returns: the very first request with the new token passes.
+    // The change is in force when the command returns: the first request with the new token is allowed.
     expect(tally(await fresh.stop())).toEqual({ 200: fresh.outcomes.length });
     expect(fresh.outcomes[0]!.sentAt).toBeGreaterThan(returned);
 
     expect(new Set(outcomes.map(({ status }) => status))).toEqual(new Set([200, 403]));
-    // The clock that decides is the gate's, read once a request has arrived: sent before the end is not decided before it.
+    // The gate decides by its clock when the request arrives, which may be after the end although it was sent before.
     const early = outcomes.filter(({ sentAt, tookMs }) => sentAt + tookMs < end - 5);
     expect(tally(early)).toEqual({ 200: early.length });
     const late = outcomes.filter(isLate);
     expect(tally(late)).toEqual({ 403: late.length });
   });
 
-  it('revoked: refused from the moment that the command returns, while another one passes on', async () => {
+  it('revoked: refused as soon as the command returns, while another one stays valid', async () => {
     const other = 'ab'.repeat(32);
     await stack.put(
       restricted('rot2', {

@@ -24,7 +24,7 @@ const NAME = 'e2b-traffic-access-token';
 const HOUR = 3600 * 1000;
 const inMs = (ms: number) => new Date(Date.now() + ms).toISOString();
 
-/** A restricted sandbox, in shadow mode for so long. */
+/** A restricted sandbox that is in shadow mode for this long. */
 const put = (id: string, leftMs: number, access: object = {}) =>
   stack.put(restricted(id, { access: { ...restricted(id).access, shadowUntil: inMs(leftMs), ...access } }));
 
@@ -48,7 +48,7 @@ const decisionsOf = (id: string) =>
     .filter((line) => line.sandbox_id === id);
 
 describe('a sandbox in shadow mode', () => {
-  it('is explained as one: let through, and why it would not be', async () => {
+  it('is explained as allowed by shadow mode, with the reason for which it would be denied', async () => {
     await put('told', HOUR);
     const url = `http://${hostOf(sandbox.port, 'told')}/`;
     const told = await sandgate(['explain', url, '--state-dir', stack.stateDir]);
@@ -56,7 +56,7 @@ describe('a sandbox in shadow mode', () => {
     expect(told.stdout).toMatch(/no token was sent; allowed by shadow mode until 20/);
   });
 
-  it('is reached without a token and with a wrong one, which it does not see; each is logged with its reason', async () => {
+  it('is reached without a token and with a wrong one, which it does not receive; both are logged with their reasons', async () => {
     await put('measured', HOUR);
     const answers = [await send('measured'), await send('measured', { [NAME]: 'wrong' })];
     expect(answers.map(({ status }) => status)).toEqual([200, 200]);
@@ -69,14 +69,14 @@ describe('a sandbox in shadow mode', () => {
     ]);
   });
 
-  it('keeps a refused token from a sandbox that is to be forwarded good ones', async () => {
+  it('does not forward a refused token, even if tokens are forwarded', async () => {
     await put('forwarding', HOUR, { upstreamToken: 'forward' });
     await send('forwarding', { [NAME]: 'wrong' });
     await send('forwarding', { [NAME]: TOKEN });
     expect(sandbox.arrivals.map(({ headers }) => headers[NAME])).toEqual([undefined, TOKEN]);
   });
 
-  it('names an expired token that was let through', async () => {
+  it('logs the id of an expired token that it allowed', async () => {
     const tokens = [{ id: 'ci', label: 'the CI', sha256: digestOf(TOKEN), expiresAt: inMs(-1000) }];
     await put('expired', HOUR, { tokens });
     expect(await send('expired', { [NAME]: TOKEN })).toMatchObject({ status: 200 });
@@ -84,14 +84,14 @@ describe('a sandbox in shadow mode', () => {
     expect(decisionsOf('expired')).toMatchObject([logged]);
   });
 
-  it('gets its preflights, as a public one does', async () => {
+  it('gets its preflights like a public one', async () => {
     await put('crossing', HOUR);
     const preflight = { origin: 'https://page.example', 'access-control-request-method': 'PUT' };
     expect(await send('crossing', preflight, sandbox.port, 'OPTIONS')).toMatchObject({ status: 200 });
     expect(sandbox.arrivals).toHaveLength(1);
   });
 
-  it('keeps port 49983 shut', async () => {
+  it('keeps port 49983 closed', async () => {
     await put('guarded', HOUR);
     expect(reasonOf(await send('guarded', {}, 49983))).toBe('token_missing');
     expect(reasonOf(await send('guarded', { [NAME]: 'wrong' }, 49983))).toBe('token_invalid');
@@ -104,7 +104,7 @@ describe('a sandbox in shadow mode', () => {
     expect(reasonOf(await send('paused'))).toBe('sandbox_not_found');
   });
 
-  it('is shut from its time on, and what was let through ends then', async () => {
+  it('is restricted again after shadowUntil, when the streams that it allowed end', async () => {
     const closed = vi.fn();
     await inTime(async (livesMs) => {
       await put('ending', livesMs);
@@ -120,7 +120,7 @@ describe('a sandbox in shadow mode', () => {
 });
 
 describe('a gate that allows shadow mode', () => {
-  it('says so in /readyz, with what it let through and when last', async () => {
+  it('reports it in /readyz, with the number of requests allowed and the time of the last', async () => {
     await put('counted', HOUR);
     const before = await readyShadow();
     await send('counted');
@@ -131,7 +131,7 @@ describe('a gate that allows shadow mode', () => {
     expect(Date.parse(String(after.last))).toBeGreaterThan(Date.now() - 60_000);
   });
 
-  it('warns of it in its log at start', () => {
+  it('logs a warning at start', () => {
     expect(stack.logs()).toContain('"msg":"shadow_mode_allowed"');
   });
 });

@@ -3,13 +3,13 @@ import { once } from 'node:events';
 import { connect, type Socket } from 'node:net';
 import type { Address } from '../../src/address.ts';
 
-/** A listener whose backlog is full: Linux drops whatever else tries to connect, so the address never answers. */
+/** A listener with a full backlog: Linux drops further connection attempts, so the address never answers. */
 export interface SilentListener extends Address {
   close(): void;
 }
 
 const BACKLOG = 1;
-/** Blocked in a read, it never accepts, and it ends with its standard input: with this process, at the latest. */
+/** It blocks in a read and never accepts. It ends when its standard input closes, at the latest with this process. */
 const LISTEN = `
   const server = require('node:net').createServer();
   server.listen({ port: 0, host: '127.0.0.1', backlog: ${BACKLOG} }, () => {
@@ -23,7 +23,7 @@ export async function startSilentListener(): Promise<SilentListener> {
   const listener = spawn(process.execPath, ['-e', LISTEN], { stdio: ['pipe', 'pipe', 'inherit'] });
   const port = Number((await once(listener.stdout, 'data'))[0]);
   const queued: Socket[] = [];
-  // The queue takes one more than its length.
+  // The queue holds one more than its length.
   for (let n = 0; n <= BACKLOG; n++) {
     const socket = connect(port, '127.0.0.1');
     queued.push(socket);

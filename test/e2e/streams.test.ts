@@ -34,7 +34,7 @@ afterAll(async () => {
 
 const portOf = (listening: Server) => (listening.address() as { port: number }).port;
 
-/** What the client writes to, what it reads from once there are response headers, and how it leaves. */
+/** The client's side of a request: what it writes to, what it reads from after the response headers, and how it ends. */
 interface Exchange {
   up: Writable;
   down: Promise<Readable>;
@@ -68,7 +68,7 @@ const WIRES: readonly [name: string, open: (headers?: Record<string, string>) =>
 const sha256 = (bytes: Buffer) => createHash('sha256').update(bytes).digest('hex');
 
 describe.each(WIRES)('over %s', (_, open) => {
-  it('passes server-sent events one by one, as they come', async () => {
+  it('passes each server-sent event on as it comes', async () => {
     let send: (event: string) => void = () => {};
     respond = (_request, response) => {
       response.writeHead(200, { 'content-type': 'text/event-stream' });
@@ -78,7 +78,7 @@ describe.each(WIRES)('over %s', (_, open) => {
     const { up, down, end } = await open();
     up.end();
     const events = (await down)[Symbol.asyncIterator]();
-    // Each is sent only once the one before it has come: a stream that is held back never ends.
+    // Each event is sent after the one before has arrived: if Envoy buffered the stream, this would never end.
     for (const event of ['one', 'two', 'three']) {
       send(event);
       expect(String((await events.next()).value)).toBe(`data: ${event}\n\n`);
@@ -86,7 +86,7 @@ describe.each(WIRES)('over %s', (_, open) => {
     end();
   });
 
-  it('passes both ways at once, as it comes', async () => {
+  it('passes data on in both directions at the same time', async () => {
     respond = (request, response) => {
       response.flushHeaders();
       request.pipe(response);
@@ -129,9 +129,9 @@ describe('a server that starts after the request for it', () => {
     ['a public sandbox', 500, 'abc', {}],
     ['a public sandbox', 600, 'abc', {}],
     ['a restricted sandbox', 600, 'locked', { 'e2b-traffic-access-token': TOKEN }],
-  ] as const)('in %s is reached when it is %i ms late, and gets the body', async (_, late, id, headers) => {
-    const asked = (port: number) => ({ host: hostOf(port, id), headers, method: 'POST', body: 'kept' });
-    const { answered, arrivals } = await askLateServer(stack.http, asked, late);
+  ] as const)('in %s is reached if it is %i ms late, and gets the body', async (_, late, id, headers) => {
+    const request = (port: number) => ({ host: hostOf(port, id), headers, method: 'POST', body: 'kept' });
+    const { answered, arrivals } = await askLateServer(stack.http, request, late);
     expect(answered).toMatchObject({ status: 200, body: 'hello' });
     expect(arrivals).toMatchObject([{ method: 'POST', body: 'kept' }]);
   });

@@ -12,11 +12,11 @@ beforeAll(async () => {
 
 afterAll(() => fleet?.stop());
 
-describe.each(WIRES)('where %s goes', (_, wire) => {
+describe.each(WIRES)('the target over %s', (_, wire) => {
   it.each(casesOn(wire, TARGET_CASES))('%s', (_, one) => expectCase(fleet, wire, one));
 });
 
-describe('a host that two parsers could read as two', () => {
+describe('a host that two parsers could read differently', () => {
   const request = (...lines: string[]) =>
     askRaw(fleet.stack.http, [...lines, 'Connection: close', '', ''].join('\r\n'));
 
@@ -37,7 +37,7 @@ describe('a host that two parsers could read as two', () => {
   let answers: string[];
   let overHttp2: Answered;
   let arrivals: FleetArrival[];
-  // All at once: Envoy keeps a connection that it has refused open for a second.
+  // Sent concurrently, because Envoy keeps a refused connection open for a second.
   beforeAll(async () => {
     fleet.takeArrivals();
     const host = `${hostAt(OTHER)}@${hostAt(ID)}`;
@@ -53,15 +53,15 @@ describe('a host that two parsers could read as two', () => {
   });
 
   it('is refused over HTTP/2 too, with a user before it', () => {
-    // Envoy resets such a stream and gives no answer.
+    // Envoy resets such a stream without an answer.
     expect([0, 400]).toContain(overHttp2.status);
   });
 
-  it('reaches nobody', () => {
+  it('does not reach any sandbox', () => {
     expect(arrivals).toEqual([]);
   });
 
-  it('is the one of the request target where that is absolute', async () => {
+  it('is that of the request target if it is absolute', async () => {
     expect(await request(`GET http://${hostAt(OTHER)}/x HTTP/1.1`, `Host: ${hostAt(ID)}`)).toMatch(
       /^HTTP\/1\.1 200 /,
     );

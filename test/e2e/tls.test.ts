@@ -35,7 +35,7 @@ async function open(over: ConnectionOptions): Promise<TLSSocket> {
   return socket;
 }
 
-/** A GET on a connection that has agreed on this protocol, and on no other. */
+/** A GET on a connection that offers only this protocol. */
 async function get(protocol: 'h2' | 'http/1.1', headers: Record<string, string>) {
   const socket = await open({ ALPNProtocols: [protocol] });
   expect(socket.alpnProtocol).toBe(protocol);
@@ -55,13 +55,13 @@ async function get(protocol: 'h2' | 'http/1.1', headers: Record<string, string>)
 }
 
 describe.each(['h2', 'http/1.1'] as const)('https with %s', (protocol) => {
-  it('reaches the sandbox with its token, and says that it came by https', async () => {
+  it('reaches the sandbox with its token, and X-Forwarded-Proto is https', async () => {
     recorder.arrivals.length = 0;
     expect(await get(protocol, WITH_TOKEN)).toEqual({ status: 200, body: 'hello' });
     expect(recorder.arrivals).toMatchObject([{ headers: { host, 'x-forwarded-proto': 'https' } }]);
   });
 
-  it('is refused without one', async () => {
+  it('is denied without a token', async () => {
     recorder.arrivals.length = 0;
     const { status, body } = missing('abc');
     expect(await get(protocol, {})).toEqual({ status, body });
@@ -69,7 +69,7 @@ describe.each(['h2', 'http/1.1'] as const)('https with %s', (protocol) => {
   });
 });
 
-it('prefers h2 where the client takes both', async () => {
+it('prefers h2 if the client accepts both', async () => {
   const socket = await open({ ALPNProtocols: ['http/1.1', 'h2'] });
   expect(socket.alpnProtocol).toBe('h2');
   socket.destroy();
@@ -86,13 +86,13 @@ it('carries a WebSocket', async () => {
   socket.terminate();
 });
 
-it('shows a certificate that only a client with the CA trusts', async () => {
+it('presents a certificate that only a client with the CA trusts', async () => {
   await expect(open({ ca: [] })).rejects.toMatchObject({
     code: expect.stringMatching(/^(UNABLE|SELF|DEPTH)_/),
   });
 });
 
-it('shows one for the names of the sandboxes, and for no other name', async () => {
+it('presents a certificate for the names of the sandboxes, and for no other name', async () => {
   await expect(open({ servername: '8080-abc.other.example' })).rejects.toMatchObject({
     code: 'ERR_TLS_CERT_ALTNAME_INVALID',
   });

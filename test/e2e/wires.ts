@@ -1,16 +1,16 @@
 import { expect } from 'vitest';
 import type { Address } from '../../src/address.ts';
-import { type Answered, type Asked, ask, askHttp2 } from '../stack/client.ts';
+import { type Answered, ask, askHttp2, type ClientRequest } from '../stack/client.ts';
 import { askWebSocket, askWebSocketHttp2, ECHOED } from '../stack/websocket.ts';
 import type { Arrives, Case, Refused } from './cases.ts';
 import type { Fleet } from './fleet.ts';
 
-/** A way for a request to come in. */
+/** A protocol over which a request is sent. */
 export interface Wire {
-  ask: (ingress: Address, asked: Asked) => Promise<Answered>;
-  /** What the client gets where it arrives. */
+  ask: (ingress: Address, request: ClientRequest) => Promise<Answered>;
+  /** The client's answer if the request arrives. */
   accepted: { status: number; body: string };
-  /** Only GET can ask for a WebSocket. */
+  /** True for WebSockets, which only a GET can open. */
   upgrades: boolean;
 }
 
@@ -24,36 +24,40 @@ export const WIRES: readonly [name: string, wire: Wire][] = [
   ['a WebSocket over HTTP/2', { ask: askWebSocketHttp2, ...upgraded(200) }],
 ];
 
-/** Those that this wire can carry, with their names in front. */
+/** The cases that this protocol can send, each after its name. */
 export function casesOn(wire: Wire, cases: readonly Case[]): [name: string, one: Case][] {
   return cases
-    .filter(({ asked }) => !wire.upgrades || (asked.method ?? 'GET') === 'GET')
+    .filter(({ request }) => !wire.upgrades || (request.method ?? 'GET') === 'GET')
     .map((one) => [one.name, one]);
 }
 
-/** Asks, and holds what came back, and what arrived where, against the table. */
-export async function expectCase(fleet: Fleet, wire: Wire, { asked, expected }: Case): Promise<void> {
+/** Sends the request, and compares the answer and every arrival with the table. */
+export async function expectCase(fleet: Fleet, wire: Wire, { request, expected }: Case): Promise<void> {
   fleet.takeArrivals();
-  const answered = await wire.ask(fleet.stack.http, asked);
+  const answered = await wire.ask(fleet.stack.http, request);
   const arrivals = fleet.takeArrivals();
   if ('at' in expected) {
     expect(answered).toMatchObject(wire.accepted);
-    expectArrival(arrivals, asked, expected);
+    expectArrival(arrivals, request, expected);
   } else {
     expect(answered).toMatchObject({ status: expected.status, body: expected.body });
     expect(answered.headers).toMatchObject({ 'x-sandgate-reason': expected.reason });
-    expect(ownHeaders(answered)).toEqual(headersOf(expected, asked));
+    expect(ownHeaders(answered)).toEqual(headersOf(expected, request));
     expect(arrivals).toEqual([]);
   }
 }
 
-function expectArrival(arrivals: ReturnType<Fleet['takeArrivals']>, asked: Asked, expected: Arrives): void {
+function expectArrival(
+  arrivals: ReturnType<Fleet['takeArrivals']>,
+  request: ClientRequest,
+  expected: Arrives,
+): void {
   expect(arrivals.map(({ at }) => at)).toEqual([expected.at]);
   const { method, headers, rawHeaders, url } = arrivals[0]!;
-  expect(method).toBe(asked.method ?? 'GET');
-  expect(url).toBe(asked.path ?? '/');
+  expect(method).toBe(request.method ?? 'GET');
+  expect(url).toBe(request.path ?? '/');
   const sees: Record<string, unknown> = {
-    host: asked.host,
+    host: request.host,
     'e2b-traffic-access-token': undefined,
     'e2b-sandbox-id': undefined,
     'e2b-sandbox-port': undefined,
@@ -63,23 +67,23 @@ function expectArrival(arrivals: ReturnType<Fleet['takeArrivals']>, asked: Asked
   expect(rawHeaders.filter(([name]) => name.toLowerCase() === 'host')).toEqual([['Host', sees.host]]);
 }
 
-/** Those that the connection needs, or the clock makes. */
-const OF_THE_WIRE = /^(:status|date|connection|keep-alive|content-length|transfer-encoding)$/;
+/** Headers of the connection, and the date. */
+const CONNECTION_HEADERS = /^(:status|date|connection|keep-alive|content-length|transfer-encoding)$/;
 
-/** The headers of an answer that say something. */
+/** The headers of an answer without those of the connection. */
 export function ownHeaders({ headers }: Answered): Record<string, unknown> {
-  return Object.fromEntries(Object.entries(headers).filter(([name]) => !OF_THE_WIRE.test(name)));
+  return Object.fromEntries(Object.entries(headers).filter(([name]) => !CONNECTION_HEADERS.test(name)));
 }
 
-/** docs/contract.md §3, for an answer that is no page: these headers and no other. */
-export function headersOf({ status, reason }: Refused, asked: Asked): Record<string, string> {
+/** docs/contract.md §3: the exact headers of an answer that is not a page. */
+export function headersOf({ status, reason }: Refused, request: ClientRequest): Record<string, string> {
   const common = {
     'x-sandgate-reason': reason,
     'access-control-allow-origin': '*',
     'cache-control': 'no-store',
     vary: 'accept, sec-fetch-mode, user-agent',
   };
-  if (status === 204) return { ...common, ...preflightHeaders(asked) };
+  if (status === 204) return { ...common, ...preflightHeaders(request) };
   if (status === 400) {
     return { ...common, 'content-type': 'text/plain; charset=utf-8', 'x-content-type-options': 'nosniff' };
   }
@@ -87,7 +91,7 @@ export function headersOf({ status, reason }: Refused, asked: Asked): Record<str
   return status === 503 ? { ...json, 'retry-after': '1' } : json;
 }
 
-function preflightHeaders({ headers = {} }: Asked): Record<string, string> {
+function preflightHeaders({ headers = {} }: ClientRequest): Record<string, string> {
   return {
     'access-control-allow-methods': String(headers['access-control-request-method']),
     'access-control-allow-headers': String(headers['access-control-request-headers']),

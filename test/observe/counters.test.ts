@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { countersBy } from '../../src/observe/counters.ts';
 
 describe('counters with one label', () => {
-  it('shows every key from the start, and counts each on its own', () => {
+  it('expose every key from the start and count each separately', () => {
     const counters = countersBy('colour', ['red', 'blue']);
     expect(counters.samples()).toEqual([
       { labels: { colour: 'red' }, value: 0 },
@@ -14,7 +14,7 @@ describe('counters with one label', () => {
     expect(counters.samples().map(({ value }) => value)).toEqual([1, 5]);
   });
 
-  it('makes no series for a key that it was not told of', () => {
+  it('have no series for an unknown key', () => {
     const counters = countersBy<string>('colour', ['red']);
     counters.add('isv6ril5xadwn1k9t2jye');
     expect(counters.samples()).toEqual([{ labels: { colour: 'red' }, value: 0 }]);

@@ -10,7 +10,7 @@ const TRACE = '4bf92f3577b34da6a3ce929d0e0e4736';
 const lineOf = (decision: Decision, request: Partial<GateRequest> = {}) =>
   decisionLine(decision, requestOf(request), 12_345);
 
-test('a denial is told with all that is known of it', () => {
+test('the line of a denial has all that is known about it', () => {
   const expired = policyToken({ id: 'ci', label: 'the CI', expiresAt: NOW });
   const decision = decided({ request: WITH_TOKEN, policy: { tokens: [expired] } });
   const request = {
@@ -44,7 +44,7 @@ test.each<[behaviour: string, decision: Decision, expected: object]>([
     decided({ lookup: { kind: 'absent' } }),
     { outcome: 'deny', reason: 'sandbox_not_found', policy_version: undefined },
   ],
-  ['a wrong token is nobody’s', decided({ request: { token: tokenHeader('x') } }), { token_id: undefined }],
+  ['a wrong token has no id', decided({ request: { token: tokenHeader('x') } }), { token_id: undefined }],
   [
     'an allow with a token',
     decided({ request: WITH_TOKEN, policy: { tokens: [policyToken({ label: 'mine' })] } }),
@@ -78,7 +78,7 @@ test.each([
   ['nothing', '', undefined],
   ['more than a name can be', `${'a.'.repeat(130)}b`, undefined],
   ['a control character', 'x.\u0007example', undefined],
-])('a host with %s is told without it, or not at all', (_what, host, expected) => {
+])('a host with %s is logged without it, or not at all', (_what, host, expected) => {
   expect(lineOf(DENIED, { host }).host).toBe(expected);
 });
 

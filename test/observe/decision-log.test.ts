@@ -31,7 +31,7 @@ function open(allowShare = 0, level = 'info') {
   return { lines, random, decisions, note, dropped };
 }
 
-test('a denial, and what shadow mode let through, is a line; an allow and a preflight are none', () => {
+test('denials and what shadow mode allowed are logged; allows and preflights are not', () => {
   const { lines, note, random } = open();
   for (const decision of [DENY, SHADOW, ALLOW, PREFLIGHT]) note(decision);
   expect(lines).toMatchObject([
@@ -45,14 +45,14 @@ test.each([
   [1, 2],
   [0.51, 2],
   [0.5, 0],
-])('of a share of %d, chance takes an allow and a preflight or not', (share, expected) => {
+])('with a share of %d, chance decides whether an allow and a preflight are logged', (share, expected) => {
   const { lines, note } = open(share);
   note(ALLOW);
   note(PREFLIGHT);
   expect(lines).toHaveLength(expected);
 });
 
-test('more than 100 a second are counted, and the count is told once a second', () => {
+test('lines over 100 a second are counted, and the count is logged once a second', () => {
   const { lines, note, dropped } = open();
   note(DENY, 150);
   vi.advanceTimersByTime(999);
@@ -80,7 +80,7 @@ test('sampled allows do not displace a denial', () => {
   expect(lines.at(-1)).toMatchObject({ outcome: 'deny' });
 });
 
-test('closing tells what was dropped, and leaves no timer', () => {
+test('closing reports dropped lines and leaves no timer', () => {
   const { decisions, note, dropped } = open();
   note(DENY, 107);
   decisions.close();
@@ -89,7 +89,7 @@ test('closing tells what was dropped, and leaves no timer', () => {
   expect(vi.getTimerCount()).toBe(0);
 });
 
-test('where the level leaves out decisions, none is built or counted', () => {
+test('if the level excludes decisions, none is built or counted', () => {
   const { lines, decisions, note } = open(1, 'warn');
   note(DENY, 500);
   decisions.close();

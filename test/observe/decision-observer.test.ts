@@ -2,12 +2,12 @@ import { expect, it } from 'vitest';
 import { EMPTY_REQUEST } from '../../src/check/handler.ts';
 import { notifyAll } from '../../src/observe/observation.ts';
 
-it('several observers are told of each decision, in order', () => {
-  const told: string[] = [];
+it('several observers are called for each decision, in order', () => {
+  const calls: string[] = [];
   const observe = notifyAll(
-    (decision, _request, durationNs) => told.push(`first: ${decision.kind} ${durationNs}`),
-    (decision) => told.push(`second: ${decision.kind}`),
+    (decision, _request, durationNs) => calls.push(`first: ${decision.kind} ${durationNs}`),
+    (decision) => calls.push(`second: ${decision.kind}`),
   );
   observe({ kind: 'preflight' }, EMPTY_REQUEST, 5);
-  expect(told).toEqual(['first: preflight 5', 'second: preflight']);
+  expect(calls).toEqual(['first: preflight 5', 'second: preflight']);
 });

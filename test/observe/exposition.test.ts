@@ -42,7 +42,7 @@ const allow = (by: 'public' | 'agent'): Decision => ({
 });
 
 describe('the exposition', () => {
-  it('holds every metric of the catalogue with its help and type, and nothing of ours beside them', async () => {
+  it('has every metric of the catalogue with its help and type, and no other sandgate metric', async () => {
     const text = await exposed().exposition.text();
     for (const { name, help, type } of Object.values(METRICS)) {
       expect(text).toContain(`# HELP ${name} ${help}\n# TYPE ${name} ${type}\n${name}`);
@@ -86,7 +86,7 @@ describe('the exposition', () => {
     expect(seen.get('sandgate_check_duration_seconds_count')).toBe(5);
   });
 
-  it('has a series for every reason that the gate may give, before it gives any', async () => {
+  it('has a series for every reason from the start', async () => {
     const series = await exposed().series();
     const gates = (Object.keys(REASONS) as Reason[]).filter((reason) => reason !== 'upstream_failed');
     for (const reason of gates) {
@@ -95,7 +95,7 @@ describe('the exposition', () => {
     }
   });
 
-  it('says by error code why answers were 503', async () => {
+  it('counts 503 answers by error code', async () => {
     const { metrics, series } = exposed();
     metrics.decided({ kind: 'deny', reason: 'unavailable', detail: 'POLICY_UNREADABLE' }, 1);
     metrics.decided({ kind: 'deny', reason: 'unavailable' }, 1);
@@ -104,7 +104,7 @@ describe('the exposition', () => {
     expect(seen.get('sandgate_unavailable_total{code="INTERNAL"}')).toBe(1);
   });
 
-  it('shows the age of the last contact with the store, which a failed read does not renew', async () => {
+  it('shows the time since the last contact with the store, which a failed read does not reset', async () => {
     const { metrics, series } = exposed();
     const age = async () => (await series()).get('sandgate_store_contact_age_seconds');
     now += 4000;
@@ -117,7 +117,7 @@ describe('the exposition', () => {
     expect((await series()).get('sandgate_store_read_errors_total{code="STORE_UNAVAILABLE"}')).toBe(1);
   });
 
-  it('shows the state of the gate as it is when asked', async () => {
+  it('shows the state of the gate at the time of the scrape', async () => {
     const store = { kind: 'files', fault: () => 'the folder is gone' };
     const seen = await exposed({ store, ready: false, draining: true }).series();
     expect(seen.get('sandgate_store_up{store="files"}')).toBe(0);
@@ -146,7 +146,7 @@ describe('the exposition', () => {
     expect(await text).toBe(await registry.metrics());
   });
 
-  it('counts what shadow mode lets through and what the decision log drops', async () => {
+  it('counts what shadow mode allows and what the decision log drops', async () => {
     const { metrics, series } = exposed();
     const shadow = { from: NOW, until: NOW + 1 };
     metrics.decided(decided({ policy: { shadow }, context: { allowShadow: true } }), 1000);

@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { LatencyHistogram } from '../../src/observe/counters.ts';
 
 describe('a latency histogram', () => {
-  it('counts each value in every bucket that it fits, and what is above them all only in +Inf', () => {
+  it('counts each value in every bucket that it fits into, and values above all bounds only in +Inf', () => {
     const histogram = new LatencyHistogram([0.25, 1]);
     for (const seconds of [0.125, 0.25, 0.5, 2]) histogram.observe(seconds);
     expect(histogram.samples('x_seconds')).toEqual([

@@ -13,7 +13,7 @@ describe('the request id of a fault', () => {
     ['a line end', 'a\nb', undefined],
     ['ANSI', '\x1b[2J', undefined],
     ['nothing', '', undefined],
-  ])('is in the log as a decision has it: %s', (_, sent, logged) => {
+  ])('is logged in the same form as in a decision: %s', (_, sent, logged) => {
     const lines: string[] = [];
     const log = pino({}, { write: (line: string) => void lines.push(line) });
     const observation = new Observation(log, { clock, random: Math.random, logAllows: 0 });

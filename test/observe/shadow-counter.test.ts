@@ -3,7 +3,7 @@ import { ShadowCounter } from '../../src/observe/observation.ts';
 import { decided } from '../decision/decided.ts';
 import { NOW } from '../decision/request.ts';
 
-test('counts what shadow mode alone let through, and when last', () => {
+test('counts what only shadow mode allowed, with the time of the last', () => {
   const counter = new ShadowCounter(() => NOW);
   counter.note(decided({}));
   counter.note(decided({ policy: { allowPublicTraffic: true } }));

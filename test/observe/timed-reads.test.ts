@@ -11,7 +11,7 @@ function watched() {
 }
 
 describe('a store whose reads are timed', () => {
-  it('answers as the store does, and tells how long that took', async () => {
+  it('answers as the store does, and reports the time taken', async () => {
     const { store, seen, source, wait } = watched();
     store.mode = 'held';
     const read = source.read('a');
@@ -21,14 +21,14 @@ describe('a store whose reads are timed', () => {
     expect(seen.storeRead).toHaveBeenCalledExactlyOnceWith(7);
   });
 
-  it('fails as the store does, and tells the code', async () => {
+  it('fails as the store does, and reports the error code', async () => {
     const { store, seen, source } = watched();
     store.mode = 'down';
     await expect(source.read('a')).rejects.toThrow(new SandgateError('STORE_UNAVAILABLE', 'down'));
     expect(seen.storeRead).toHaveBeenCalledExactlyOnceWith(0, 'STORE_UNAVAILABLE');
   });
 
-  it('passes changes on and takes each for a sign of life', () => {
+  it('passes changes on and counts each as contact', () => {
     const { store, seen, source } = watched();
     const listener = vi.fn();
     const stop = source.subscribe(listener);

@@ -8,13 +8,13 @@ function watched(parts: Parameters<typeof gate>[0] = {}) {
 }
 
 describe('a watched check', () => {
-  it('passes an answer that is there at once through, as bytes', () => {
+  it('returns a synchronous answer as bytes', () => {
     const { check, metrics } = watched();
     expect(outcome(check(WITH_TOKEN, Number.POSITIVE_INFINITY))).toBe('allow');
     expect(metrics.waiting).not.toHaveBeenCalled();
   });
 
-  it('counts a check in while it waits for the store, and out when it is answered', async () => {
+  it('counts a check as waiting until it is answered', async () => {
     let found: (lookup: typeof FOUND) => void = () => {};
     const lookup = () => new Promise<typeof FOUND>((resolve) => (found = resolve));
     const { check, metrics } = watched({ lookup });
@@ -25,7 +25,7 @@ describe('a watched check', () => {
     expect(metrics.waiting.mock.calls).toEqual([[1], [-1]]);
   });
 
-  it('counts a message that is no CheckRequest, and refuses it all the same', () => {
+  it('counts a message that is not a CheckRequest, and still throws', () => {
     const { check, metrics } = watched();
     expect(() => check(Buffer.from([0xff]), 0)).toThrow('CheckRequest');
     expect(metrics.malformed).toHaveBeenCalledTimes(1);

@@ -4,7 +4,7 @@ import { connect } from 'node:net';
 import { WebSocket } from 'ws';
 import type { Address } from '../../src/address.ts';
 
-export interface Asked {
+export interface ClientRequest {
   host: string;
   method?: string;
   path?: string;
@@ -19,15 +19,15 @@ export interface Answered {
 }
 
 /** One HTTP/1.1 request on a connection of its own. */
-export function ask(ingress: Address, asked: Asked): Promise<Answered> {
+export function ask(ingress: Address, request: ClientRequest): Promise<Answered> {
   return new Promise((resolve, reject) => {
-    const request = httpRequest(
+    const outgoing = httpRequest(
       {
         host: ingress.host,
         port: ingress.port,
-        method: asked.method ?? 'GET',
-        path: asked.path ?? '/',
-        headers: { host: asked.host, ...asked.headers },
+        method: request.method ?? 'GET',
+        path: request.path ?? '/',
+        headers: { host: request.host, ...request.headers },
         setHost: false,
         agent: false,
       },
@@ -44,22 +44,22 @@ export function ask(ingress: Address, asked: Asked): Promise<Answered> {
         );
       },
     );
-    request.on('error', reject);
-    request.end(asked.body);
+    outgoing.on('error', reject);
+    outgoing.end(request.body);
   });
 }
 
 /** One HTTP/2 request with prior knowledge; `host` becomes `:authority`. */
-export async function askHttp2(ingress: Address, asked: Asked): Promise<Answered> {
+export async function askHttp2(ingress: Address, request: ClientRequest): Promise<Answered> {
   const session = await http2Session(ingress);
   try {
     return await new Promise<Answered>((resolve, reject) => {
       const stream = session.request({
-        ':method': asked.method ?? 'GET',
-        ':path': asked.path ?? '/',
+        ':method': request.method ?? 'GET',
+        ':path': request.path ?? '/',
         ':scheme': 'http',
-        ':authority': asked.host,
-        ...asked.headers,
+        ':authority': request.host,
+        ...request.headers,
       });
       const answered: Answered = { status: 0, headers: {}, body: '' };
       stream.on('response', (headers) => {
@@ -72,7 +72,7 @@ export async function askHttp2(ingress: Address, asked: Asked): Promise<Answered
       });
       stream.on('error', reject);
       stream.on('end', () => resolve(answered));
-      stream.end(asked.body);
+      stream.end(request.body);
     });
   } finally {
     session.destroy();
@@ -108,11 +108,11 @@ export function askRaw(ingress: Address, bytes: string | Buffer): Promise<string
 /** Opens a WebSocket; resolves with it, or with the status that refused it. */
 export function openWebSocket(
   ingress: Address,
-  asked: { host: string; path?: string; headers?: Record<string, string> },
+  request: { host: string; path?: string; headers?: Record<string, string> },
 ): Promise<{ socket: WebSocket } | { status: number; body: string }> {
   return new Promise((resolve, reject) => {
-    const socket = new WebSocket(`ws://${ingress.host}:${ingress.port}${asked.path ?? '/'}`, {
-      headers: { host: asked.host, ...asked.headers },
+    const socket = new WebSocket(`ws://${ingress.host}:${ingress.port}${request.path ?? '/'}`, {
+      headers: { host: request.host, ...request.headers },
     });
     socket.once('open', () => resolve({ socket }));
     socket.once('error', reject);

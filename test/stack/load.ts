@@ -50,7 +50,7 @@ function askOnce(agent: Agent, { host, port }: Address, headers: Record<string, 
   return new Promise((resolve) => {
     const end = (status: number, detail: string) =>
       resolve({ status, sentAt, tookMs: performance.now() - sentAt, detail });
-    const asked = request({ agent, host, port, headers, setHost: false }, (response) => {
+    const sent = request({ agent, host, port, headers, setHost: false }, (response) => {
       let body = '';
       response.setEncoding('utf8');
       response.on('data', (text: string) => {
@@ -59,8 +59,8 @@ function askOnce(agent: Agent, { host, port }: Address, headers: Record<string, 
       response.on('error', (error) => end(0, error.message));
       response.on('end', () => end(response.statusCode ?? 0, body));
     });
-    asked.on('error', (error) => end(0, error.message));
-    asked.end();
+    sent.on('error', (error) => end(0, error.message));
+    sent.end();
   });
 }
 

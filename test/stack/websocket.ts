@@ -2,7 +2,7 @@ import { request as httpRequest, type IncomingMessage } from 'node:http';
 import type { ClientHttp2Stream } from 'node:http2';
 import type { Duplex } from 'node:stream';
 import type { Address } from '../../src/address.ts';
-import { type Answered, type Asked, http2Session } from './client.ts';
+import { type Answered, type ClientRequest, http2Session } from './client.ts';
 
 /** What a WebSocket opened this way sends and, where the sandbox echoes it, gets back. */
 export const ECHOED = 'hi';
@@ -11,43 +11,43 @@ export const ECHOED = 'hi';
  * One WebSocket by HTTP/1.1 upgrade. An accepted one is answered 101, and its body is what came back for `ECHOED`; a
  * refused one is the answer as it is. (The `ws` client would clean the path.)
  */
-export function askWebSocket(ingress: Address, asked: Asked): Promise<Answered> {
+export function askWebSocket(ingress: Address, request: ClientRequest): Promise<Answered> {
   return new Promise((resolve, reject) => {
-    const request = httpRequest({
+    const outgoing = httpRequest({
       host: ingress.host,
       port: ingress.port,
-      path: asked.path ?? '/',
+      path: request.path ?? '/',
       headers: {
-        host: asked.host,
+        host: request.host,
         connection: 'Upgrade',
         upgrade: 'websocket',
         'sec-websocket-version': '13',
         'sec-websocket-key': 'dGhlIHNhbXBsZSBub25jZQ==',
-        ...asked.headers,
+        ...request.headers,
       },
       setHost: false,
       agent: false,
     });
-    request.on('error', reject);
-    request.on('upgrade', (response, socket, head) => {
+    outgoing.on('error', reject);
+    outgoing.on('upgrade', (response, socket, head) => {
       socket.on('error', reject);
       echo(socket, head).then((body) => {
         socket.destroy();
         resolve({ status: response.statusCode ?? 0, headers: response.headers, body });
       }, reject);
     });
-    request.on('response', (response) => {
+    outgoing.on('response', (response) => {
       text(response).then(
         (body) => resolve({ status: response.statusCode ?? 0, headers: response.headers, body }),
         reject,
       );
     });
-    request.end();
+    outgoing.end();
   });
 }
 
 /** The same by HTTP/2 extended CONNECT (RFC 8441); an accepted one is answered 200. */
-export async function askWebSocketHttp2(ingress: Address, asked: Asked): Promise<Answered> {
+export async function askWebSocketHttp2(ingress: Address, request: ClientRequest): Promise<Answered> {
   const session = await http2Session(ingress);
   try {
     const stream = session.request(
@@ -55,10 +55,10 @@ export async function askWebSocketHttp2(ingress: Address, asked: Asked): Promise
         ':method': 'CONNECT',
         ':protocol': 'websocket',
         ':scheme': 'http',
-        ':path': asked.path ?? '/',
-        ':authority': asked.host,
+        ':path': request.path ?? '/',
+        ':authority': request.host,
         'sec-websocket-version': '13',
-        ...asked.headers,
+        ...request.headers,
       },
       { endStream: false },
     );

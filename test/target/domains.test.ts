@@ -40,7 +40,7 @@ test.each([
   '-a.b',
   'é.app',
   'a_b',
-])('%j is refused by name', (pattern) => {
+])('%j is refused and named', (pattern) => {
   expect(domainFaults(['e2b.app', pattern, 'c_d'])).toEqual([
     expect.stringContaining(JSON.stringify(pattern)),
     expect.stringContaining('"c_d"'),

@@ -137,7 +137,7 @@ test.each(OURS)('ours: %j with id %j and port %j is %j', (host, id, port, expect
   expect(resolve(host, id, port)).toEqual(result(expected, host));
 });
 
-test('an unknown parent domain is an invalid host, judged before the port', () => {
+test('an unknown parent domain is an invalid host, even if the port is invalid too', () => {
   const only = ['e2b.app'];
   expect(resolve('abcd-abc.evil.app', undefined, undefined, only)).toEqual(result('invalid_host'));
   expect(resolve('80-abc.x.e2b.app', undefined, undefined, only)).toEqual(result('invalid_host'));
@@ -147,7 +147,7 @@ test('an unknown parent domain is an invalid host, judged before the port', () =
   expect(resolve('localhost', ID, '80', only)).toEqual(result([ID, 80]));
 });
 
-test('without header routing the routing headers never count', () => {
+test('without header routing the routing headers are ignored', () => {
   for (const host of ['localhost', '127.0.0.1', '[::1]', 'sandbox.e2b.app']) {
     expect(resolve(host, ID, '80', ['*'], false)).toEqual(result('invalid_host'));
     expect(resolve(host, [ID, OTHER], undefined, ['*'], false)).toEqual(result('invalid_host'));
