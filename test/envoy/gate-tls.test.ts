@@ -29,7 +29,7 @@ function tlsOf(text: string) {
 }
 
 describe('`envoy config` for gates on other machines', () => {
-  it('prints one that Envoy accepts, with the gate’s name checked beside its CA', async () => {
+  it('prints a config that Envoy accepts, with the gate’s name checked in addition to its CA', async () => {
     const gates = ['--gate', '10.0.0.5:9000,10.0.0.6:9000', ...trust(), ...client()];
     const { code, stdout } = await sandgate(['envoy', 'config', ...gates]);
     expect(code).toBe(0);
@@ -50,7 +50,7 @@ describe('`envoy config` for gates on other machines', () => {
     });
   });
 
-  it('takes an IP address for a name, and then sends none', async () => {
+  it('accepts an IP address as the name, and then sends no SNI', async () => {
     const tls = tlsOf((await config('10.0.0.5:9000', ...trust('10.0.0.5'), ...client())).stdout);
     expect(tls).not.toHaveProperty('sni');
     expect(tls.common_tls_context.validation_context.match_typed_subject_alt_names).toEqual([
@@ -58,18 +58,13 @@ describe('`envoy config` for gates on other machines', () => {
     ]);
   });
 
-  it('changes nothing where no gate is asked over TLS', async () => {
+  it('changes nothing if no gate uses TLS', async () => {
     expect(tlsOf((await config('unix:/run/gate.sock,127.0.0.1:9000')).stdout)).toBeUndefined();
   });
 
   it.each<[string, string, () => string[], string]>([
-    ['a gate elsewhere without TLS', '10.0.0.5:9000', () => [], 'is not on this machine: it needs'],
-    [
-      'one without a certificate of its own',
-      '10.0.0.5:9000',
-      () => trust(),
-      'is not on this machine: it needs',
-    ],
+    ['a gate on another machine without TLS', '10.0.0.5:9000', () => [], 'is not on this machine: it needs'],
+    ['one without a client certificate', '10.0.0.5:9000', () => trust(), 'is not on this machine: it needs'],
     ['a CA without a name', '127.0.0.1:9000', () => ['--gate-tls-ca', authority.ca], 'belong together'],
     [
       'a certificate without its key',

@@ -22,7 +22,7 @@ afterEach(async () => {
   rmSync(folder, { recursive: true, force: true });
 });
 
-/** Starts gate `n`, and resolves when Envoy sees `healthy` of them. */
+/** Starts gate `n`, and resolves when Envoy sees `healthy` gates. */
 async function start(n: number, healthy: number): Promise<void> {
   const gate = await startStubGate(socketOf(n));
   gate.answer = () => answer(403, {}, `gate ${n}`);
@@ -35,7 +35,7 @@ const ask = async (count: number) => {
   return new Set(replies.map(({ body }) => body));
 };
 
-it('loses no request to a gate that dies just after another was seen', async () => {
+it('loses no request if a gate dies just after another became healthy', async () => {
   await start(0, 1);
   await start(1, 2);
   await ask(20);
@@ -43,7 +43,7 @@ it('loses no request to a gate that dies just after another was seen', async () 
   expect(await ask(50)).toEqual(new Set(['gate 1']));
 });
 
-it('answers again as soon as it sees the only gate again', async () => {
+it('answers again as soon as the only gate is back', async () => {
   await start(0, 1);
   gates[0]!.close();
   await expect.poll(async () => (await running.get()).status, { timeout: PATIENCE_MS }).toBe(503);

@@ -23,7 +23,7 @@ const CLOSED =
 const AWAY = '{"message":"The access check is temporarily unavailable. Try again in a moment.","code":503}';
 const UNAVAILABLE = { ...JSON_HEADERS, 'x-sandgate-reason': 'unavailable', 'retry-after': '1' };
 
-/** A server that does with each request what the test says. */
+/** A server that handles each request as the test says. */
 let rough: Server;
 let roughly: (socket: Socket) => void = () => {};
 let quiet: Recorder;
@@ -56,8 +56,8 @@ afterAll(async () => {
 
 const destinationOf = (server: Server) => `127.0.0.1:${(server.address() as { port: number }).port}`;
 
-describe('a port that nobody listens on', () => {
-  it('is the JSON of the contract', async () => {
+describe('a port that nothing listens on', () => {
+  it('gets the JSON of the contract', async () => {
     gate.answer = () => allow({ destination: closed });
     const reply = await running.get();
     expect(reply).toMatchObject({ status: 502, body: CLOSED });
@@ -65,7 +65,7 @@ describe('a port that nobody listens on', () => {
     expect(reply.headers).not.toHaveProperty('content-security-policy');
   });
 
-  it('is a page where the gate saw a browser', async () => {
+  it('gets a page if the gate recognized a browser', async () => {
     gate.answer = () => allow({ destination: closed, html: true });
     const reply = await running.get();
     expect(reply).toMatchObject({ status: 502, body: closedPortPage('abc', '8080') });
@@ -73,7 +73,7 @@ describe('a port that nobody listens on', () => {
   });
 
   it.each([undefined, 'nonsense', '', '127.0.0.1', 'localhost:80'])(
-    'is what an allow to %j gets, and nobody is reached',
+    'is also the answer to an allow for %j, which reaches no server',
     async (destination) => {
       gate.answer = () => allow({ destination });
       const reply = await running.get({ 'x-envoy-original-dst-host': `127.0.0.1:${quiet.port}` });
@@ -89,11 +89,8 @@ describe('a server that fails before it answers', () => {
     ['closes', (socket) => socket.destroy()],
     ['resets', (socket) => socket.resetAndDestroy()],
     ['does not speak HTTP', (socket) => socket.write('SSH-2.0-x\r\n')],
-    [
-      'sends headers without end',
-      (socket) => socket.write(`HTTP/1.1 200 OK\r\nx: ${'a'.repeat(100_000)}\r\n`),
-    ],
-  ])('is the same body with its own reason when it %s', async (_, behave) => {
+    ['sends endless headers', (socket) => socket.write(`HTTP/1.1 200 OK\r\nx: ${'a'.repeat(100_000)}\r\n`)],
+  ])('gets the same body with its own reason if it %s', async (_, behave) => {
     roughly = behave;
     gate.answer = () => allow({ destination: destinationOf(rough) });
     const reply = await running.get();
@@ -104,7 +101,7 @@ describe('a server that fails before it answers', () => {
   });
 });
 
-describe('a token that expires while its answer is awaited', () => {
+describe('a token that expires before the sandbox answers', () => {
   const expiring = (html: boolean) =>
     allow({
       destination: `127.0.0.1:${quiet.port}`,
@@ -112,7 +109,7 @@ describe('a token that expires while its answer is awaited', () => {
       headers: { 'x-envoy-upstream-stream-duration-ms': '50' },
     });
 
-  it('is the 403 of an invalid token', async () => {
+  it('gets the 403 of an invalid token', async () => {
     gate.answer = () => expiring(false);
     const reply = await running.get();
     expect(reply).toMatchObject({
@@ -122,7 +119,7 @@ describe('a token that expires while its answer is awaited', () => {
     expect(reply.headers).toMatchObject({ ...JSON_HEADERS, 'x-sandgate-reason': 'token_invalid' });
   });
 
-  it('is its page in a browser', async () => {
+  it('gets its page in a browser', async () => {
     gate.answer = () => expiring(true);
     const reply = await running.get();
     expect(reply).toMatchObject({ status: 403, body: invalidTokenPage('abc') });
@@ -131,7 +128,7 @@ describe('a token that expires while its answer is awaited', () => {
 });
 
 describe('an answer of the gate', () => {
-  it.each([400, 403, 404, 409, 502, 503])('of status %i passes as it is', async (status) => {
+  it.each([400, 403, 404, 409, 502, 503])('with status %i is passed on unchanged', async (status) => {
     const body = status === 204 ? '' : `{"code":${status}}`;
     gate.answer = () =>
       answer(status, { 'x-sandgate-reason': 'sandbox_not_found', 'content-type': 'text/x' }, body);
@@ -146,7 +143,7 @@ describe('an answer of the gate', () => {
   });
 });
 
-describe('a gate that gives no usable answer', () => {
+describe('a gate without a usable answer', () => {
   it.each<[string, () => object]>([
     [
       'an error',
@@ -155,14 +152,14 @@ describe('a gate that gives no usable answer', () => {
       },
     ],
     [
-      'an allow that changes what it may not',
+      'an allow that changes a forbidden header',
       () => allow({ destination: `127.0.0.1:${quiet.port}`, headers: { cookie: 'a' } }),
     ],
     [
-      'an allow that removes what it may not',
+      'an allow that removes a forbidden header',
       () => allow({ destination: `127.0.0.1:${quiet.port}`, remove: ['cookie'] }),
     ],
-  ])('is the 503 of the contract: %s', async (_, said) => {
+  ])('gets the 503 of the contract: %s', async (_, said) => {
     const before = quiet.arrivals.length;
     gate.answer = said;
     const reply = await running.get({ cookie: 'a=b' });
@@ -171,7 +168,7 @@ describe('a gate that gives no usable answer', () => {
     expect(quiet.arrivals).toHaveLength(before);
   });
 
-  it('is the same when there is no gate at all', async () => {
+  it('gets the same if there is no gate', async () => {
     const alone = await startRunningEnvoy();
     try {
       const reply = await alone.get({ accept: 'text/html', 'user-agent': 'Mozilla/5.0' });

@@ -18,8 +18,8 @@ const config = parse(await loadBundledConfig());
 const { mappers } = config.static_resources.listeners[0].filter_chains[0].filters[0].typed_config
   .local_reply_config as { mappers: Mapper[] };
 
-/** What the gate would answer, with Envoy's placeholders in place of the id and the port. */
-function gateSays(reason: Deny['reason'], html: boolean) {
+/** The gate's own answer, with Envoy's placeholders for the id and the port. */
+function gateAnswer(reason: Deny['reason'], html: boolean) {
   const request: GateRequest = {
     method: 'GET',
     host: '8080-abc.e2b.localhost',
@@ -59,27 +59,27 @@ function envoySays({ status_code, headers_to_add, body_format_override }: Mapper
 }
 
 const upstreamFailed = (html: boolean) => {
-  const said = gateSays('port_closed', html);
+  const said = gateAnswer('port_closed', html);
   return { ...said, headers: { ...said.headers, 'x-sandgate-reason': 'upstream_failed' } };
 };
 
 it.each(
   [
-    ['token expired, page', () => gateSays('token_invalid', true)],
-    ['token expired, JSON', () => gateSays('token_invalid', false)],
-    ['port closed, page', () => gateSays('port_closed', true)],
-    ['port closed, JSON', () => gateSays('port_closed', false)],
+    ['token expired, page', () => gateAnswer('token_invalid', true)],
+    ['token expired, JSON', () => gateAnswer('token_invalid', false)],
+    ['port closed, page', () => gateAnswer('port_closed', true)],
+    ['port closed, JSON', () => gateAnswer('port_closed', false)],
     ['upstream failed, page', () => upstreamFailed(true)],
     ['upstream failed, JSON', () => upstreamFailed(false)],
-    ['overloaded', () => gateSays('unavailable', false)],
-    ['gate away', () => gateSays('unavailable', false)],
+    ['overloaded', () => gateAnswer('unavailable', false)],
+    ['no gate', () => gateAnswer('unavailable', false)],
   ].map(([name, said], index) => [name, said, index] as [string, () => unknown, number]),
-)('Envoy answers in the words of the gate: %s', (_, said, index) => {
+)('Envoy gives the same answer as the gate: %s', (_, said, index) => {
   expect(envoySays(mappers[index]!)).toEqual(said());
 });
 
 it('has no other local reply', () => expect(mappers).toHaveLength(8));
 
-it('has nothing in the pages that Envoy would read as a format', () => {
+it('has no text in the pages that Envoy would read as a format', () => {
   for (const page of [closedPortPage('', ''), invalidTokenPage('')]) expect(page).not.toContain('%');
 });

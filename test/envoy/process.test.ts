@@ -46,7 +46,7 @@ function start(settings: Partial<BootstrapSettings> = {}, over: { binary?: strin
 }
 
 describe('a started Envoy', () => {
-  it('tells the ports it got, of every address of both listeners', async () => {
+  it('reports the ports of every address of both listeners', async () => {
     const envoy = await start({ http: [anyPort, anyPort], https: [anyPort, { host: '127.0.0.2', port: 0 }] });
     try {
       const { http, https } = envoy.addresses;
@@ -62,7 +62,7 @@ describe('a started Envoy', () => {
     await expect(connectAdmin(inFolder('admin.sock')).isLive()).rejects.toThrow();
   });
 
-  it('counts a gate once it answers its health check', async () => {
+  it('counts a gate once its health check passes', async () => {
     const envoy = await start();
     try {
       expect(await envoy.admin.healthyGates()).toBe(0);
@@ -79,17 +79,17 @@ describe('a started Envoy', () => {
     }
   });
 
-  it("is the leader of a group of its own, so that a terminal's Ctrl-C does not reach it", async () => {
+  it("leads its own process group, so that a terminal's Ctrl-C does not reach it", async () => {
     const envoy = await start();
     try {
-      // Throws ESRCH where no group has that id.
+      // Throws ESRCH if no group has that id.
       expect(process.kill(-envoy.pid, 0)).toBe(true);
     } finally {
       await envoy.stop(2000);
     }
   });
 
-  it('ends by SIGTERM, and by SIGKILL when it does not', async () => {
+  it('is stopped by SIGTERM, or by SIGKILL if that fails', async () => {
     const willing = await start();
     await willing.stop(PATIENCE_MS);
     expect(await willing.exited).toEqual({ code: 0, signal: null });
@@ -100,7 +100,7 @@ describe('a started Envoy', () => {
     expect(await frozen.exited).toEqual({ code: null, signal: 'SIGKILL' });
   });
 
-  it('keeps what the run before it logged', async () => {
+  it('keeps the log of the run before', async () => {
     writeFileSync(inFolder('envoy.log'), 'what the last one said\n');
     const envoy = await start();
     await envoy.stop(2000);
@@ -109,7 +109,7 @@ describe('a started Envoy', () => {
 });
 
 describe('an Envoy that does not start', () => {
-  it('says which address is taken', async () => {
+  it('names the address that is in use', async () => {
     const other = createServer();
     await new Promise<void>((resolve) => other.listen(0, '127.0.0.1', resolve));
     const { port } = other.address() as { port: number };
@@ -136,7 +136,7 @@ describe('an Envoy that does not start', () => {
     }
   });
 
-  it("gives Envoy's own reason for a config that it refuses", async () => {
+  it("gives Envoy's own reason for rejecting a config", async () => {
     const config = source.replace('failure_mode_allow:', 'failure_mode_alow:');
     await expect(start({}, { config })).rejects.toMatchObject({
       code: 'ENVOY_FAILED',
@@ -148,9 +148,9 @@ describe('an Envoy that does not start', () => {
   });
 
   it.each([
-    ['is not there', undefined],
-    ['ends at once', '#!/bin/sh\nexit 3\n'],
-  ])('says so when the binary %s', async (_, script) => {
+    ['does not exist', undefined],
+    ['exits at once', '#!/bin/sh\nexit 3\n'],
+  ])('reports that the binary %s', async (_, script) => {
     const binary = inFolder('binary');
     rmSync(binary, { force: true });
     rmSync(inFolder('envoy.log'), { force: true });

@@ -41,7 +41,7 @@ const FORGED = {
   forwarded: 'for=1.2.3.4',
 };
 
-describe('what the sandbox receives', () => {
+describe('the sandbox receives', () => {
   it("none of a client's x-envoy-*, x-sandgate-*, x-forwarded-* and forwarded; Envoy's own address and protocol", async () => {
     await running.get(FORGED);
     const { headers } = sandbox.arrivals[0]!;
@@ -49,13 +49,13 @@ describe('what the sandbox receives', () => {
       /^(x-(envoy|sandgate|forwarded)-|forwarded)/.test(name),
     );
     expect(Object.fromEntries(spoken)).toEqual({
-      // For a client on the same machine Envoy gives the machine's own address.
+      // For a client on the same machine Envoy sends the machine's own address.
       'x-forwarded-for': expect.stringMatching(/^(?!1\.2\.3\.4)[0-9a-f.:]+$/),
       'x-forwarded-proto': 'http',
     });
   });
 
-  it("the client's own x-request-id, unchanged, and one of Envoy's where it has none", async () => {
+  it("the client's own x-request-id unchanged, or one of Envoy's if there is none", async () => {
     const id = 'a50e90bf-ff1e-451c-9209-8f2ae48c3d96';
     await running.get({ 'x-request-id': id });
     await running.get({ 'x-request-id': 'mine' });
@@ -67,7 +67,7 @@ describe('what the sandbox receives', () => {
     ]);
   });
 
-  it('what the gate sets and not what it removes', async () => {
+  it('the headers that the gate sets, and not those that it removes', async () => {
     gate.answer = () =>
       allow({
         destination: `127.0.0.1:${sandbox.port}`,
@@ -86,7 +86,7 @@ describe('what the sandbox receives', () => {
   });
 });
 
-it('asks the gate with the headers that it needs, and no other', async () => {
+it('sends the gate the headers that it needs, and no others', async () => {
   const needed = {
     'e2b-traffic-access-token': 't',
     'e2b-sandbox-id': 'i',
@@ -104,12 +104,12 @@ it('asks the gate with the headers that it needs, and no other', async () => {
   await running.get({ ...needed, ...FORGED, cookie: 'secret', authorization: 'secret' });
   const { headers } = gate.asked[0]!.attributes.request.http.header_map;
   const got = headers.map(({ key, raw_value }) => [key, Buffer.from(raw_value).toString()]);
-  // Envoy's word for the client, whatever the client says.
+  // Set by Envoy, whatever the client sends.
   const client = expect.stringMatching(/^(?!1\.2\.3\.4)[0-9a-f.:]+$/);
   expect(Object.fromEntries(got)).toEqual({ ...needed, 'x-envoy-external-address': client });
 });
 
-it("removes a sandbox's own x-sandgate-* and passes the rest of its answer", async () => {
+it("removes a sandbox's own x-sandgate-* and passes on the rest of its answer", async () => {
   sandbox.answer = (_request, response) => {
     response.writeHead(418, {
       'x-sandgate-reason': 'port_closed',
@@ -124,7 +124,7 @@ it("removes a sandbox's own x-sandgate-* and passes the rest of its answer", asy
   expect(Object.keys(reply.headers).filter((name) => /^x-(sandgate|envoy)-/.test(name))).toEqual([]);
 });
 
-it('uses a connection again for the same pool key, and never for another', async () => {
+it('reuses a connection for the same pool key, and never for another', async () => {
   const as = (poolKey: string) => {
     gate.answer = () => allow({ destination: `127.0.0.1:${sandbox.port}`, poolKey });
     return running.get();
@@ -137,7 +137,7 @@ it('uses a connection again for the same pool key, and never for another', async
   expect(otherAgain).toBe(other);
 });
 
-it.each([0, 200_000])('waits for a server that listens late, with a body of %i bytes', async (size) => {
+it.each([0, 200_000])('waits for a server that starts late, with a body of %i bytes', async (size) => {
   const late = createServer((request, response) => {
     let length = 0;
     request.on('data', (part: Buffer) => {
@@ -147,7 +147,7 @@ it.each([0, 200_000])('waits for a server that listens late, with a body of %i b
   });
   const place = await startRecorder();
   await place.close();
-  // It listens once Envoy was refused: the answer is asked for by then, and the first connect follows at once.
+  // It starts to listen after Envoy's first refused connection, when the gate has already answered.
   gate.answer = () => allow({ destination: `127.0.0.1:${place.port}`, poolKey: `late/${size}` });
   const reply = running.get({}, { method: 'POST', body: 'x'.repeat(size) });
   await refusedConnects(1);
@@ -159,7 +159,7 @@ it.each([0, 200_000])('waits for a server that listens late, with a body of %i b
   }
 });
 
-it('logs neither path nor Host nor a header that the client chose, but what the gate made of them', async () => {
+it('logs no path, no Host and no header of the client, but the sandbox and port that the gate read', async () => {
   const before = running.accessLog().length;
   await running.get({
     host: 'user:secret@8080-abc.e2b.localhost',
@@ -172,7 +172,7 @@ it('logs neither path nor Host nor a header that the client chose, but what the 
   expect(JSON.parse(log.trim().split('\n').at(-1)!)).toMatchObject({ code: 418, sandbox: 'abc', port: 8080 });
 });
 
-/** Waits until Envoy was refused a connect that many times since it was asked. */
+/** Waits until this many of Envoy's connections were refused since the call. */
 async function refusedConnects(count: number): Promise<void> {
   const seen = () => running.stat('cluster.sandbox.upstream_cx_connect_fail');
   const before = await seen();

@@ -12,21 +12,21 @@ export interface Reply {
   body: string;
 }
 
-/** A real Envoy with the bundled config, a plain listener on a free port, and a folder of its own. */
+/** A real Envoy with the bundled config, a plain listener on a free port, and its own folder. */
 export interface RunningEnvoy {
   envoy: EnvoyProcess;
   folder: string;
-  /** Where it looks for its gate. */
+  /** Path of the socket of its gate. */
   gateSocket: string;
   port: number;
   get(headers?: Record<string, string>, over?: { method?: string; body?: string }): Promise<Reply>;
   accessLog(): string;
-  /** A counter or gauge of Envoy's. */
+  /** The value of a counter or gauge of Envoy. */
   stat(name: string): Promise<number>;
   stop(): Promise<void>;
 }
 
-/** `settings`: beside the plain listener. `edit`: the config's last change, with the folder to put things in. */
+/** `settings`: in addition to the plain listener. `edit`: makes the last change to the config, with the folder for files. */
 export async function startRunningEnvoy(
   settings: Partial<BootstrapSettings> = {},
   edit: (config: string, folder: string) => string = (config) => config,

@@ -14,7 +14,7 @@ beforeAll(async () => {
   const folder = mkdtempSync(join(tmpdir(), 'sandgate-stats-'));
   socket = join(folder, 'stats.sock');
   running = await startRunningEnvoy({ stats: { path: socket } });
-  // There is no gate: the answer is a 503, and Envoy counts it.
+  // There is no gate, so the answer is a 503, and Envoy counts it.
   expect((await running.get()).status).toBe(503);
 });
 afterAll(async () => {
@@ -36,7 +36,7 @@ function ask(path: string): Promise<{ status: number; body: string }> {
 }
 
 describe('the listener of `envoy config --stats`', () => {
-  it("has Envoy's own numbers, under the names that docs/operating.md and the alert rules go by", async () => {
+  it("has Envoy's metrics, under the names that docs/operating.md and the alert rules use", async () => {
     const { body } = await ask('/stats/prometheus');
     const named = [...page.matchAll(/`(envoy_\w+)/g)].map(([, name]) => name!);
     expect(named.length).toBeGreaterThan(5);
@@ -49,11 +49,11 @@ describe('the listener of `envoy config --stats`', () => {
     for (const name of shorter) expect(await running.stat(name), name).not.toBeNaN();
   });
 
-  it('says whether Envoy is ready, for probes', async () => {
+  it('reports whether Envoy is ready, for probes', async () => {
     expect(await ask('/ready')).toEqual({ status: 200, body: 'LIVE\n' });
   });
 
-  it('passes on nothing else', async () => {
+  it('serves nothing else', async () => {
     expect((await ask('/quitquitquit')).status).toBe(404);
     expect((await ask('/config_dump')).status).toBe(404);
   });

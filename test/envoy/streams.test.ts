@@ -43,7 +43,7 @@ afterAll(async () => {
 
 const allowEcho = (headers = {}) =>
   allow({ destination: `127.0.0.1:${(echo.address() as AddressInfo).port}`, headers });
-/** Time enough to open one on a busy machine. */
+/** Enough time to open one on a busy machine. */
 const BOUNDED = { 'x-envoy-upstream-stream-duration-ms': '1500' };
 const trust = () => ({ ca: readFileSync(tls.ca), servername: HOST });
 
@@ -79,14 +79,14 @@ describe('a WebSocket over HTTP/1.1', () => {
     socket.terminate();
   });
 
-  it('ends when the time that the gate gave it is over', async () => {
+  it('ends after the time that the gate has set', async () => {
     gate.answer = () => allowEcho(BOUNDED);
     const socket = open();
     await once(socket, 'open');
     expect((await once(socket, 'close'))[0]).toBe(1006);
   });
 
-  it('gets the answer of the gate when it is refused', async () => {
+  it('gets the answer of the gate if it is denied', async () => {
     gate.answer = () => answer(403, {}, 'no');
     const [, response] = await once(open(), 'unexpected-response');
     expect(response.statusCode).toBe(403);
@@ -99,13 +99,13 @@ describe('a WebSocket over HTTP/2', () => {
 
   beforeEach(async () => {
     session = connectHttp2(`https://127.0.0.1:${secure.port}`, trust());
-    // Extended CONNECT may be asked for only once the server has said that it knows it.
+    // Extended CONNECT may be used only after the server has announced it.
     await once(session, 'remoteSettings');
   });
 
   afterEach(() => session.destroy());
 
-  /** As RFC 8441 has it: without the key that HTTP/1.1 needs. */
+  /** As in RFC 8441, without the key that HTTP/1.1 needs. */
   const open = async () => {
     const stream = session.request(
       {
@@ -127,20 +127,20 @@ describe('a WebSocket over HTTP/2', () => {
     for (let n = 0; n < 2; n += 1) {
       const { stream, status } = await open();
       expect(status).toBe(200);
-      // A masked binary frame `hi`, the mask being zero.
+      // A masked binary frame `hi`, with a mask of zeros.
       stream.write(Buffer.from([0x82, 0x82, 0, 0, 0, 0, 0x68, 0x69]));
       expect((await once(stream, 'data'))[0]).toEqual(Buffer.from([0x82, 2, 0x68, 0x69]));
     }
   });
 
-  it('ends when the time that the gate gave it is over', async () => {
+  it('ends after the time that the gate has set', async () => {
     gate.answer = () => allowEcho(BOUNDED);
     const { stream } = await open();
     stream.on('error', () => {});
     await new Promise((resolve) => stream.once('close', resolve));
   });
 
-  it('gets the answer of the gate when it is refused', async () => {
+  it('gets the answer of the gate if it is denied', async () => {
     gate.answer = () => answer(403, {}, 'no');
     expect((await open()).status).toBe(403);
   });

@@ -16,11 +16,11 @@ export interface CheckRequest {
   };
 }
 
-/** A gate that says what a test tells it to, encoded by proto-loader and not by our own encoder. */
+/** A gate whose answers a test sets; they are encoded by proto-loader, not by our own encoder. */
 export interface StubGate {
-  /** Requests as they came. */
+  /** Requests in the order they arrived. */
   asked: CheckRequest[];
-  /** Replaces the default, which is to answer nothing sensible (an error). */
+  /** Replaces the default answer, an error. */
   answer: (request: CheckRequest) => object;
   close(): void;
 }
@@ -62,7 +62,7 @@ export async function startStubGate(socket: string): Promise<StubGate> {
 }
 
 export interface AllowOptions {
-  /** `ip:port`; left out where undefined. */
+  /** `ip:port`; omitted if undefined. */
   destination?: string | undefined;
   html?: boolean;
   poolKey?: string;
@@ -70,7 +70,7 @@ export interface AllowOptions {
   remove?: readonly string[];
 }
 
-/** The allow of sandbox `abc`, port 8080, as contract and config agree on it. */
+/** The allow of sandbox `abc`, port 8080, in the form that gate and config agree on. */
 export function allow(options: AllowOptions = {}): object {
   const { destination, html = false, poolKey = 'abc/1', headers = {}, remove = [] } = options;
   return {

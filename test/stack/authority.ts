@@ -6,17 +6,17 @@ import { ALGORITHM, newKeys, writePair } from '../../src/dev/certificates/certif
 
 const DAY_MS = 86_400_000;
 
-/** PEM files. */
+/** Paths of PEM files. */
 export interface Issued {
   certificate: string;
   key: string;
 }
 
-/** A CA of a test, which signs what it is asked to. */
+/** A CA for tests. */
 export interface Authority {
-  /** PEM file. */
+  /** Path of the CA certificate in PEM. */
   ca: string;
-  /** For these host names, for servers and clients alike; `validDays`: from and to, relative to now. */
+  /** Issues a certificate for these host names, for servers and clients; `validDays`: from and to, relative to now. */
   issue(file: string, names: string[], validDays?: [number, number]): Promise<Issued>;
 }
 

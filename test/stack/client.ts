@@ -18,7 +18,7 @@ export interface Answered {
   body: string;
 }
 
-/** One HTTP/1.1 request on a connection of its own. */
+/** One HTTP/1.1 request on its own connection. */
 export function ask(ingress: Address, request: ClientRequest): Promise<Answered> {
   return new Promise((resolve, reject) => {
     const outgoing = httpRequest(
@@ -79,7 +79,7 @@ export async function askHttp2(ingress: Address, request: ClientRequest): Promis
   }
 }
 
-/** Resolves once the server's settings are here: extended CONNECT must not be tried before. */
+/** Resolves once the server's settings have arrived, before which extended CONNECT must not be used. */
 export function http2Session(ingress: Address): Promise<ClientHttp2Session> {
   return new Promise((resolve, reject) => {
     const session = connectHttp2(`http://${ingress.host}:${ingress.port}`);
@@ -88,7 +88,7 @@ export function http2Session(ingress: Address): Promise<ClientHttp2Session> {
   });
 }
 
-/** Sends bytes as they are and returns all that comes back until the server closes, as latin1. */
+/** Sends bytes as they are, and returns everything until the server closes, as latin1. */
 export function askRaw(ingress: Address, bytes: string | Buffer): Promise<string> {
   return new Promise((resolve, reject) => {
     const socket = connect(ingress.port, ingress.host);
@@ -105,7 +105,7 @@ export function askRaw(ingress: Address, bytes: string | Buffer): Promise<string
   });
 }
 
-/** Opens a WebSocket; resolves with it, or with the status that refused it. */
+/** Opens a WebSocket; resolves with it, or with the answer that refused it. */
 export function openWebSocket(
   ingress: Address,
   request: { host: string; path?: string; headers?: Record<string, string> },

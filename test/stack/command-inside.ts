@@ -3,8 +3,8 @@ import { run } from '../../src/cli/program.ts';
 import { cleanEnv, type Ran, type RunOptions } from './command.ts';
 
 /**
- * `sandgate <args>` inside this process, to its end. It starts in a tenth of the time of a process of its own, and shows
- * all but signals, descriptors and what `main.ts` does. One at a time: it has the environment to itself.
+ * Runs `sandgate <args>` inside this process. It starts in a tenth of the time of a separate process, and covers everything
+ * except signals, descriptors and `main.ts`. Run one at a time, because it replaces the environment.
  */
 export async function sandgateInside(
   args: readonly string[],

@@ -1,10 +1,10 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { PACKAGE_ROOT } from '../../src/package-root.ts';
 
-/** `bin/sandgate.js`: what a user runs. It needs `dist/`, which `npm test` makes first. */
+/** `bin/sandgate.js`, as a user runs it. It needs `dist/`, which `npm test` builds first. */
 export const SANDGATE = `${PACKAGE_ROOT}bin/sandgate.js`;
 
-/** The environment of a child: no setting of the person who runs the tests leaks into it. */
+/** The environment of a child process, without the settings of the user who runs the tests. */
 export function cleanEnv(more: Record<string, string> = {}): NodeJS.ProcessEnv {
   const own = Object.entries(process.env).filter(([name]) => !/^(SANDGATE_|NODE_OPTIONS$|VITEST)/.test(name));
   return { ...Object.fromEntries(own), ...more };
@@ -20,14 +20,14 @@ export interface Ran {
 export interface RunOptions {
   input?: string | undefined;
   env?: Record<string, string> | undefined;
-  /** A command that runs it, such as `setpriv`. */
+  /** A command that starts it, such as `setpriv`. */
   wrap?: readonly string[] | undefined;
-  /** Absent: the checkout. */
+  /** Working folder; the checkout by default. */
   cwd?: string | undefined;
   onStart?: ((child: ChildProcess) => void) | undefined;
 }
 
-/** `sandgate <args>` as a process of its own, to its end. */
+/** Runs `sandgate <args>` as a separate process until it exits. */
 export function sandgate(args: readonly string[], options: RunOptions = {}): Promise<Ran> {
   return runProgram([...(options.wrap ?? []), process.execPath, SANDGATE, ...args], options);
 }
@@ -48,7 +48,7 @@ export function runProgram(command: readonly string[], options: RunOptions = {})
     });
     child.once('error', reject);
     child.once('close', (code, signal) => resolve({ ...ran, code, signal }));
-    // One that ends before it has read its input is what some tests are about.
+    // Some tests expect that it exits before it has read its input.
     child.stdin.on('error', () => {});
     child.stdin.end(options.input ?? '');
     options.onStart?.(child);

@@ -5,18 +5,18 @@ import { createInterface } from 'node:readline';
 import { cleanEnv, SANDGATE } from './command.ts';
 import { DOMAIN } from './test-stack.ts';
 
-/** One `sandgate serve`, as a process of its own. */
+/** One `sandgate serve`, as a separate process. */
 export interface GateProcess {
   readonly pid: number;
   readonly socket: string;
-  /** `http://host:port` of /readyz. */
+  /** Base URL of /readyz, `http://host:port`. */
   readonly ops: string;
   /** Its log so far. */
   log(): string;
   signal(name: NodeJS.Signals): void;
   /** Resolves with the exit code, or the signal that ended it. */
   readonly exited: Promise<number | NodeJS.Signals>;
-  /** SIGKILL where it still lives, and waits for its end. */
+  /** Sends SIGKILL if it is still running, and waits until it has exited. */
   end(): Promise<void>;
   /** Resident memory in MiB. */
   memory(): number;
@@ -26,13 +26,13 @@ export interface GateProcessOptions {
   stateDir: string;
   socket: string;
   ownListeners: string;
-  /** More flags of `serve`, such as `{ 'cache-fresh': '1' }`; they win. */
+  /** Further flags of `serve`, such as `{ 'cache-fresh': '1' }`, which take precedence. */
   flags?: Record<string, string> | undefined;
-  /** A command that runs it, such as `unshare`; it must exec. */
+  /** A command that starts it with exec, such as `unshare`. */
   wrap?: readonly string[] | undefined;
 }
 
-/** Resolves at its ready line; throws with its last words when it ends before. */
+/** Resolves at its ready line; throws with its log if it exits before. */
 export async function startGateProcess(options: GateProcessOptions): Promise<GateProcess> {
   const flags = Object.entries({
     'state-dir': options.stateDir,

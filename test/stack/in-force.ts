@@ -1,7 +1,7 @@
 import { waitInForce } from '../../src/state/in-force.ts';
 import { PATIENCE_MS } from './patience.ts';
 
-/** Waits until every gate of this state folder has the write in force; longer than a command would. */
+/** Waits until every gate of this state folder applies the write, for longer than a command would. */
 export async function expectInForce(stateDir: string, sequence: number): Promise<void> {
   const until = performance.now() + PATIENCE_MS;
   for (;;) {

@@ -1,9 +1,8 @@
 const LIVES_MS = [700, 3000, 12_000];
 
 /**
- * Tries `work` with something that lives only so long, such as a token: a little while, so that nobody waits for its end,
- * and a longer one if a slow machine came too late. `work` resolves with undefined if it came too late; before the end of
- * that life it is a fault, and throws.
+ * Runs `work` with something of limited lifetime, such as a token. The lifetime starts short, and grows if a slow machine
+ * was too late. `work` resolves with undefined if it was too late; undefined before the end of the lifetime is an error.
  */
 export async function inTime<T>(work: (livesMs: number) => Promise<T | undefined>): Promise<T> {
   for (const livesMs of LIVES_MS) {

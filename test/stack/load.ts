@@ -2,11 +2,11 @@ import { Agent, request } from 'node:http';
 import { setTimeout as pause } from 'node:timers/promises';
 import type { Address } from '../../src/address.ts';
 
-/** What came back from one request of the load. */
+/** The outcome of one request of the load. */
 export interface Outcome {
-  /** 0: the connection broke. */
+  /** Status; 0 if the connection broke. */
   status: number;
-  /** `performance.now()` when it was sent. */
+  /** `performance.now()` at the time it was sent. */
   sentAt: number;
   tookMs: number;
   detail: string;
@@ -14,15 +14,15 @@ export interface Outcome {
 
 export interface Load {
   outcomes: Outcome[];
-  /** Ends once each connection has its last answer. */
+  /** Resolves once each connection has its last answer. */
   stop(): Promise<Outcome[]>;
 }
 
 const CONNECTIONS = 8;
-/** Between two requests of a connection: a few hundred a second in all, so that the load does not starve what it is put on. */
+/** Pause between two requests of a connection: a few hundred a second in total, so that the load starves nothing. */
 const PAUSE_MS = 10;
 
-/** Keep-alive connections, each asking again as soon as it was answered, until `stop`. */
+/** Sends requests over keep-alive connections, one after another on each, until `stop`. */
 export function startLoad(ingress: Address, host: string, headers: Record<string, string> = {}): Load {
   const agent = new Agent({ keepAlive: true, maxSockets: CONNECTIONS });
   const outcomes: Outcome[] = [];
@@ -64,14 +64,14 @@ function askOnce(agent: Agent, { host, port }: Address, headers: Record<string, 
   });
 }
 
-/** How many of each status, such as `{ 200: 800 }`. */
+/** The number of answers of each status, such as `{ 200: 800 }`. */
 export function tally(outcomes: readonly Outcome[]): Record<number, number> {
   const counts: Record<number, number> = {};
   for (const { status } of outcomes) counts[status] = (counts[status] ?? 0) + 1;
   return counts;
 }
 
-/** The slowest one in a hundred, in milliseconds. */
+/** The 99th percentile of the latency, in milliseconds. */
 export function slowest(outcomes: readonly Outcome[]): string {
   const sorted = outcomes.map(({ tookMs }) => tookMs).sort((a, b) => a - b);
   const at = (share: number) => sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * share))] ?? 0;

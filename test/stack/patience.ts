@@ -1,11 +1,11 @@
 /**
- * How long a test waits for something that has to come: many times what it takes on the slowest machine, and less than a
- * test may take in all, so that what did not come is named. A test that waits never passes sooner for being impatient.
+ * How long a test waits for an expected event: many times what it takes on the slowest machine, but less than the timeout
+ * of a test, so that the failure names the event. A shorter wait never makes a test pass sooner.
  */
 export const PATIENCE_MS = 25_000;
 
-/** For `vi.waitFor`, `vi.waitUntil` and `expect.poll`, whose own patience is one second. */
+/** For `vi.waitFor`, `vi.waitUntil` and `expect.poll`, whose default timeout is one second. */
 export const PATIENCE = { timeout: PATIENCE_MS, interval: 20 };
 
-/** The time for one test that starts several processes, one after another. */
+/** Timeout of a test that starts several processes, one after another. */
 export const SEVERAL_PROCESSES_MS = 180_000;

@@ -16,19 +16,19 @@ import { PATIENCE } from './patience.ts';
 import { loadPatientConfig } from './patient-config.ts';
 import { DOMAIN } from './test-stack.ts';
 
-/** Real Envoy and gates as processes of their own, each on its own socket, over one SQLite file. */
+/** Real Envoy and gates as separate processes, each gate on its own socket, with one SQLite file. */
 export interface ProcessStack {
   stateDir: string;
   http: Address;
   envoy: EnvoyProcess;
-  /** By number; one that was started again replaces its predecessor. */
+  /** Gates by number; a restarted one replaces its predecessor. */
   gates: GateProcess[];
-  /** This process' own connection to the same file. */
+  /** This process's own connection to the same file. */
   store: PolicyStore;
-  /** Where Envoy looks for gate `n`. */
+  /** Path of the socket of gate `n`. */
   socketOf(n: number): string;
   startGate(n: number, over?: Partial<GateProcessOptions>): Promise<GateProcess>;
-  /** Until Envoy sees this many healthy gates. */
+  /** Waits until Envoy sees this many healthy gates. */
   waitForGates(count: number): Promise<void>;
   put(...records: Record<string, unknown>[]): Promise<void>;
   delete(sandboxId: string): Promise<void>;
@@ -36,12 +36,12 @@ export interface ProcessStack {
   stop(): Promise<void>;
 }
 
-/** `gates: 0` leaves the sockets to the test. `flags` are those of `sandgate serve`. */
+/** With `gates: 0` the test starts its own servers on the sockets. `flags` are those of `sandgate serve`. */
 export async function startProcessStack(options: {
   gates: number;
   sockets?: number;
   flags?: Record<string, string>;
-  /** Envoy's bounds on its gates as they are in production: for gates that do not answer. Default false. */
+  /** Keeps Envoy's time limits of production, for gates that do not answer. Default false. */
   bundledBounds?: boolean;
 }): Promise<ProcessStack> {
   const stateDir = mkdtempSync(join(tmpdir(), 'sandgate-test-'));

@@ -6,15 +6,15 @@ import type { AddressInfo, Socket } from 'node:net';
 export interface Arrival {
   method: string;
   url: string;
-  /** Names as sent, in order, duplicates kept: `[name, value]`. */
+  /** Names and values as sent, in order, duplicates kept: `[name, value]`. */
   rawHeaders: [string, string][];
   headers: IncomingMessage['headers'];
   body: string;
-  /** Tells connections apart. */
+  /** Identifies the connection. */
   connection: number;
 }
 
-/** A sandbox's server that writes down what reached it. */
+/** A sandbox's server that records the requests that reach it. */
 export interface Recorder {
   port: number;
   arrivals: Arrival[];
@@ -24,7 +24,7 @@ export interface Recorder {
   close(): Promise<void>;
 }
 
-/** `host`: which loopback address stands for the sandbox. */
+/** `host`: the loopback address of the sandbox. */
 export async function startRecorder(port = 0, host = '127.0.0.1'): Promise<Recorder> {
   const connections = new Map<Socket, number>();
   const open = new Set<Socket>();
@@ -70,7 +70,7 @@ export async function startRecorder(port = 0, host = '127.0.0.1'): Promise<Recor
     socket.on('close', () => open.delete(socket));
     socket.on('error', () => {});
   });
-  // An upgrade is accepted and echoed byte for byte after the handshake: enough to see a tunnel work and end.
+  // An upgrade is accepted, and bytes are echoed after the handshake: enough to see whether a tunnel works and ends.
   server.on('upgrade', (request, socket) => {
     note(request, '');
     const accept = websocketAccept(String(request.headers['sec-websocket-key'] ?? ''));

@@ -1,17 +1,17 @@
 import { execFileSync } from 'node:child_process';
 
-/** A way to run programs whose `folder` lies on a disk of half a megabyte. */
+/** Runs programs with `folder` on a disk of half a megabyte. */
 export interface SmallDisk {
   kind: string;
-  /** Runs the program that comes after it, which sees the disk. */
+  /** Command prefix that runs a program with the disk. */
   wrap: readonly string[];
-  /** Runs another program that sees the disk of the first, whose pid this is. */
+  /** Command prefix that runs another program with the disk of the first, whose pid this is. */
   join(pid: number): readonly string[];
 }
 
 /**
- * A file system of its own where this user may mount one; else a limit on the size of the files that it writes, which
- * SQLite meets the same way.
+ * A separate file system if this user may mount one; otherwise a limit on the size of written files, to which SQLite reacts
+ * in the same way.
  */
 export function smallDisk(folder: string): SmallDisk {
   try {

@@ -17,7 +17,7 @@ import { expectInForce } from './in-force.ts';
 import { PATIENCE_MS } from './patience.ts';
 import { loadPatientConfig } from './patient-config.ts';
 
-/** 64 hex characters, as E2B's tokens are. */
+/** 64 hex characters, like E2B's tokens. */
 export const TOKEN = '8af02a375695377b6884b2a1236fdeb3667a848881b2280e56bd634a69e348de';
 export const OTHER_TOKEN = '5bdddb67f3397a250568df0a9944f048e5807f6416bec3da4f41191d93d2e513';
 export const DOMAIN = 'e2b.localhost';
@@ -34,9 +34,9 @@ export interface TestStack {
   envoy: EnvoyProcess;
   gate: Gate;
   store: PolicyStore;
-  /** What Envoy's access log and the gate's own log hold so far. */
+  /** The contents of Envoy's access log and the gate's own log so far. */
   logs(): string;
-  /** Writes records (input form) and returns when the gate has them in force. */
+  /** Writes records (in input form), and resolves when the gate applies them. */
   put(...records: Record<string, unknown>[]): Promise<StoredRecord[]>;
   delete(sandboxId: string): Promise<void>;
   stop(): Promise<void>;
@@ -134,7 +134,7 @@ async function compose(
   };
 }
 
-/** A record in input form: a restricted sandbox on 127.0.0.1 that takes TOKEN. */
+/** A record in input form: a restricted sandbox on 127.0.0.1 that accepts TOKEN. */
 export function restricted(sandboxId: string, over: { runtime?: object; access?: object } = {}) {
   return {
     sandboxId,

@@ -1,7 +1,7 @@
 import { expect } from 'vitest';
 import type { Answered } from './client.ts';
 
-/** The 503 of the contract, byte for byte, whoever makes it: the gate, or Envoy where the gate is away. */
+/** The 503 of the contract, byte for byte, from the gate, or from Envoy if there is no gate. */
 export function expectUnavailable(answered: Answered): void {
   expect(answered.status).toBe(503);
   expect(answered.body).toBe(

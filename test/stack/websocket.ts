@@ -4,12 +4,12 @@ import type { Duplex } from 'node:stream';
 import type { Address } from '../../src/address.ts';
 import { type Answered, type ClientRequest, http2Session } from './client.ts';
 
-/** What a WebSocket opened this way sends and, where the sandbox echoes it, gets back. */
+/** The text that a WebSocket opened this way sends, and gets back if the sandbox echoes it. */
 export const ECHOED = 'hi';
 
 /**
- * One WebSocket by HTTP/1.1 upgrade. An accepted one is answered 101, and its body is what came back for `ECHOED`; a
- * refused one is the answer as it is. (The `ws` client would clean the path.)
+ * One WebSocket by HTTP/1.1 upgrade. If it is accepted, the status is 101 and the body is the echo of `ECHOED`; if it is
+ * refused, the answer is unchanged. (The `ws` client would clean the path.)
  */
 export function askWebSocket(ingress: Address, request: ClientRequest): Promise<Answered> {
   return new Promise((resolve, reject) => {
