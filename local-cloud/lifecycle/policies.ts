@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto';
 import { SandgateError } from '#src/errors.js';
+import { type RuntimePut, unreadPart } from '#src/policy/record.js';
 import type { GateAdmin } from '../gates.ts';
 import type { SandboxEntry } from './sandbox-entry.ts';
 
@@ -37,7 +38,7 @@ export class Policies {
   async setPublic(sandboxId: string, allowPublicTraffic: boolean): Promise<void> {
     const { admin } = this.#options;
     for (let tries = 1; ; tries++) {
-      const { version, ...access } = (await admin.get(sandboxId)).access as Record<string, unknown>;
+      const { version, ...access } = unreadPart(await admin.get(sandboxId), 'access');
       try {
         await admin.putPart(sandboxId, 'access', { ...access, allowPublicTraffic }, String(version));
         return;

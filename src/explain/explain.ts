@@ -27,7 +27,7 @@ export interface ExplainOptions {
 export async function explain(request: ClientRequest, options: ExplainOptions): Promise<Explanation> {
   const { store, rules, gate, clock } = options;
   const now = clock.now();
-  let record: StoredRecord | undefined;
+  let record: UnreadRecord | undefined;
   let storeFault: SandgateError | undefined;
   let lookup: PolicyLookup | undefined;
   let decided: { decision: Decision; request: GateRequest } | undefined;

@@ -5,9 +5,8 @@ import { policyUnreadable } from '../policy/compile.ts';
 import { firstFault } from '../policy/field-fault.ts';
 import type { PolicyRules } from '../policy/network.ts';
 import { parsePut } from '../policy/put.ts';
-import { storedSchema, storedTokenSchema } from '../policy/record.ts';
-import type { PolicyStore, StoredRecord } from '../policy/store.ts';
-import type { Access } from './token-edits.ts';
+import { storedSchema, storedTokenSchema, type UnreadRecord } from '../policy/record.ts';
+import type { PolicyStore } from '../policy/store.ts';
 
 /** Writers of one sandbox meet rarely, and a pause of their own length parts those who did. */
 const TRIES = 10;
@@ -18,24 +17,24 @@ interface Collaborators {
   rules: PolicyRules;
   random(bytes: number): Buffer;
   /** Throws SANDBOX_UNKNOWN. */
-  get(sandboxId: string): Promise<StoredRecord>;
+  get(sandboxId: string): Promise<UnreadRecord>;
 }
 
 /**
  * Reads the access part, edits it, and writes it where nobody else did meanwhile; else again. Throws what the edit
  * throws, SANDBOX_UNKNOWN, POLICY_UNREADABLE, and VERSION_CONFLICT after ten tries.
  */
-export async function changeAccess<T>(
+export async function changeAccess<Edited extends { access: Access }>(
   { store, rules, random, get }: Collaborators,
   sandboxId: string,
-  edit: (access: Access) => { access: Access } & T,
-): Promise<{ result: T; sequence: number }> {
+  edit: (access: Access) => Edited,
+): Promise<{ edited: Edited; sequence: number }> {
   for (let left = TRIES; ; left--) {
-    const { access, ...result } = edit(readAccess(await get(sandboxId), sandboxId));
-    const put = parsePut({ sandboxId, access }, rules);
+    const edited = edit(readAccess(await get(sandboxId), sandboxId));
+    const put = parsePut({ sandboxId, access: edited.access }, rules);
     try {
       const { sequence } = await store.write([put]);
-      return { result: result as unknown as T, sequence };
+      return { edited, sequence };
     } catch (error) {
       if (left <= 1 || !(error instanceof SandgateError) || error.code !== 'VERSION_CONFLICT') throw error;
     }
@@ -45,8 +44,11 @@ export async function changeAccess<T>(
 
 const accessSchema = storedSchema.shape.access.extend({ tokens: z.array(storedTokenSchema) });
 
+/** The access part of a stored record, with every token read. */
+export type Access = z.infer<typeof accessSchema>;
+
 /** All of it, or POLICY_UNREADABLE: an edit must not drop what it cannot read. */
-export function readAccess(record: StoredRecord, sandboxId: string): Access {
+export function readAccess(record: UnreadRecord, sandboxId: string): Access {
   const read = accessSchema.safeParse(record.access);
   if (read.success) return read.data;
   const { field, cause } = firstFault(read.error);

@@ -35,7 +35,7 @@ export function addComponents(app: FastifyInstance): void {
 }
 
 /** JSON Schema 2020-12, the dialect of OpenAPI 3.1. */
-export function jsonSchema(schema: z.ZodType, io: 'input' | 'output'): Record<string, unknown> {
+export function jsonSchema(schema: z.ZodType, io: 'input' | 'output') {
   const { $schema: _, ...json } = z.toJSONSchema(schema, {
     io,
     override: ({ jsonSchema: made }) => plain(made),
@@ -55,7 +55,7 @@ function plain(made: { pattern?: string; format?: string; allOf?: unknown }): vo
 export interface Operation {
   operationId: string;
   summary: string;
-  params?: Record<string, z.ZodType>;
+  params?: z.ZodObject;
   query?: z.ZodObject;
   headers?: Record<string, string>;
   body?: ComponentName;
@@ -90,7 +90,7 @@ export function operationSchema(operation: Operation): FastifySchema {
   return {
     operationId,
     summary,
-    ...(params && { params: jsonSchema(z.object(params), 'input') }),
+    ...(params && { params: jsonSchema(params, 'input') }),
     ...(query && { querystring: jsonSchema(query, 'input') }),
     ...(headers && { headers: headersSchema(headers) }),
     ...(body && { body: { $ref: `${body}#` } }),
@@ -102,7 +102,7 @@ export function operationSchema(operation: Operation): FastifySchema {
         ...(answer ? { content: content(answer) } : { type: 'object', additionalProperties: true }),
       },
     },
-  } as FastifySchema;
+  };
 }
 
 /** By name: the pattern of its value. */

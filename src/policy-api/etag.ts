@@ -1,5 +1,10 @@
-import type { StoredRecord } from '../policy/store.ts';
-import type { PartName } from './policy-admin.ts';
+import {
+  type PartName,
+  type PolicyPut,
+  type Unread,
+  type UnreadRecord,
+  unreadPart,
+} from '../policy/record.ts';
 import { requestInvalid } from './schemas.ts';
 
 /** What a write expects to find. */
@@ -15,8 +20,8 @@ export const VERSION = '[0-9a-f]{16}\\.[0-9]{1,15}';
 export const RECORD_TAG = `${VERSION}/${VERSION}`;
 
 /** `"<version>"` of one part of a record. */
-export function partTag(record: StoredRecord, part: PartName): string {
-  return `"${String((record[part] as { version?: unknown } | undefined)?.version)}"`;
+export function partTag(record: UnreadRecord, part: PartName): string {
+  return `"${String(unreadPart(record, part).version)}"`;
 }
 
 /** Throws REQUEST_INVALID. `form`: how the tags of that resource look, as a pattern. */
@@ -33,7 +38,7 @@ export function precondition(headers: NodeJS.Dict<string | string[]>, form: stri
 }
 
 /** The record of a PUT with the versions that it expects in it. Throws REQUEST_INVALID. */
-export function expecting(body: Record<string, unknown>, match: string): Record<string, unknown> {
+export function expecting(body: Unread<PolicyPut>, match: string): Unread<PolicyPut> {
   const [runtime, access] = match.split('/');
   return {
     ...body,
@@ -42,7 +47,7 @@ export function expecting(body: Record<string, unknown>, match: string): Record<
   };
 }
 
-function partExpecting(body: Record<string, unknown>, name: PartName, version: string): unknown {
+function partExpecting(body: Unread<PolicyPut>, name: PartName, version: string): unknown {
   const part = body[name];
   // Its ETag is of both parts: a part that is left out could have changed unseen.
   if (typeof part !== 'object' || part === null) {

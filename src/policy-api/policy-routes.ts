@@ -1,9 +1,10 @@
 import { z } from 'zod';
+import type { PartName } from '../policy/record.ts';
 import { recordVersion } from '../policy/version.ts';
 import { expecting, partTag, precondition, RECORD_TAG, VERSION } from './etag.ts';
-import type { ListRequest, PartName, PolicyAdmin } from './policy-admin.ts';
-import { type AddRoute, idOf, objectOf, SANDBOX } from './route.ts';
-import { LIST_MAX, listSchema, readRequest, requestInvalid } from './schemas.ts';
+import type { PolicyAdmin } from './policy-admin.ts';
+import { type AddRoute, NO_PARAMS, objectOf, SANDBOX } from './route.ts';
+import { LIST_MAX, listSchema, readRequest, requestInvalid, writeSchema } from './schemas.ts';
 
 const LIST_DEFAULT = 100;
 
@@ -28,10 +29,11 @@ export function addPolicyRoutes(add: AddRoute, admin: PolicyAdmin): void {
       url: '',
       operationId: 'listPolicies',
       summary: 'A page of policies, ids ascending.',
+      params: NO_PARAMS,
       query: listShown,
       answer: 'ListPage',
     },
-    async ({ query }) => admin.list(readRequest<unknown>(listQuery, query, 'query') as ListRequest),
+    async (_path, { query }) => admin.list(readRequest(listQuery, query, 'query')),
   );
   add(
     {
@@ -39,13 +41,14 @@ export function addPolicyRoutes(add: AddRoute, admin: PolicyAdmin): void {
       url: '',
       operationId: 'writePolicies',
       summary: 'Written, all in one transaction.',
+      params: NO_PARAMS,
       query: createQuery,
       body: 'Puts',
       answer: 'Written',
     },
-    async ({ query, body }) => {
+    async (_path, { query, body }) => {
       const create = readRequest(createQuery, query, 'query').create === 'true';
-      return admin.put(body as unknown[], { create });
+      return admin.put(readRequest(writeSchema, body, 'records'), { create });
     },
   );
   add(
@@ -58,8 +61,8 @@ export function addPolicyRoutes(add: AddRoute, admin: PolicyAdmin): void {
       answer: 'Record',
       etag: true,
     },
-    async (request, reply) => {
-      const record = await admin.get(idOf(request));
+    async ({ sandboxId }, _request, reply) => {
+      const record = await admin.get(sandboxId);
       reply.header('etag', `"${recordVersion(record)}"`);
       return record;
     },
@@ -75,10 +78,10 @@ export function addPolicyRoutes(add: AddRoute, admin: PolicyAdmin): void {
       body: 'NamedPut',
       answer: 'Written',
     },
-    async (request) => {
-      const { match, create } = precondition(request.headers, RECORD_TAG);
-      const record = { sandboxId: idOf(request), ...objectOf(request) };
-      if (record.sandboxId !== idOf(request)) throw requestInvalid('sandboxId', 'is not the one of the path');
+    async ({ sandboxId }, { headers, body }) => {
+      const { match, create } = precondition(headers, RECORD_TAG);
+      const record = { sandboxId, ...objectOf(body) };
+      if (record.sandboxId !== sandboxId) throw requestInvalid('sandboxId', 'is not the one of the path');
       return admin.put([match === undefined ? record : expecting(record, match)], { create });
     },
   );
@@ -91,7 +94,7 @@ export function addPolicyRoutes(add: AddRoute, admin: PolicyAdmin): void {
       params: SANDBOX,
       answer: 'InForceAt',
     },
-    async (request) => admin.delete(idOf(request)),
+    async ({ sandboxId }) => admin.delete(sandboxId),
   );
 }
 
@@ -109,8 +112,8 @@ export function addPartRoutes(add: AddRoute, admin: PolicyAdmin, part: PartName)
       answer: name,
       etag: true,
     },
-    async (request, reply) => {
-      const record = await admin.get(idOf(request));
+    async ({ sandboxId }, _request, reply) => {
+      const record = await admin.get(sandboxId);
       reply.header('etag', partTag(record, part));
       return record[part];
     },
@@ -126,10 +129,10 @@ export function addPartRoutes(add: AddRoute, admin: PolicyAdmin, part: PartName)
       body: `${name}Put`,
       answer: 'Written',
     },
-    async (request) => {
-      const { match, create } = precondition(request.headers, VERSION);
+    async ({ sandboxId }, { headers, body }) => {
+      const { match, create } = precondition(headers, VERSION);
       if (create) throw requestInvalid('if-none-match', 'is for a whole policy');
-      return admin.putPart(idOf(request), part, objectOf(request), match);
+      return admin.putPart(sandboxId, part, objectOf(body), match);
     },
   );
 }

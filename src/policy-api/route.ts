@@ -1,42 +1,39 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { z } from 'zod';
-import { sandboxIdSchema } from '../policy/record.ts';
+import { type PolicyPut, sandboxIdSchema, type Unread } from '../policy/record.ts';
 import { type Operation, operationSchema } from './document.ts';
 import { readRequest, requestInvalid, tokenIdSchema } from './schemas.ts';
 
 /** What every route is made with; `url` is below `/v1/policies`. */
-export type AddRoute = (
-  route: Operation & { method: 'GET' | 'POST' | 'PUT' | 'DELETE'; url: string },
-  handle: (request: FastifyRequest, reply: FastifyReply) => Promise<unknown>,
+export type AddRoute = <Path extends z.ZodObject>(
+  route: Omit<Operation, 'params'> & { method: 'GET' | 'POST' | 'PUT' | 'DELETE'; url: string; params: Path },
+  handle: (path: z.infer<Path>, request: FastifyRequest, reply: FastifyReply) => Promise<unknown>,
 ) => void;
 
-export const SANDBOX = { sandboxId: sandboxIdSchema };
-export const TOKEN = { ...SANDBOX, tokenId: tokenIdSchema };
+export const SANDBOX = z.strictObject({ sandboxId: sandboxIdSchema });
+export const TOKEN = SANDBOX.extend({ tokenId: tokenIdSchema });
+export const NO_PARAMS = z.strictObject({});
 
 export function routeAdder(app: FastifyInstance): AddRoute {
   return ({ method, url, ...operation }, handle) => {
-    const { params = {}, query, status = 200 } = operation;
+    const { params, query, status = 200 } = operation;
     app.route({
       method,
       url: `/v1/policies${url}`,
       schema: operationSchema(operation),
       handler: async (request, reply) => {
-        readRequest(z.strictObject(params), request.params, 'path');
-        if (query === undefined) readRequest(z.strictObject({}), request.query, 'query');
-        const answer = await handle(request, reply);
+        const path = readRequest(params, request.params, 'path');
+        if (query === undefined) readRequest(NO_PARAMS, request.query, 'query');
+        const answer = await handle(path, request, reply);
         return reply.code(status).send(answer);
       },
     });
   };
 }
 
-export const idOf = (request: FastifyRequest) => (request.params as { sandboxId: string }).sandboxId;
-export const tokenIdOf = (request: FastifyRequest) => (request.params as { tokenId: string }).tokenId;
-
-/** The body of a request. Throws REQUEST_INVALID. */
-export function objectOf({ body }: Pick<FastifyRequest, 'body'>): Record<string, unknown> {
-  if (typeof body === 'object' && body !== null && !Array.isArray(body))
-    return body as Record<string, unknown>;
+/** The body of a request, not yet read. Throws REQUEST_INVALID if it is not an object. */
+export function objectOf(body: unknown): Unread<PolicyPut> {
+  if (typeof body === 'object' && body !== null && !Array.isArray(body)) return body;
   throw requestInvalid('body', 'must be an object');
 }
 

@@ -5,20 +5,21 @@ import type { Clock } from '../policy/clock.ts';
 import { sandboxUnknown } from '../policy/field-fault.ts';
 import type { PolicyRules } from '../policy/network.ts';
 import { parsePut } from '../policy/put.ts';
-import type { PolicyPut, PolicyStore, StoredRecord } from '../policy/store.ts';
-import { changeAccess, readAccess } from './access-change.ts';
+import { type PolicyPut, type UnreadRecord, unreadPart } from '../policy/record.ts';
+import type { PolicyStore } from '../policy/store.ts';
+import { type Access, changeAccess, readAccess } from './access-change.ts';
 import type { InForceAt, ListPage, ListRequest, PolicyAdmin, Written } from './policy-admin.ts';
 import {
   LIST_MAX,
-  readList,
-  readMint,
+  listSchema,
+  mintSchema,
   readRequest,
-  readRotate,
   requestInvalid,
+  rotateSchema,
   tokenIdSchema,
   writeSchema,
 } from './schemas.ts';
-import { type Access, mint, type NewToken, revoke, rotate, tokenInfo } from './token-edits.ts';
+import { mint, type NewToken, revoke, rotate, tokenInfo } from './token-edits.ts';
 
 export interface StoreAdminOptions {
   store: PolicyStore;
@@ -42,15 +43,18 @@ export function createStoreAdmin(options: StoreAdminOptions): PolicyAdmin {
     const { records, sequence } = await store.write(puts);
     return { records, ...(await inForceAt(sequence)) };
   };
-  const get = async (sandboxId: string): Promise<StoredRecord> => {
+  const get = async (sandboxId: string): Promise<UnreadRecord> => {
     const record = await store.read(sandboxId);
     if (record === undefined) throw sandboxUnknown(sandboxId);
     return record;
   };
   /** Compare-and-set of the access part; its answer is in force as far as it says. */
-  const change = async <T>(sandboxId: string, edit: (access: Access) => { access: Access } & T) => {
-    const { result, sequence } = await changeAccess({ store, rules, random, get }, sandboxId, edit);
-    return { result, force: await inForceAt(sequence) };
+  const change = async <Edited extends { access: Access }>(
+    sandboxId: string,
+    edit: (access: Access) => Edited,
+  ) => {
+    const { edited, sequence } = await changeAccess({ store, rules, random, get }, sandboxId, edit);
+    return { edited, force: await inForceAt(sequence) };
   };
   const newToken = (id: string | undefined): { token: string; made: NewToken } => {
     const token = random(32).toString('hex');
@@ -60,7 +64,7 @@ export function createStoreAdmin(options: StoreAdminOptions): PolicyAdmin {
 
   return {
     get,
-    list: async (page) => listRecords(store, readList(page)),
+    list: async (page) => listRecords(store, readRequest(listSchema, page, 'query')),
     async put(records, { create = false } = {}) {
       const inputs = readRequest(writeSchema, records, 'records');
       const puts = inputs.map((input, index) => inArray(inputs.length, index, () => parsePut(input, rules)));
@@ -80,29 +84,29 @@ export function createStoreAdmin(options: StoreAdminOptions): PolicyAdmin {
       return readAccess(await get(sandboxId), sandboxId).tokens.map(tokenInfo);
     },
     async mintToken(sandboxId, given) {
-      const request = readMint(given);
+      const request = readRequest(mintSchema, given, 'body');
       if (request.expiresAt !== undefined && Date.parse(request.expiresAt) <= clock.now()) {
         throw requestInvalid('expiresAt', 'must be in the future');
       }
       const { token, made } = newToken(request.id);
-      const { result, force } = await change(sandboxId, (access) => mint(access, made, request));
-      return { token, info: tokenInfo(result.token), ...force };
+      const { edited, force } = await change(sandboxId, (access) => mint(access, made, request));
+      return { token, info: tokenInfo(edited.token), ...force };
     },
     async revokeToken(sandboxId, tokenId) {
       readRequest(tokenIdSchema, tokenId, 'tokenId');
-      const { result, force } = await change(sandboxId, (access) => revoke(access, tokenId));
-      return { revoked: tokenInfo(result.token), ...force };
+      const { edited, force } = await change(sandboxId, (access) => revoke(access, tokenId));
+      return { revoked: tokenInfo(edited.token), ...force };
     },
     async rotateToken(sandboxId, tokenId, given) {
       readRequest(tokenIdSchema, tokenId, 'tokenId');
-      const { overlapSeconds, id } = readRotate(given);
+      const { overlapSeconds, id } = readRequest(rotateSchema, given, 'body');
       const { token, made } = newToken(id);
       const edit = (access: Access) => rotate(access, tokenId, made, overlapSeconds);
-      const { result, force } = await change(sandboxId, edit);
-      const { previous } = result;
+      const { edited, force } = await change(sandboxId, edit);
+      const { previous } = edited;
       return {
         token,
-        info: tokenInfo(result.token),
+        info: tokenInfo(edited.token),
         ...(previous && { previous: tokenInfo(previous) }),
         ...force,
       };
@@ -128,7 +132,7 @@ const SCANNED_MAX = 10 * LIST_MAX;
 async function listRecords(store: PolicyStore, request: ListRequest): Promise<ListPage> {
   const { limit, state, idPrefix = '' } = request;
   const batch = state === undefined ? limit + 1 : LIST_MAX;
-  const records: StoredRecord[] = [];
+  const records: UnreadRecord[] = [];
   let cursor = laterOf(request.after, before(idPrefix));
   for (let scanned = 0; ; scanned += batch) {
     const found = await store.list({ ...(cursor !== undefined && { after: cursor }), limit: batch });
@@ -137,7 +141,7 @@ async function listRecords(store: PolicyStore, request: ListRequest): Promise<Li
       if (!id.startsWith(idPrefix)) return { records };
       if (records.length === limit) return { records, next: cursor! };
       cursor = id;
-      if (state === undefined || stateOf(record) === state) records.push(record);
+      if (state === undefined || unreadPart(record, 'runtime').state === state) records.push(record);
     }
     if (found.length < batch) return { records };
     if (scanned + batch >= SCANNED_MAX) return { records, next: cursor! };
@@ -155,8 +159,4 @@ function before(prefix: string): string | undefined {
 function laterOf(a: string | undefined, b: string | undefined): string | undefined {
   if (a === undefined || b === undefined) return a ?? b;
   return a > b ? a : b;
-}
-
-function stateOf(record: StoredRecord): unknown {
-  return (record.runtime as { state?: unknown } | undefined)?.state;
 }

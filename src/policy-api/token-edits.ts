@@ -1,11 +1,7 @@
 import { SandgateError } from '../errors.ts';
-import type { AccessPut } from '../policy/record.ts';
+import type { StoredToken as Token } from '../policy/record.ts';
+import type { Access } from './access-change.ts';
 import type { MintRequest, TokenInfo } from './policy-admin.ts';
-
-/** A token as stored. */
-type Token = AccessPut['tokens'][number] & { createdAt: string };
-/** The access part of a stored record, all of it readable. */
-export type Access = Omit<AccessPut, 'tokens'> & { tokens: Token[] };
 
 /** What the two edits that make a token are given: the new one's digest and id, and the time in ms since 1970. */
 export interface NewToken {

@@ -1,5 +1,6 @@
-import type { PolicyAdmin, RotateRequest } from './policy-admin.ts';
-import { type AddRoute, idOf, objectOf, SANDBOX, TOKEN, tokenIdOf } from './route.ts';
+import type { PolicyAdmin } from './policy-admin.ts';
+import { type AddRoute, objectOf, SANDBOX, TOKEN } from './route.ts';
+import { mintSchema, readRequest, rotateSchema } from './schemas.ts';
 
 /** The tokens of a policy. */
 export function addTokenRoutes(add: AddRoute, admin: PolicyAdmin): void {
@@ -12,7 +13,7 @@ export function addTokenRoutes(add: AddRoute, admin: PolicyAdmin): void {
       params: SANDBOX,
       answer: 'Tokens',
     },
-    async (request) => ({ tokens: await admin.listTokens(idOf(request)) }),
+    async ({ sandboxId }) => ({ tokens: await admin.listTokens(sandboxId) }),
   );
   add(
     {
@@ -25,7 +26,8 @@ export function addTokenRoutes(add: AddRoute, admin: PolicyAdmin): void {
       status: 201,
       answer: 'Minted',
     },
-    async (request) => admin.mintToken(idOf(request), objectOf({ body: request.body ?? {} })),
+    async ({ sandboxId }, { body }) =>
+      admin.mintToken(sandboxId, readRequest(mintSchema, objectOf(body ?? {}), 'body')),
   );
   add(
     {
@@ -36,7 +38,7 @@ export function addTokenRoutes(add: AddRoute, admin: PolicyAdmin): void {
       params: TOKEN,
       answer: 'Revoked',
     },
-    async (request) => admin.revokeToken(idOf(request), tokenIdOf(request)),
+    async ({ sandboxId, tokenId }) => admin.revokeToken(sandboxId, tokenId),
   );
   add(
     {
@@ -49,9 +51,7 @@ export function addTokenRoutes(add: AddRoute, admin: PolicyAdmin): void {
       status: 201,
       answer: 'Rotated',
     },
-    async (request) => {
-      const asked = objectOf(request) as unknown as RotateRequest;
-      return admin.rotateToken(idOf(request), tokenIdOf(request), asked);
-    },
+    async ({ sandboxId, tokenId }, { body }) =>
+      admin.rotateToken(sandboxId, tokenId, readRequest(rotateSchema, objectOf(body), 'body')),
   );
 }

@@ -2,8 +2,14 @@ import { canonicalAddress } from '../address.ts';
 import { SandgateError } from '../errors.ts';
 import { explainIssue, firstFault } from './field-fault.ts';
 import { addressFault, type PolicyRules } from './network.ts';
-import { putSchema, type RuntimePut } from './record.ts';
-import type { PolicyPut } from './store.ts';
+import {
+  type PolicyPut,
+  putSchema,
+  type RuntimePut,
+  type StoredAccess,
+  type StoredRuntime,
+  type Unread,
+} from './record.ts';
 
 /**
  * Reads one put as people and control planes write it, or as `get` printed it: defaults are filled in, the address
@@ -28,11 +34,12 @@ export function policyInvalid(field: string, cause: string): SandgateError {
 
 /** With a mask, one sandbox could name another one's host to the node proxy that they share. */
 export function refuseMaskedNodeProxy(
-  runtime: { route?: unknown },
-  access: { maskRequestHost?: unknown },
+  runtime: Unread<Pick<StoredRuntime, 'route'>>,
+  access: Unread<Pick<StoredAccess, 'maskRequestHost'>>,
 ): void {
-  const route = runtime.route as { port?: unknown } | undefined;
-  if (route?.port !== undefined && access.maskRequestHost !== undefined) {
+  const { route } = runtime;
+  const hasPort = typeof route === 'object' && route !== null && 'port' in route && route.port !== undefined;
+  if (hasPort && access.maskRequestHost !== undefined) {
     throw policyInvalid('access.maskRequestHost', 'cannot go with a route that has a port');
   }
 }

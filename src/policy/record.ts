@@ -124,8 +124,29 @@ export const storedSchema = z.strictObject({
   access: z.strictObject({ ...access, tokens: z.array(z.unknown()).max(64, tooManyTokens) }),
 });
 
-/** `access.revoked` as it will be stored, joined from what was and what is new. */
-export const revokedSchema = access.revoked;
+/** A put that was read (`put.ts`): defaults are filled in; an absent part stays as stored. */
+export interface PolicyPut extends Omit<z.infer<typeof putSchema>, 'schema'> {
+  /** Refuse the put with VERSION_CONFLICT if this id already has a policy. */
+  create?: true;
+}
+export type RuntimePut = NonNullable<PolicyPut['runtime']>;
+export type AccessPut = NonNullable<PolicyPut['access']>;
 
-export type RuntimePut = NonNullable<z.infer<typeof putSchema>['runtime']>;
-export type AccessPut = NonNullable<z.infer<typeof putSchema>['access']>;
+/** A stored record of which every field was read; only its tokens are read one by one. */
+export type StoredRecord = z.infer<typeof storedSchema>;
+export type StoredRuntime = StoredRecord['runtime'];
+export type StoredAccess = StoredRecord['access'];
+export type StoredToken = z.infer<typeof storedTokenSchema>;
+export type PartName = 'runtime' | 'access';
+
+/** An object that was not read yet: each field may be missing or hold anything. */
+export type Unread<Fields> = { readonly [Field in keyof Fields]?: unknown };
+
+/** A record as a store holds it. A gate decides only on what `compile.ts` reads from it. */
+export type UnreadRecord = Unread<StoredRecord>;
+
+/** A part of an unread record; without fields if the record has no such object. */
+export function unreadPart(record: UnreadRecord, name: PartName): Unread<StoredRuntime & StoredAccess> {
+  const part = record[name];
+  return typeof part === 'object' && part !== null ? part : {};
+}

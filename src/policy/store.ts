@@ -1,4 +1,5 @@
 import type { Stamp } from './clock.ts';
+import type { PolicyPut, UnreadRecord } from './record.ts';
 
 /** What every policy store promises; `test/store-contract/` runs one suite over all of them. */
 export interface PolicyStore {
@@ -9,7 +10,7 @@ export interface PolicyStore {
    * The stored record as plain JSON, not yet judged (`compile.ts` does), or undefined when there is none.
    * Throws STORE_UNAVAILABLE, or POLICY_UNREADABLE where even the JSON is broken.
    */
-  read(sandboxId: string): Promise<StoredRecord | undefined>;
+  read(sandboxId: string): Promise<UnreadRecord | undefined>;
 
   /**
    * Writes all or nothing, in one transaction. Throws POLICY_INVALID, VERSION_CONFLICT, TOKEN_REVOKED,
@@ -21,7 +22,7 @@ export interface PolicyStore {
   delete(sandboxId: string): Promise<{ sequence: number }>;
 
   /** Ids in ascending order, `after` exclusive. */
-  list(page: { after?: string; limit: number }): Promise<StoredRecord[]>;
+  list(page: { after?: string; limit: number }): Promise<UnreadRecord[]>;
 
   /** Calls back for each change that any process made; returns the way to stop. */
   subscribe(listener: ChangeListener): () => void;
@@ -57,20 +58,8 @@ export interface StorePosition {
   sequence: number;
 }
 
-/** One record as stored: the JSON of docs/policies.md with every default filled in. */
-export type StoredRecord = Record<string, unknown>;
-
-/** One validated input of a put (`record.ts` makes it); an absent part stays as it is. */
-export interface PolicyPut {
-  sandboxId: string;
-  /** Only where there is none of this id: else VERSION_CONFLICT. */
-  create?: true;
-  runtime?: Record<string, unknown>;
-  access?: Record<string, unknown>;
-}
-
 export interface WriteResult {
-  records: StoredRecord[];
+  records: UnreadRecord[];
   /** Of the last write; a gate whose position is at or past it has the change in force. */
   sequence: number;
 }

@@ -1,4 +1,5 @@
-import type { StoredRecord, StorePosition } from './store.ts';
+import { type UnreadRecord, unreadPart } from './record.ts';
+import type { StorePosition } from './store.ts';
 
 /** `<epoch>.<sequence>`, the version of one part of a record. */
 export function formatVersion(position: StorePosition): string {
@@ -19,10 +20,7 @@ export function newerVersion(runtime: string, access: string): string {
 }
 
 /** `<runtime version>/<access version>`: of the whole record. */
-export function recordVersion(record: StoredRecord): string {
-  return `${partVersion(record.runtime)}/${partVersion(record.access)}`;
-}
-
-function partVersion(part: unknown): string {
-  return String((part as { version?: unknown } | null | undefined)?.version ?? '');
+export function recordVersion(record: UnreadRecord): string {
+  const [runtime, access] = [unreadPart(record, 'runtime'), unreadPart(record, 'access')];
+  return `${String(runtime.version ?? '')}/${String(access.version ?? '')}`;
 }

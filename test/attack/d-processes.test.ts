@@ -1,7 +1,7 @@
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest';
-import type { StoredRecord } from '../../src/policy/store.ts';
+import { unreadPart } from '../../src/policy/record.ts';
 import { type Answered, ask } from '../stack/client.ts';
 import { sandgate } from '../stack/command.ts';
 import { LONG } from '../stack/long.ts';
@@ -39,7 +39,7 @@ describe('D6: two gates, and two writers at the same version', () => {
   it('one wins, the other gets a conflict, and both gates serve what won', async () => {
     for (let round = 0; round < (LONG ? 3 : 1); round++) {
       await stack.put(restricted('d6', { access: { tokens: [] } }));
-      const { access } = (await stack.store.read('d6')) as { access: StoredRecord };
+      const access = unreadPart((await stack.store.read('d6'))!, 'access');
       const putWith = (token: string) =>
         sandgate(['policy', 'put', '-', '--json', '--state-dir', stack.stateDir], {
           input: JSON.stringify({

@@ -27,7 +27,9 @@ it('counts policies over all pages, and names unreadable ones', async () => {
   const store = await open(true);
   await store.write(Array.from({ length: 501 }, (_, n) => put(`sbx${n}`)));
   expect(await check()).toMatchObject({ level: 'ok', found: 'embedded, 501 policies' });
-  await store.write([{ ...put('odd'), runtime: { route: { address: '10.0.3.7' }, state: 'unheard-of' } }]);
+  await store.write([
+    { ...put('odd'), runtime: { route: { address: '10.0.3.7' }, state: 'unheard-of' as 'running' } },
+  ]);
   await store.close();
   expect(await check()).toMatchObject({
     level: 'warn',

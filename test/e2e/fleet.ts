@@ -1,4 +1,5 @@
 import { randomInt } from 'node:crypto';
+import type { PolicyPut } from '../../src/policy/record.ts';
 import { type Arrival, type Recorder, startRecorder } from '../stack/recorder.ts';
 import { startTestStack, type TestStack } from '../stack/test-stack.ts';
 import { DOMAINS, MEMBERS, type Member, recordOf } from './cases.ts';

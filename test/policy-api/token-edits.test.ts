@@ -1,11 +1,18 @@
 import { describe, expect, it } from 'vitest';
-import { type Access, mint, revoke, rotate } from '../../src/policy-api/token-edits.ts';
-import { digestOf, NOW, token } from '../policy/sample.ts';
+import type { StoredToken } from '../../src/policy/record.ts';
+import type { Access } from '../../src/policy-api/access-change.ts';
+import { mint, revoke, rotate } from '../../src/policy-api/token-edits.ts';
+import { digestOf, EPOCH, NOW, token } from '../policy/sample.ts';
 
 const at = (ms: number) => new Date(NOW + ms).toISOString();
 const made = (id: string) => ({ id, sha256: digestOf(`new ${id}`), now: NOW });
-const access = (...tokens: object[]): Access =>
-  ({ allowPublicTraffic: false, upstreamToken: 'strip', tokens, revoked: [] }) as unknown as Access;
+const access = (...tokens: StoredToken[]): Access => ({
+  allowPublicTraffic: false,
+  upstreamToken: 'strip',
+  tokens,
+  revoked: [],
+  version: `${EPOCH}.1`,
+});
 const many = (count: number, more: object = {}) =>
   Array.from({ length: count }, (_, n) => token(`t${n}`, more));
 

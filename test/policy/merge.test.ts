@@ -2,12 +2,12 @@ import { describe, expect, it } from 'vitest';
 import { compilePolicy } from '../../src/policy/compile.ts';
 import { mergePut } from '../../src/policy/merge.ts';
 import { parsePut } from '../../src/policy/put.ts';
-import type { StoredRecord } from '../../src/policy/store.ts';
+import type { UnreadRecord } from '../../src/policy/record.ts';
 import { digestOf, EPOCH, input, NOW, put, rules, stored, token } from './sample.ts';
 
 const version = `${EPOCH}.9`;
 const context = { routing: 'gate' as const, now: NOW, version, mintIncarnation: () => 'minted' };
-const merge = (old: StoredRecord | undefined, given: unknown, more: object = {}) =>
+const merge = (old: UnreadRecord | undefined, given: unknown, more: object = {}) =>
   mergePut(old, parsePut(given, rules), { ...context, ...more });
 const fault = (code: string, field: string) => expect.objectContaining({ code, field });
 
@@ -73,6 +73,21 @@ describe('a put on a stored record', () => {
     expect(record.access.tokens).toEqual([token('a'), token('b', { createdAt: '2030-01-01T00:00:00.000Z' })]);
   });
 
+  it('reads each stored token alone, and of one of a later version as much as it knows', () => {
+    const damaged = stored('sbx1', { access: { tokens: [null, 'text', token('a', { audience: 'x' })] } });
+    const tokens = [{ id: 'a', sha256: digestOf('a') }];
+    expect(merge(damaged, { sandboxId: 'sbx1', access: { tokens } }).access).toMatchObject({
+      tokens: [token('a')],
+    });
+  });
+
+  it('keeps a part that it leaves out as stored, even one that cannot be read', () => {
+    const later = stored('sbx1', { runtime: { quota: 1 } });
+    const record = merge(later, { sandboxId: 'sbx1', access: {} });
+    expect(record.runtime).toEqual(later.runtime);
+    expect(() => compilePolicy('sbx1', record, rules)).toThrow(fault('POLICY_UNREADABLE', 'runtime.quota'));
+  });
+
   it('cannot bring a revoked token back', () => {
     const access = { tokens: [token('b'), { id: 'renamed', sha256: digestOf('gone') }] };
     expect(() => merge(old, { sandboxId: 'sbx1', access })).toThrow(
@@ -128,8 +143,9 @@ describe('a put on a stored record', () => {
     ['of another schema', { ...old, schema: 2 }],
     ['without a part', { ...old, access: undefined }],
     ['with a revoked list that cannot be read', stored('sbx1', { access: { revoked: 'all' } })],
+    ['with an incarnation that cannot be read', stored('sbx1', { runtime: { incarnation: 7 } })],
   ])('%s is refused: what cannot be read cannot be built on', (_fault, damaged) => {
-    expect(() => mergePut(damaged as StoredRecord, put('sbx1', { access: {} }), context)).toThrow(
+    expect(() => mergePut(damaged, put('sbx1', { access: {} }), context)).toThrow(
       expect.objectContaining({ code: 'POLICY_UNREADABLE' }),
     );
   });

@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import type { Clock } from '../../src/policy/clock.ts';
 import { type PolicyRules, parseNetworks } from '../../src/policy/network.ts';
 import { parsePut } from '../../src/policy/put.ts';
-import type { PolicyPut, StoredRecord } from '../../src/policy/store.ts';
+import type { PolicyPut, UnreadRecord } from '../../src/policy/record.ts';
 
 export const NOW = Date.parse('2030-01-01T00:00:00Z');
 export const EPOCH = '0123456789abcdef';
@@ -32,7 +32,7 @@ export function stored(
   sandboxId = 'sbx1',
   more: { runtime?: object; access?: object } = {},
   sequence = 1,
-): StoredRecord {
+): UnreadRecord {
   const version = `${EPOCH}.${sequence}`;
   return {
     schema: 1,

@@ -1,15 +1,16 @@
 import { SandgateError } from '../../src/errors.ts';
 import { ChangeFeed } from '../../src/policy/change-feed.ts';
 import type { Stamp } from '../../src/policy/clock.ts';
-import type { ChangeListener, PolicyStore, StoredRecord } from '../../src/policy/store.ts';
+import type { UnreadRecord } from '../../src/policy/record.ts';
+import type { ChangeListener, PolicyStore } from '../../src/policy/store.ts';
 import { EPOCH } from './sample.ts';
 
-type Answer = () => StoredRecord | undefined;
+type Answer = () => UnreadRecord | undefined;
 
 /** A store whose every read the test may answer itself, in any order, or never. */
 export class ScriptedStore implements PolicyStore {
   readonly kind = 'scripted';
-  readonly records = new Map<string, StoredRecord>();
+  readonly records = new Map<string, UnreadRecord>();
   readonly feed = new ChangeFeed({ epoch: EPOCH, sequence: 0 });
   /** Ids in the order in which they were read. */
   readonly reads: string[] = [];
@@ -19,7 +20,7 @@ export class ScriptedStore implements PolicyStore {
   mode: 'open' | 'held' | 'down' = 'open';
   delivered: Stamp | undefined;
 
-  async read(id: string): Promise<StoredRecord | undefined> {
+  async read(id: string): Promise<UnreadRecord | undefined> {
     this.reads.push(id);
     const seen = this.records.get(id);
     if (this.mode === 'down') throw new SandgateError('STORE_UNAVAILABLE', 'down');

@@ -1,7 +1,8 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { compilePolicy } from '../../src/policy/compile.ts';
 import { parsePut } from '../../src/policy/put.ts';
-import type { Change, PolicyStore, StoredRecord } from '../../src/policy/store.ts';
+import type { UnreadRecord } from '../../src/policy/record.ts';
+import type { Change, PolicyStore } from '../../src/policy/store.ts';
 import { newerVersion, parseVersion, recordVersion } from '../../src/policy/version.ts';
 import { digestOf, input, put, rules, token } from '../policy/sample.ts';
 import { PATIENCE_MS } from '../stack/patience.ts';
@@ -19,7 +20,7 @@ let under: StoreUnderTest;
 let store: PolicyStore;
 let changes: Change[];
 
-const positionOf = (record: StoredRecord) => {
+const positionOf = (record: UnreadRecord) => {
   const [runtime = '', access = ''] = recordVersion(record).split('/');
   return parseVersion(newerVersion(runtime, access));
 };
@@ -152,7 +153,7 @@ export function describeWriting(kind: string, begin: () => Promise<StoreUnderTes
       const before = (await store.read('sbx1'))!;
       await store.write([parsePut(before, rules)]);
       const after = (await store.read('sbx1'))!;
-      const meaningOf = (record: StoredRecord) => ({ ...compilePolicy('sbx1', record, rules), version: '' });
+      const meaningOf = (record: UnreadRecord) => ({ ...compilePolicy('sbx1', record, rules), version: '' });
       expect(meaningOf(after)).toEqual(meaningOf(before));
     });
 

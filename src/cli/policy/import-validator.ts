@@ -4,7 +4,7 @@ import { SandgateError, toSandgateError } from '../../errors.ts';
 import { mergePut } from '../../policy/merge.ts';
 import type { PolicyRules } from '../../policy/network.ts';
 import { parsePut } from '../../policy/put.ts';
-import type { StoredRecord } from '../../policy/store.ts';
+import type { UnreadRecord } from '../../policy/record.ts';
 import type { Line } from './import-source.ts';
 import { isTrailer } from './policy-export.ts';
 import type { StoredView } from './stored-view.ts';
@@ -17,8 +17,6 @@ export type Verdict =
   | { kind: 'write'; input: unknown }
   | { kind: 'unchanged' }
   | { kind: 'bad'; error: SandgateError };
-
-type Json = Record<string, unknown>;
 
 /** Judges one line after another as the store will, so that what it refuses is known before anything is written. */
 export class ImportJudge {
@@ -85,7 +83,7 @@ function parseLine(bytes: Buffer): { value: unknown } | SandgateError | undefine
 /** Versions are a store's own: in another store, or after a restore, they would only be conflicts. */
 function withoutVersions(value: unknown): unknown {
   if (!isObject(value)) return value;
-  const { runtime, access } = value;
+  const { runtime, access }: UnreadRecord = value;
   return {
     ...value,
     ...(isObject(runtime) && { runtime: withoutVersion(runtime) }),
@@ -93,10 +91,10 @@ function withoutVersions(value: unknown): unknown {
   };
 }
 
-function withoutVersion({ version, ...rest }: Json): Json {
+function withoutVersion({ version, ...rest }: { version?: unknown }): object {
   return rest;
 }
 
-function isObject(value: unknown): value is StoredRecord {
+function isObject(value: unknown): value is object {
   return typeof value === 'object' && value !== null && !Array.isArray(value);
 }

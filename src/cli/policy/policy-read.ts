@@ -1,5 +1,6 @@
+import { z } from 'zod';
 import type { Flags } from '../../config.ts';
-import type { StoredRecord } from '../../policy/store.ts';
+import { storedSchema, type UnreadRecord, unreadPart } from '../../policy/record.ts';
 import type { ListRequest, PolicyAdmin } from '../../policy-api/policy-admin.ts';
 import { inForceText, warnIfNotInForce, withPolicies } from '../connect.ts';
 import { type Io, print, printJson } from '../io.ts';
@@ -19,7 +20,7 @@ export async function policyList(
   json: boolean,
 ): Promise<void> {
   await withPolicies(io, flags, { quiet: json, reads: true }, async ({ admin }) => {
-    const records: StoredRecord[] = [];
+    const records: UnreadRecord[] = [];
     let count = 0;
     for await (const page of policyPages(admin, filter)) {
       count += page.length;
@@ -42,18 +43,18 @@ export async function policyDelete(io: Io, sandboxId: string, flags: Flags, json
   });
 }
 
-function summary(record: StoredRecord): string {
-  const runtime = record.runtime as
-    | { state?: string; route?: { address?: string; port?: number } }
-    | undefined;
-  const access = record.access as { allowPublicTraffic?: boolean; tokens?: unknown[] } | undefined;
-  const route = runtime?.route
-    ? `${runtime.route.address}${runtime.route.port ? `:${runtime.route.port}` : ''}`
-    : '-';
-  const tokens = access?.tokens?.length ?? 0;
+/** As much of a route as is listed: a record that no gate can use is listed as far as it can be read. */
+const routeSchema = z.object(storedSchema.shape.runtime.shape.route.unwrap().shape);
+
+function summary(record: UnreadRecord): string {
+  const runtime = unreadPart(record, 'runtime');
+  const access = unreadPart(record, 'access');
+  const { address, port } = routeSchema.safeParse(runtime.route).data ?? { address: '-' };
+  const route = port === undefined ? address : `${address}:${port}`;
+  const tokens = Array.isArray(access.tokens) ? access.tokens.length : 0;
   const closed = tokens === 0 ? 'closed: no token' : `${tokens} token(s)`;
-  const door = access?.allowPublicTraffic === true ? 'public' : closed;
-  return [record.sandboxId, runtime?.state ?? '?', route, door].join('\t');
+  const door = access.allowPublicTraffic === true ? 'public' : closed;
+  return [record.sandboxId, runtime.state ?? '?', route, door].join('\t');
 }
 
 const PAGE = 500;
@@ -62,7 +63,7 @@ const PAGE = 500;
 export async function* policyPages(
   admin: Pick<PolicyAdmin, 'list'>,
   filter: Pick<ListRequest, 'state' | 'idPrefix'> = {},
-): AsyncGenerator<StoredRecord[]> {
+): AsyncGenerator<UnreadRecord[]> {
   let after: string | undefined;
   do {
     const page = await admin.list({ ...filter, ...(after !== undefined && { after }), limit: PAGE });

@@ -1,4 +1,4 @@
-import type { StoredRecord } from '../../policy/store.ts';
+import type { UnreadRecord } from '../../policy/record.ts';
 import type { PolicyAdmin } from '../../policy-api/policy-admin.ts';
 
 const PAGE = 500;
@@ -7,7 +7,7 @@ const LONGEST_ID = 63;
 /** Look-ups by id, a page at a time: ids that come in ascending order, as an export has them, cost one call for 500. */
 export class StoredView {
   readonly #admin: Pick<PolicyAdmin, 'list'>;
-  #records = new Map<string, StoredRecord>();
+  #records = new Map<string, UnreadRecord>();
   /** What the page covers: above `#from`, up to and with `#to`. Ids are never above '~'. */
   #from = '~';
   #to = '';
@@ -16,7 +16,7 @@ export class StoredView {
     this.#admin = admin;
   }
 
-  async lookup(sandboxId: string): Promise<StoredRecord | undefined> {
+  async lookup(sandboxId: string): Promise<UnreadRecord | undefined> {
     if (!(sandboxId > this.#from && sandboxId <= this.#to)) await this.#turnTo(sandboxId);
     return this.#records.get(sandboxId);
   }

@@ -1,15 +1,13 @@
 import { formatEndpoint } from '../../address.ts';
 import { ERROR_CODES, type ErrorCode, SandgateError } from '../../errors.ts';
 import { sandboxUnknown } from '../../policy/field-fault.ts';
-import { sandboxIdSchema } from '../../policy/record.ts';
-import type { StoredRecord } from '../../policy/store.ts';
+import { type PartName, sandboxIdSchema, type UnreadRecord } from '../../policy/record.ts';
 import type {
   InForceAt,
   ListPage,
   ListRequest,
   Minted,
   MintRequest,
-  PartName,
   PolicyAdmin,
   Rotated,
   RotateRequest,
@@ -27,7 +25,7 @@ export class HttpPolicyAdmin implements PolicyAdmin {
     this.#door = door;
   }
 
-  async get(sandboxId: string): Promise<StoredRecord> {
+  async get(sandboxId: string): Promise<UnreadRecord> {
     return this.#call('GET', policyPath(sandboxId));
   }
 

@@ -3,7 +3,8 @@ import { ChangeFeed } from '../change-feed.ts';
 import type { Clock, Stamp } from '../clock.ts';
 import { policyUnreadable } from '../compile.ts';
 import type { PolicyRules } from '../network.ts';
-import type { ChangeListener, PolicyStore, StoredRecord, StorePosition } from '../store.ts';
+import type { StoredRecord } from '../record.ts';
+import type { ChangeListener, PolicyStore, StorePosition } from '../store.ts';
 import { formatVersion } from '../version.ts';
 import { FolderWatch } from './folder-watch.ts';
 import { type FolderEntry, PolicyFolder } from './policy-folder.ts';
@@ -187,7 +188,7 @@ class FilesStore implements PolicyStore {
 }
 
 function withVersion(record: StoredRecord, version: string): StoredRecord {
-  const { runtime, access } = record as Record<string, Record<string, unknown>>;
+  const { runtime, access } = record;
   return { ...record, runtime: { ...runtime, version }, access: { ...access, version } };
 }
 

@@ -2,10 +2,10 @@ import { createHash } from 'node:crypto';
 import { open } from 'node:fs/promises';
 import { LineCounter, parseDocument } from 'yaml';
 import { SandgateError, toSandgateError } from '../../errors.ts';
-import { mergePut } from '../merge.ts';
+import { newRecord } from '../merge.ts';
 import type { PolicyRules } from '../network.ts';
 import { parsePut } from '../put.ts';
-import type { PolicyPut, StoredRecord } from '../store.ts';
+import type { PolicyPut, StoredRecord } from '../record.ts';
 
 /** A record with 64 tokens of 256 ports each is well below; more is not a policy. */
 const SIZE_MAX = 1024 * 1024;
@@ -33,13 +33,20 @@ export async function readPolicyFile(
 /** Everything that a file leaves out comes from the file, so that each gate reads the same record from it. */
 function toRecord(put: PolicyPut, rules: PolicyRules, now: number): StoredRecord {
   // A version that `policy get` printed belongs to the store that it came from.
-  const { version: _runtime, ...runtime } = put.runtime ?? {};
-  const { version: _access, ...access } = put.access ?? {};
-  const bare = { sandboxId: put.sandboxId, ...(put.runtime && { runtime }), ...(put.access && { access }) };
+  const bare = {
+    sandboxId: put.sandboxId,
+    ...(put.runtime && { runtime: withoutVersion(put.runtime) }),
+    ...(put.access && { access: withoutVersion(put.access) }),
+  };
   // Not from state or end: a pause is not a new life.
-  const life = createHash('sha256').update(JSON.stringify([put.sandboxId, runtime.route ?? null]));
+  const life = createHash('sha256').update(JSON.stringify([put.sandboxId, put.runtime?.route ?? null]));
   const mintIncarnation = () => life.digest('hex').slice(0, 16);
-  return mergePut(undefined, bare, { routing: rules.routing, now, version: '', mintIncarnation });
+  return newRecord(bare, { routing: rules.routing, now, version: '', mintIncarnation });
+}
+
+function withoutVersion<Part extends { version?: string | undefined }>(part: Part): Omit<Part, 'version'> {
+  const { version: _, ...rest } = part;
+  return rest;
 }
 
 /** YAML 1.2, of which JSON is a part: one reader, and a repeated key is a fault in both. */

@@ -4,7 +4,8 @@ import Database from 'libsql';
 import { SandgateError } from '../../errors.ts';
 import { makeFolder } from '../../folder.ts';
 import { policyUnreadable } from '../compile.ts';
-import type { StoredRecord, StorePosition } from '../store.ts';
+import type { UnreadRecord } from '../record.ts';
+import type { StorePosition } from '../store.ts';
 import { storeCorrupt } from './sqlite-error.ts';
 
 const SCHEMA_VERSION = 1;
@@ -21,7 +22,17 @@ const LOCK_WAIT_MS = 100;
 /** WAL, because readers must not wait for writers; FULL, because an acknowledged write survives a power cut. */
 const PRAGMAS = ['journal_mode = WAL', 'synchronous = FULL', `journal_size_limit = ${16 * 1024 * 1024}`];
 
-type Row = Record<string, unknown>;
+/** A row, with the columns that the statements below select. */
+type Row = {
+  readonly [Column in
+    | 'id'
+    | 'record'
+    | 'epoch'
+    | 'sequence'
+    | 'schema_version'
+    | 'data_version'
+    | 'name']?: unknown;
+};
 
 /** One connection to `policies.db`, and the SQL of it. Every call is synchronous and throws SQLite's own errors. */
 export class SqliteFile {
@@ -59,7 +70,7 @@ export class SqliteFile {
   }
 
   /** Throws POLICY_UNREADABLE where the row is not a JSON object. */
-  get(id: string): StoredRecord | undefined {
+  get(id: string): UnreadRecord | undefined {
     const row = this.#get('SELECT record FROM policies WHERE id = ?', id);
     if (row === undefined) return undefined;
     const record = parseRecord(row.record);
@@ -68,7 +79,7 @@ export class SqliteFile {
   }
 
   /** A row that cannot be read is listed by its id alone, so that it hides no other. */
-  list(after: string, limit: number): StoredRecord[] {
+  list(after: string, limit: number): UnreadRecord[] {
     const rows = this.#all('SELECT id, record FROM policies WHERE id > ? ORDER BY id LIMIT ?', after, limit);
     return rows.map((row) => parseRecord(row.record) ?? { sandboxId: row.id });
   }
@@ -82,7 +93,7 @@ export class SqliteFile {
     return position;
   }
 
-  put(id: string, record: StoredRecord): void {
+  put(id: string, record: UnreadRecord): void {
     const upsert =
       'INSERT INTO policies VALUES (?, ?) ON CONFLICT (id) DO UPDATE SET record = excluded.record';
     this.#run(upsert, id, JSON.stringify(record));
@@ -181,10 +192,10 @@ function makeFile(path: string): void {
   }
 }
 
-function parseRecord(text: unknown): StoredRecord | undefined {
+function parseRecord(text: unknown): UnreadRecord | undefined {
   try {
     const record: unknown = JSON.parse(String(text));
-    return typeof record === 'object' && record !== null ? (record as StoredRecord) : undefined;
+    return typeof record === 'object' && record !== null ? record : undefined;
   } catch {
     return undefined;
   }

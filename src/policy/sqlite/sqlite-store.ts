@@ -3,14 +3,8 @@ import { type Clock, type Stamp, stampOf } from '../clock.ts';
 import { sandboxUnknown } from '../field-fault.ts';
 import { mergePut } from '../merge.ts';
 import type { PolicyRules } from '../network.ts';
-import type {
-  ChangeListener,
-  PolicyPut,
-  PolicyStore,
-  StoredRecord,
-  StorePosition,
-  WriteResult,
-} from '../store.ts';
+import type { PolicyPut, UnreadRecord } from '../record.ts';
+import type { ChangeListener, PolicyStore, StorePosition, WriteResult } from '../store.ts';
 import { formatVersion } from '../version.ts';
 import { translateOpening, translateSqlite, whileBusy } from './sqlite-error.ts';
 import { SqliteFile } from './sqlite-file.ts';
@@ -73,11 +67,11 @@ class SqliteStore implements PolicyStore {
     this.#timer = setInterval(() => this.#poll(), pollMs).unref();
   }
 
-  async read(sandboxId: string): Promise<StoredRecord | undefined> {
+  async read(sandboxId: string): Promise<UnreadRecord | undefined> {
     return this.#translated(() => this.#link.file.get(sandboxId));
   }
 
-  async list(page: { after?: string; limit: number }): Promise<StoredRecord[]> {
+  async list(page: { after?: string; limit: number }): Promise<UnreadRecord[]> {
     return this.#translated(() => this.#link.file.list(page.after ?? '', page.limit));
   }
 

@@ -9,7 +9,7 @@ import { openSqliteStore } from '../../../dist/policy/sqlite/sqlite-store.js';
 const say = (/** @type {unknown} */ value) => writeSync(1, `${JSON.stringify(value)}\n`);
 const put = (/** @type {string} */ sandboxId, /** @type {object} */ runtime) => ({
   sandboxId,
-  runtime: { route: { address: '10.0.3.7' }, ...runtime },
+  runtime: { state: /** @type {const} */ ('running'), route: { address: '10.0.3.7' }, ...runtime },
 });
 
 /** @type {Record<string, (...words: string[]) => Promise<unknown>>} */
