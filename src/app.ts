@@ -8,7 +8,7 @@ import { Observation } from './observe/observation.ts';
 import { packageVersion } from './package-root.ts';
 import { CACHE_TIMES, PolicyCache } from './policy/cache/cache.ts';
 import { systemClock } from './policy/clock.ts';
-import { adminOf, openStore, placeOf, rulesOf } from './policy-access.ts';
+import { handlerContext, openStore, policyRules, storeAdmin } from './policy-access.ts';
 import { openPolicyApi } from './policy-api/open-policy-api.ts';
 import { startCheckServer } from './server/check-server.ts';
 import { openCheckTls } from './server/check-tls.ts';
@@ -90,7 +90,7 @@ async function compose(
 
   const handler = createCheckHandler({
     lookup: (sandboxId) => cache.lookup(sandboxId),
-    ...placeOf(settings, rules),
+    ...handlerContext(settings, rules),
     now: systemClock.now,
     monotonic: systemClock.monotonic,
     log: { fault: observation.onFault },

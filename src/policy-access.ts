@@ -6,7 +6,7 @@ import type { CheckHandlerOptions } from './check/handler.ts';
 import type { Logger } from './observe/logger.ts';
 import { systemClock } from './policy/clock.ts';
 import { type PolicyRules, parseNetworks } from './policy/network.ts';
-import { openSqliteStore } from './policy/sqlite/sqlite-store.ts';
+import { openStoreAt, type StoreLocation } from './policy/open-store.ts';
 import type { PolicyStore } from './policy/store.ts';
 import type { PolicyAdmin } from './policy-api/policy-admin.ts';
 import { createStoreAdmin } from './policy-api/store-admin.ts';
@@ -14,8 +14,42 @@ import type { Settings } from './settings.ts';
 import { waitInForce } from './state/in-force.ts';
 import { defaultDomain, parseDomains } from './target/domains.ts';
 
-/** What a policy may say under these settings. */
-export function rulesOf(settings: Pick<Settings, 'routing' | 'sandboxCidrs' | 'ownListeners'>): PolicyRules {
+/** Opens the store that the settings name. Throws STATE_UNUSABLE, STORE_CORRUPT or STORE_UNAVAILABLE. */
+export async function openStore(settings: Settings, log?: Logger): Promise<PolicyStore> {
+  return open(settings, locationOf(settings, true), log);
+}
+
+/** Opens an existing store; undefined if there is no database yet, and none is created. Throws as `openStore`. */
+export async function findStore(settings: Settings): Promise<PolicyStore | undefined> {
+  const location = locationOf(settings, false);
+  if (location.kind === 'embedded' && !existsSync(location.path)) return undefined;
+  return open(settings, location);
+}
+
+function locationOf({ store, stateDir, policyDir }: Settings, create: boolean): StoreLocation {
+  switch (store) {
+    case 'embedded':
+      return { kind: store, path: join(stateDir, 'policies.db'), create };
+    case 'files':
+      return { kind: store, folder: policyDir };
+    default:
+      return store satisfies never;
+  }
+}
+
+function open(settings: Settings, location: StoreLocation, log?: Logger): Promise<PolicyStore> {
+  return openStoreAt(location, {
+    rules: policyRules(settings),
+    clock: systemClock,
+    random: randomBytes,
+    onEvent: ({ name, ...facts }) => log?.warn(facts, name),
+  });
+}
+
+/** What a policy may contain under these settings. */
+export function policyRules(
+  settings: Pick<Settings, 'routing' | 'sandboxCidrs' | 'ownListeners'>,
+): PolicyRules {
   return {
     routing: settings.routing,
     networks: parseNetworks(settings.sandboxCidrs),
@@ -23,8 +57,8 @@ export function rulesOf(settings: Pick<Settings, 'routing' | 'sandboxCidrs' | 'o
   };
 }
 
-/** What a gate of these settings knows of its own place; `explain` asks from the same one. */
-export function placeOf(
+/** What Check needs to know about the gate itself; `explain` uses the same. */
+export function handlerContext(
   settings: Pick<Settings, 'domains' | 'routing' | 'allowShadow'>,
   { isOwnListener }: PolicyRules,
 ): Pick<CheckHandlerOptions, 'domains' | 'context'> {
@@ -35,44 +69,8 @@ export function placeOf(
   };
 }
 
-/** Opens the store that the settings name. Throws STATE_UNUSABLE, STORE_CORRUPT or STORE_UNAVAILABLE. */
-export async function openStore(settings: Settings, log?: Logger, create = true): Promise<PolicyStore> {
-  const common = { clock: systemClock, random: randomBytes };
-  switch (settings.store) {
-    case 'embedded':
-      return openSqliteStore({
-        ...common,
-        path: databaseOf(settings),
-        routing: settings.routing,
-        create,
-      });
-    case 'files': {
-      // Only then: a YAML parser is 4 MB.
-      const { openFilesStore } = await import('./policy/files/files-store.ts');
-      return openFilesStore({
-        ...common,
-        folder: settings.policyDir,
-        rules: rulesOf(settings),
-        onEvent: ({ name, ...facts }) => log?.warn(facts, name),
-      });
-    }
-    default:
-      return settings.store satisfies never;
-  }
-}
-
-/** The store as it is, for one look; undefined where there is none yet: it is not made. Throws as `openStore`. */
-export async function findStore(settings: Settings): Promise<PolicyStore | undefined> {
-  if (settings.store === 'embedded' && !existsSync(databaseOf(settings))) return undefined;
-  return openStore(settings, undefined, false);
-}
-
-function databaseOf({ stateDir }: Settings): string {
-  return join(stateDir, 'policies.db');
-}
-
-/** The policy operations on an open store; writes wait for the gates that live in the state folder. */
-export function adminOf(store: PolicyStore, rules: PolicyRules, stateDir: string): PolicyAdmin {
+/** The policy operations on an open store; writes wait until each live gate of the state folder has them. */
+export function storeAdmin(store: PolicyStore, rules: PolicyRules, stateDir: string): PolicyAdmin {
   const inForce = (sequence: number) => waitInForce(stateDir, sequence, systemClock.monotonic);
   return createStoreAdmin({ store, rules, clock: systemClock, random: randomBytes, inForce });
 }

@@ -13,7 +13,7 @@ import { encodeCheckRequest } from '../../dist/check/check-request.js';
 import { surroundings } from '../../dist/cli/surroundings.js';
 import { readSettings } from '../../dist/config.js';
 import { parsePut } from '../../dist/policy/put.js';
-import { openStore, rulesOf } from '../../dist/policy-access.js';
+import { openStore, policyRules } from '../../dist/policy-access.js';
 import { SERVE } from '../stack/gates.mjs';
 
 const { values } = parseArgs({
@@ -87,7 +87,7 @@ async function measure(count) {
 async function fill(stateDir, count) {
   const flags = { stateDir, sandboxCidrs: '10.0.0.0/8' };
   const settings = readSettings('policy', flags, surroundings());
-  const rules = rulesOf(settings);
+  const rules = policyRules(settings);
   const store = await openStore(settings);
   const tokens = Array.from({ length: count }, () => randomBytes(32).toString('hex'));
   for (let from = 0; from < count; from += BATCH) {

@@ -3,13 +3,13 @@ import { join } from 'node:path';
 import { systemClock } from '../../dist/policy/clock.js';
 import { parsePut } from '../../dist/policy/put.js';
 import { openSqliteStore } from '../../dist/policy/sqlite/sqlite-store.js';
-import { rulesOf } from '../../dist/policy-access.js';
+import { policyRules } from '../../dist/policy-access.js';
 import { addressOf } from '../client/mixes.mjs';
 
 /** What every sandbox of a measurement asks for. */
 export const TOKEN = '8af02a375695377b6884b2a1236fdeb3667a848881b2280e56bd634a69e348de';
 const BATCH = 1000;
-const RULES = rulesOf({ routing: 'gate', sandboxCidrs: ['127.0.0.0/8'], ownListeners: [] });
+const RULES = policyRules({ routing: 'gate', sandboxCidrs: ['127.0.0.0/8'], ownListeners: [] });
 
 /**
  * Writes policies of sandboxes `<prefix>0` on into the embedded store of a state folder, from `from` on.

@@ -4,7 +4,7 @@ import type { Flags } from '../config.ts';
 import { SandgateError } from '../errors.ts';
 import { type PolicyRules, parseNetworks } from '../policy/network.ts';
 import type { PolicyStore } from '../policy/store.ts';
-import { adminOf, findStore, openStore, rulesOf } from '../policy-access.ts';
+import { findStore, openStore, policyRules, storeAdmin } from '../policy-access.ts';
 import { HttpPolicyAdmin } from '../policy-api/client/http-client.ts';
 import type { InForceAt, PolicyAdmin } from '../policy-api/policy-admin.ts';
 import { keyFault } from '../setting-parsers.ts';
@@ -40,7 +40,7 @@ export async function withPolicies<T>(
   work: (policies: Policies) => Promise<T>,
 ): Promise<T> {
   const { settings, gates } = settingsBeside(flags);
-  const rules = rulesOf(settings);
+  const rules = policyRules(settings);
   const api = await findApi(settings);
   if (api !== undefined) {
     const { way, admin, gate } = api;
@@ -50,7 +50,7 @@ export async function withPolicies<T>(
   return withStore(settings, reads, async (store) => {
     const way: Way = { kind: 'store', stateDir: settings.stateDir, gates: gates.length };
     if (!quiet) warn(io, wayText(way));
-    return work({ admin: adminOf(store, rules, settings.stateDir), way, settings, rules });
+    return work({ admin: storeAdmin(store, rules, settings.stateDir), way, settings, rules });
   });
 }
 

@@ -1,7 +1,7 @@
 import { type Address, formatAddress, formatEndpoint, isLoopback, OwnListeners } from '../address.ts';
 import type { Flags } from '../config.ts';
 import type { Logger } from '../observe/logger.ts';
-import { adminOf, openStore, rulesOf } from '../policy-access.ts';
+import { openStore, policyRules, storeAdmin } from '../policy-access.ts';
 import { openPolicyApi } from '../policy-api/open-policy-api.ts';
 import { startOpsListener } from '../server/ops-listener.ts';
 import type { Settings } from '../settings.ts';

@@ -102,7 +102,7 @@ function numberText(value: number): string {
 
 function stateSamples({ cache, store, ready, draining, version, node }: GateState) {
   const one = (value: number, labels: Sample['labels'] = {}): Sample[] => [{ labels, value }];
-  const { known, brief } = cache.size();
+  const { policies, negative } = cache.size();
   const { epoch, sequence } = cache.appliedPosition();
   return {
     cacheLoadsInFlight: one(cache.loadsInFlight()),

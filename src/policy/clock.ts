@@ -1,8 +1,8 @@
-/** Time as an argument, so that tests can own it. */
+/** Time is an argument, so that tests control it. */
 export interface Clock {
-  /** Wall clock, milliseconds since 1970. It may jump either way. */
+  /** Wall clock, milliseconds since 1970. It may jump forward or back. */
   now(): number;
-  /** Milliseconds since some fixed moment. It never goes back, but may stand still while the machine sleeps. */
+  /** Milliseconds since a fixed moment. It never goes back, but may stop while the machine sleeps. */
   monotonic(): number;
 }
 
@@ -11,10 +11,10 @@ export const systemClock: Clock = {
   monotonic: () => performance.now(),
 };
 
-/** The two clocks part by more than this when one was set, or the machine slept. */
+/** The clocks drift apart by more than this only if the wall clock was set or the machine slept. */
 const CLOCK_JUMP_MS = 1000;
 
-/** A moment on both clocks, in milliseconds. */
+/** One moment on both clocks, in milliseconds. */
 export interface Stamp {
   wall: number;
   monotonic: number;
@@ -24,10 +24,10 @@ export function stampOf(clock: Clock): Stamp {
   return { wall: clock.now(), monotonic: clock.monotonic() };
 }
 
-/** How old things are: the larger of what the two clocks say, so that no age is ever too small. */
+/** Ages are the larger of the two clocks' differences, so that an age is never understated. */
 export class Ages {
   readonly #clock: Clock;
-  /** Changed in place: it is read for every request. */
+  /** Changed in place, to allocate nothing per request. */
   readonly #last: Stamp;
 
   constructor(clock: Clock) {
@@ -35,8 +35,8 @@ export class Ages {
     this.#last = stampOf(clock);
   }
 
-  /** Reads both clocks; false where they have parted since the last time, and no age can be trusted. */
-  look(): boolean {
+  /** Reads both clocks; false if one has jumped since the last reading, so that no age can be trusted. */
+  readClocks(): boolean {
     const last = this.#last;
     const drift = -last.wall + last.monotonic;
     last.wall = this.#clock.now();
@@ -44,12 +44,12 @@ export class Ages {
     return Math.abs(drift + last.wall - last.monotonic) <= CLOCK_JUMP_MS;
   }
 
-  /** The moment of the last look. */
+  /** The moment of the last reading. */
   get now(): Readonly<Stamp> {
     return this.#last;
   }
 
-  /** Of the last look. */
+  /** The age of a stamp at the last reading. */
   of(stamp: Stamp): number {
     return Math.max(this.#last.wall - stamp.wall, this.#last.monotonic - stamp.monotonic);
   }

@@ -11,7 +11,7 @@ import { type Gate, startGate } from '../../src/app.ts';
 import { readSettings } from '../../src/config.ts';
 import type { GateTls } from '../../src/envoy/gate-tls.ts';
 import { parsePut } from '../../src/policy/put.ts';
-import { openStore, rulesOf } from '../../src/policy-access.ts';
+import { openStore, policyRules } from '../../src/policy-access.ts';
 import { CHECK_SERVICE, checkDefinition } from '../../src/server/check-server.ts';
 import { type RunningEnvoy, startRunningEnvoy } from '../envoy/running-envoy.ts';
 import { type Authority, createAuthority, type Issued } from '../stack/authority.ts';
@@ -61,7 +61,7 @@ async function startMutualGate(): Promise<Gate> {
   };
   const settings = readSettings('serve', flags, { baseDir: folder, ipv6Loopback: false }, {});
   const store = await openStore(settings);
-  await store.write([parsePut(restricted('abc'), rulesOf(settings))]);
+  await store.write([parsePut(restricted('abc'), policyRules(settings))]);
   await store.close();
   return startGate(settings, pino({ level: 'silent' }));
 }

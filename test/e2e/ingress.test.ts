@@ -6,7 +6,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { type Gate, startGate } from '../../src/app.ts';
 import { readSettings } from '../../src/config.ts';
 import { parsePut } from '../../src/policy/put.ts';
-import { openStore, rulesOf } from '../../src/policy-access.ts';
+import { openStore, policyRules } from '../../src/policy-access.ts';
 import { digestOf, TOKEN } from '../stack/test-stack.ts';
 import {
   DOMAINS,
@@ -47,7 +47,7 @@ beforeAll(async () => {
     { sandboxId: 'masked', access: { allowPublicTraffic: true, maskRequestHost: 'localhost:${PORT}' } },
     { sandboxId: 'forwarding', access: { ...secured, upstreamToken: 'forward' } },
   ];
-  await store.write(records.map((record) => parsePut(record, rulesOf(settings))));
+  await store.write(records.map((record) => parsePut(record, policyRules(settings))));
   await store.close();
   gate = await startGate(settings, pino({ level: 'silent' }));
   ingress = connectCheck(gate.check);

@@ -12,7 +12,7 @@ import { seriesOf } from './scrape.ts';
 let now = 1000;
 const STATE: GateState = {
   cache: {
-    size: () => ({ known: 3, brief: 2 }),
+    size: () => ({ policies: 3, negative: 2 }),
     loadsInFlight: () => 1,
     stalenessBoundMs: () => 30_000,
     appliedPosition: () => ({ epoch: '00f1', sequence: 12 }),

@@ -8,7 +8,7 @@ import { loadBundledConfig, renderBootstrap } from '../../src/envoy/bootstrap.ts
 import { type EnvoyProcess, startEnvoy } from '../../src/envoy/process.ts';
 import { parsePut } from '../../src/policy/put.ts';
 import type { PolicyStore } from '../../src/policy/store.ts';
-import { openStore, rulesOf } from '../../src/policy-access.ts';
+import { openStore, policyRules } from '../../src/policy-access.ts';
 import { envoyBinary } from '../envoy-binary.ts';
 import { type GateProcess, type GateProcessOptions, startGateProcess } from './gate-process.ts';
 import { expectInForce } from './in-force.ts';
@@ -91,7 +91,7 @@ export async function startProcessStack(options: {
         if (healthy !== count) throw new Error(`Envoy sees ${healthy} healthy gates, not ${count}`);
       }, PATIENCE),
     async put(...records) {
-      const rules = rulesOf(settings);
+      const rules = policyRules(settings);
       const { sequence } = await store.write(records.map((record) => parsePut(record, rules)));
       await expectInForce(stateDir, sequence);
     },

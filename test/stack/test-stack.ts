@@ -12,7 +12,7 @@ import { type EnvoyProcess, startEnvoy } from '../../src/envoy/process.ts';
 import { parsePut } from '../../src/policy/put.ts';
 import type { UnreadRecord } from '../../src/policy/record.ts';
 import type { PolicyStore } from '../../src/policy/store.ts';
-import { openStore, rulesOf } from '../../src/policy-access.ts';
+import { openStore, policyRules } from '../../src/policy-access.ts';
 import { envoyBinary } from '../envoy-binary.ts';
 import { expectInForce } from './in-force.ts';
 import { PATIENCE_MS } from './patience.ts';
@@ -121,7 +121,7 @@ async function compose(
         '\n',
       ),
     async put(...records) {
-      const rules = rulesOf(settings);
+      const rules = policyRules(settings);
       const written = await store.write(records.map((record) => parsePut(record, rules)));
       await expectInForce(stateDir, written.sequence);
       return written.records;

@@ -10,7 +10,7 @@ import { checkStore } from '../../doctor/store-health.ts';
 import type { BootstrapSettings } from '../../envoy/bootstrap.ts';
 import { SandgateError } from '../../errors.ts';
 import { checkPlaces } from '../../fleet/process-flags.ts';
-import { findStore, rulesOf } from '../../policy-access.ts';
+import { findStore, policyRules } from '../../policy-access.ts';
 import type { Settings } from '../../settings.ts';
 import { type Io, print, printJson } from '../io.ts';
 import { surroundings } from '../surroundings.ts';
@@ -43,7 +43,7 @@ async function findingsOf(command: Started, settings: Settings): Promise<Finding
     ...checkPaths(pathsOf(settings)),
     ...checkStateFolder(settings.stateDir, process.getuid?.()),
     ...(command === 'dev' ? checkCertificates(join(settings.stateDir, 'certificates'), Date.now()) : []),
-    await checkStore(() => findStore(settings), rulesOf(settings)),
+    await checkStore(() => findStore(settings), policyRules(settings)),
     finding,
     ...(binary === undefined
       ? []

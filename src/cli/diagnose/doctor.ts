@@ -15,7 +15,7 @@ import { checkGates, checkStore } from '../../doctor/store-health.ts';
 import { findPython } from '../../envoy/pip.ts';
 import { PACKAGE_ROOT } from '../../package-root.ts';
 import { systemClock } from '../../policy/clock.ts';
-import { findStore, rulesOf } from '../../policy-access.ts';
+import { findStore, policyRules } from '../../policy-access.ts';
 import type { Settings } from '../../settings.ts';
 import type { Readiness } from '../../state/readiness.ts';
 import { type GateRun, liveClient, liveGates, readRuns } from '../../state/run-file.ts';
@@ -45,7 +45,7 @@ async function findingsOf(settings: Settings): Promise<Finding[]> {
     envoy.finding,
     await checkPython(() => findPython(searchPath), envoy.binary === undefined),
     ...checkStateFolder(stateDir, process.getuid?.()),
-    await checkStore(() => findStore(settings), rulesOf(settings)),
+    await checkStore(() => findStore(settings), policyRules(settings)),
     checkLeftovers(runs),
     ...(await checkGates(liveGates(stateDir), askReady)),
     ...(await checkPorts(wantedBy(settings), runs)),

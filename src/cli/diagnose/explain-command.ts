@@ -4,7 +4,7 @@ import { hasToken, readRequest, withToken } from '../../explain/client-request.t
 import { explain } from '../../explain/explain.ts';
 import { formatExplanation } from '../../explain/explanation.ts';
 import { systemClock } from '../../policy/clock.ts';
-import { placeOf, rulesOf } from '../../policy-access.ts';
+import { handlerContext, policyRules } from '../../policy-access.ts';
 import { withStore } from '../connect.ts';
 import { settingsBeside } from '../gate-settings.ts';
 import { type Io, print, printJson, readAll, warn } from '../io.ts';
@@ -36,7 +36,7 @@ export async function explainCommand(io: Io, url: string, flags: ExplainFlags & 
     warn(io, 'a token in -H is seen by every user of this machine; --token-stdin shows it to none');
   const request = tokenStdin ? withToken(read, await readAll(io.stdin, LARGEST_TOKEN)) : read;
   const { settings: found, gates } = settingsBeside(settings as Flags);
-  const rules = rulesOf(found);
+  const rules = policyRules(found);
   await withStore(found, true, async (store) => {
     const explanation = await explain(request, {
       store,

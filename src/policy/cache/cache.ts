@@ -7,13 +7,13 @@ import type { Change, PolicySource, StorePosition } from '../store.ts';
 import { parseVersion } from '../version.ts';
 import { type Loaded, Loader } from './loader.ts';
 
-/** What a look-up found; help texts in `observe/metric-catalogue.ts`. */
+/** How a look-up ended; help texts in `observe/metric-catalogue.ts`. */
 export type CacheLookup = 'hit' | 'stale' | 'absent' | 'unavailable' | 'miss';
 
-/** What a load ended with. */
+/** How a load ended. */
 export type CacheLoad = 'found' | 'stale' | 'absent' | 'unavailable';
 
-/** Who counts what a cache does. Called for every request, so it must not allocate, and must not throw. */
+/** Counts look-ups and loads. Called for every request, so it must not allocate or throw. */
 export interface CacheObserver {
   lookedUp(result: CacheLookup): void;
   loaded(result: CacheLoad): void;
@@ -23,15 +23,15 @@ const NO_OBSERVER: CacheObserver = { lookedUp() {}, loaded() {} };
 
 /** All in milliseconds. */
 export interface CacheTimes {
-  /** A policy is served without asking the store for this long after it was read, or known to be unchanged. */
+  /** How long a policy is served without another read after the store last confirmed it. */
   freshMs: number;
-  /** The bound: served up to this age, and only while the store cannot be reached; then 503. */
+  /** Maximum age of a served policy while the store is unreachable; after that, 503. */
   hardMs: number;
-  /** That there is no policy, or an unreadable one, is believed for this long. */
+  /** How long an absent or unreadable policy is cached. */
   absentMs: number;
-  /** A caller waits for the store at most this long; well below Envoy's own deadline for a check. */
+  /** Longest wait for the store; well below Envoy's deadline for a check. */
   loadMs: number;
-  /** After a failed load the id is not asked for again for this long. */
+  /** Pause after a failed load before the id is loaded again. */
   retryMs: number;
 }
 
@@ -43,31 +43,31 @@ export const CACHE_TIMES: CacheTimes = {
   retryMs: 250,
 };
 
-/** A look-up that is kept. A stamp is of the moment before the read, so that no age is ever too small. */
-interface Known extends Stamp {
+/** A cached policy. It is stamped before the read, so that its age is never understated. */
+interface Entry extends Stamp {
   kind: 'found';
   policy: Policy;
   /** Monotonic; before it, a stale policy is served without another load. */
   retryAt: number;
 }
 
-/** That there is no policy, or none that can be used. */
-interface Brief extends Stamp {
+/** A cached answer that there is no policy, or that the policy cannot be used. */
+interface NegativeEntry extends Stamp {
   lookup: Exclude<PolicyLookup, { kind: 'found' }>;
   forMs: number;
 }
 
-/** What one read of the store found. */
+/** The result of one read of the store. */
 interface Read extends Stamp {
   policy: Policy | undefined;
 }
 
-/** More sandboxes than one machine's gate meets in an hour; about 180 MB when full. */
-const KNOWN_MAX = 100_000;
-/** On their own, so that a flood of ids that do not exist evicts other such ids, never a policy. */
-const BRIEF_MAX = 50_000;
+/** More sandboxes than the gate of one machine sees in an hour; about 180 MB when full. */
+const ENTRIES_MAX = 100_000;
+/** A separate map, so that a flood of ids that do not exist evicts only such ids, never a policy. */
+const NEGATIVE_ENTRIES_MAX = 50_000;
 
-/** Policies between the gate and its store: a hit is synchronous, an answer is never older than `hardMs`. */
+/** Caches policies between the gate and its store: a hit is synchronous, and no policy is older than `hardMs`. */
 export class PolicyCache {
   readonly #store: PolicySource;
   readonly #clock: Clock;
@@ -75,8 +75,8 @@ export class PolicyCache {
   readonly #observer: CacheObserver;
   readonly #ages: Ages;
   readonly #loader: Loader<Read, PolicyLookup>;
-  readonly #known = new LRUCache<string, Known>({ max: KNOWN_MAX });
-  readonly #brief = new LRUCache<string, Brief>({ max: BRIEF_MAX });
+  readonly #entries = new LRUCache<string, Entry>({ max: ENTRIES_MAX });
+  readonly #negatives = new LRUCache<string, NegativeEntry>({ max: NEGATIVE_ENTRIES_MAX });
   readonly #unsubscribe: () => void;
   #applied: StorePosition;
 
@@ -103,43 +103,43 @@ export class PolicyCache {
 
   /** Never rejects. */
   lookup(sandboxId: string): PolicyLookup | Promise<PolicyLookup> {
-    this.#look();
-    const known = this.#known.get(sandboxId);
-    if (known !== undefined) {
-      const age = this.#ageOf(known);
+    this.#readClocks();
+    const entry = this.#entries.get(sandboxId);
+    if (entry !== undefined) {
+      const age = this.#ageOf(entry);
       if (age < this.#times.freshMs) {
         this.#observer.lookedUp('hit');
-        return known;
+        return entry;
       }
-      if (age < this.#times.hardMs && this.#ages.now.monotonic < known.retryAt) {
+      if (age < this.#times.hardMs && this.#ages.now.monotonic < entry.retryAt) {
         this.#observer.lookedUp('stale');
-        return known;
+        return entry;
       }
     }
-    const brief = this.#brief.get(sandboxId);
-    if (brief !== undefined && this.#ages.of(brief) < brief.forMs) {
-      this.#observer.lookedUp(brief.lookup.kind);
-      return brief.lookup;
+    const negative = this.#negatives.get(sandboxId);
+    if (negative !== undefined && this.#ages.of(negative) < negative.forMs) {
+      this.#observer.lookedUp(negative.lookup.kind);
+      return negative.lookup;
     }
     this.#observer.lookedUp('miss');
     return this.#loader.load(sandboxId);
   }
 
-  /** Ids held: with a policy, and as absent or unreadable. */
-  size(): { known: number; brief: number } {
-    return { known: this.#known.size, brief: this.#brief.size };
+  /** Cached ids: with a policy, and as absent or unreadable. */
+  size(): { policies: number; negative: number } {
+    return { policies: this.#entries.size, negative: this.#negatives.size };
   }
 
   loadsInFlight(): number {
     return this.#loader.inFlight();
   }
 
-  /** Every change of the store up to here is in force in this cache. */
+  /** Every change of the store up to this position is in force in this cache. */
   appliedPosition(): StorePosition {
     return this.#applied;
   }
 
-  /** No answer is older than this, in milliseconds, whatever fails. */
+  /** Maximum age of a policy that is served, in milliseconds, whatever fails. */
   stalenessBoundMs(): number {
     return this.#times.hardMs;
   }
@@ -156,54 +156,54 @@ export class PolicyCache {
   }
 
   #settle(sandboxId: string, loaded: Loaded<Read>): PolicyLookup {
-    this.#look();
+    this.#readClocks();
     if (loaded.kind === 'loaded' && !this.#isOutdated(sandboxId, loaded.value)) {
       return this.#keep(sandboxId, loaded.value);
     }
     const code = loaded.kind === 'failed' ? loaded.error.code : 'STORE_UNAVAILABLE';
-    const known = this.#known.get(sandboxId);
-    if (code === 'STORE_UNAVAILABLE' && known !== undefined && this.#ageOf(known) < this.#times.hardMs) {
-      known.retryAt = this.#ages.now.monotonic + this.#times.retryMs;
+    const entry = this.#entries.get(sandboxId);
+    if (code === 'STORE_UNAVAILABLE' && entry !== undefined && this.#ageOf(entry) < this.#times.hardMs) {
+      entry.retryAt = this.#ages.now.monotonic + this.#times.retryMs;
       this.#observer.loaded('stale');
-      return known;
+      return entry;
     }
     const forMs = code === 'STORE_UNAVAILABLE' ? this.#times.retryMs : this.#times.absentMs;
     const lookup = { kind: 'unavailable' as const, code };
-    return this.#keepBriefly(sandboxId, { ...this.#ages.now, lookup, forMs });
+    return this.#keepNegative(sandboxId, { ...this.#ages.now, lookup, forMs });
   }
 
-  /** The process may have been stopped since the read, and a store that answers from a copy may be behind. */
+  /** The process may have been suspended since the read, and a store that reads from a replica may lag behind. */
   #isOutdated(sandboxId: string, read: Read): boolean {
     if (this.#ages.of(read) >= this.#times.hardMs) return true;
-    const known = this.#known.get(sandboxId);
-    if (known === undefined || read.policy === undefined) return false;
-    const [held, found] = [parseVersion(known.policy.version), parseVersion(read.policy.version)];
-    if (held === undefined || this.#ageOf(known) >= this.#times.hardMs) return false;
+    const entry = this.#entries.get(sandboxId);
+    if (entry === undefined || read.policy === undefined) return false;
+    const [held, found] = [parseVersion(entry.policy.version), parseVersion(read.policy.version)];
+    if (held === undefined || this.#ageOf(entry) >= this.#times.hardMs) return false;
     return held.epoch === found?.epoch && found.sequence < held.sequence;
   }
 
   #keep(sandboxId: string, { wall, monotonic, policy }: Read): PolicyLookup {
     if (policy === undefined) {
-      return this.#keepBriefly(sandboxId, {
+      return this.#keepNegative(sandboxId, {
         wall,
         monotonic,
         lookup: { kind: 'absent' },
         forMs: this.#times.absentMs,
       });
     }
-    const known: Known = { kind: 'found', policy, wall, monotonic, retryAt: 0 };
+    const entry: Entry = { kind: 'found', policy, wall, monotonic, retryAt: 0 };
     this.#observer.loaded('found');
-    this.#brief.delete(sandboxId);
-    // The policy's id, not a second copy of the same text.
-    this.#known.set(policy.sandboxId, known);
-    return known;
+    this.#negatives.delete(sandboxId);
+    // The policy's own id, to keep no second copy of the same text.
+    this.#entries.set(policy.sandboxId, entry);
+    return entry;
   }
 
-  #keepBriefly(sandboxId: string, brief: Brief): PolicyLookup {
-    this.#observer.loaded(brief.lookup.kind);
-    this.#known.delete(sandboxId);
-    this.#brief.set(sandboxId, brief);
-    return brief.lookup;
+  #keepNegative(sandboxId: string, negative: NegativeEntry): PolicyLookup {
+    this.#observer.loaded(negative.lookup.kind);
+    this.#entries.delete(sandboxId);
+    this.#negatives.set(sandboxId, negative);
+    return negative.lookup;
   }
 
   #apply(change: Change): void {
@@ -213,26 +213,26 @@ export class PolicyCache {
   }
 
   #drop(sandboxId: string): void {
-    this.#known.delete(sandboxId);
-    this.#brief.delete(sandboxId);
+    this.#entries.delete(sandboxId);
+    this.#negatives.delete(sandboxId);
     this.#loader.invalidate(sandboxId);
   }
 
   #flush(): void {
-    this.#known.clear();
-    this.#brief.clear();
+    this.#entries.clear();
+    this.#negatives.clear();
     this.#loader.invalidateAll();
   }
 
-  /** Since it was last known to be what the store holds. */
-  #ageOf(known: Known): number {
+  /** Milliseconds since the store last confirmed it. */
+  #ageOf(entry: Entry): number {
     const delivered = this.#store.deliveredUntil();
-    const age = this.#ages.of(known);
+    const age = this.#ages.of(entry);
     return delivered === undefined ? age : Math.min(age, this.#ages.of(delivered));
   }
 
-  /** What is held is void where the clocks have parted, since no age of it can be trusted. */
-  #look(): void {
-    if (!this.#ages.look()) this.#flush();
+  /** Flushes the cache if a clock has jumped, since no age can be trusted then. */
+  #readClocks(): void {
+    if (!this.#ages.readClocks()) this.#flush();
   }
 }

@@ -30,13 +30,13 @@ async function look(id = 'known'): Promise<string[]> {
 it('the observer is told of a miss with its load, then of hits', async () => {
   expect(await look()).toEqual(['miss', 'loaded found']);
   expect(await look()).toEqual(['hit']);
-  expect(cache.size()).toEqual({ known: 1, brief: 0 });
+  expect(cache.size()).toEqual({ policies: 1, negative: 0 });
 });
 
 it('the observer is told of absent ids, loaded and from memory', async () => {
   expect(await look('nobody')).toEqual(['miss', 'loaded absent']);
   expect(await look('nobody')).toEqual(['absent']);
-  expect(cache.size()).toEqual({ known: 0, brief: 1 });
+  expect(cache.size()).toEqual({ policies: 0, negative: 1 });
 });
 
 it('the observer is told when a stale policy stands in for a store that fails', async () => {
