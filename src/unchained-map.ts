@@ -1,13 +1,13 @@
 /**
- * A Map that holds on to nothing that was deleted. V8's own, when it outgrows its table, leaves the old one pointing at
- * the new one: once a full collection has moved a table out of the young generation, every table after it is kept, with
- * all that stood in it, until the next full collection. Where entries come and go with every request, that is most of a
- * gate's garbage. Keys iterate as those of an object do: numbers ascending, text in order of insertion.
+ * A Map that does not retain deleted entries. When V8's own Map outgrows its table, the old table keeps a pointer to
+ * the new one. Once a table has moved to the old generation, all later tables and their contents are retained until
+ * the next full collection. For maps that change with every request, this is most of a gate's garbage. Keys iterate in
+ * the order of an object's: numbers ascending, strings in order of insertion.
  */
 export class UnchainedMap<K extends string | number, V> extends Map<K, V> {
-  /** From a property's name back to the key. */
+  /** Converts a property name back to the key. */
   readonly #keyOf: (name: string) => K;
-  #held: Record<K, V> = Object.create(null);
+  #entries: Record<K, V> = Object.create(null);
   #size = 0;
 
   constructor(keyOf: (name: string) => K) {
@@ -20,44 +20,44 @@ export class UnchainedMap<K extends string | number, V> extends Map<K, V> {
   }
 
   override get(key: K): V | undefined {
-    return this.#held[key];
+    return this.#entries[key];
   }
 
   override has(key: K): boolean {
-    return key in this.#held;
+    return key in this.#entries;
   }
 
   override set(key: K, value: V): this {
     if (!this.has(key)) this.#size++;
-    this.#held[key] = value;
+    this.#entries[key] = value;
     return this;
   }
 
   override delete(key: K): boolean {
     if (!this.has(key)) return false;
     this.#size--;
-    return delete this.#held[key];
+    return delete this.#entries[key];
   }
 
   override clear(): void {
-    this.#held = Object.create(null);
+    this.#entries = Object.create(null);
     this.#size = 0;
   }
 
-  override forEach(tell: (value: V, key: K, map: Map<K, V>) => void, self?: unknown): void {
-    for (const [key, value] of this.entries()) tell.call(self, value, key, this);
+  override forEach(callback: (value: V, key: K, map: Map<K, V>) => void, self?: unknown): void {
+    for (const [key, value] of this.entries()) callback.call(self, value, key, this);
   }
 
   override *entries(): MapIterator<[K, V]> {
-    for (const key of this.keys()) yield [key, this.#held[key]];
+    for (const key of this.keys()) yield [key, this.#entries[key]];
   }
 
   override *keys(): MapIterator<K> {
-    for (const name of Object.keys(this.#held)) yield this.#keyOf(name);
+    for (const name of Object.keys(this.#entries)) yield this.#keyOf(name);
   }
 
   override *values(): MapIterator<V> {
-    for (const key of this.keys()) yield this.#held[key];
+    for (const key of this.keys()) yield this.#entries[key];
   }
 
   override [Symbol.iterator](): MapIterator<[K, V]> {

@@ -8,8 +8,8 @@ import { parsePut } from '../policy/put.ts';
 import { storedSchema, storedTokenSchema, type UnreadRecord } from '../policy/record.ts';
 import type { PolicyStore } from '../policy/store.ts';
 
-/** Writers of one sandbox meet rarely, and a pause of their own length parts those who did. */
-const TRIES = 10;
+/** Conflicts between writers of one sandbox are rare, and random pauses separate those that occur. */
+const ATTEMPTS = 10;
 const LONGEST_PAUSE_MS = 32;
 
 interface Collaborators {
@@ -21,15 +21,15 @@ interface Collaborators {
 }
 
 /**
- * Reads the access part, edits it, and writes it where nobody else did meanwhile; else again. Throws what the edit
- * throws, SANDBOX_UNKNOWN, POLICY_UNREADABLE, and VERSION_CONFLICT after ten tries.
+ * Reads the access part, edits it, and writes it back; starts again if it was changed in the meantime. Throws what the
+ * edit throws, SANDBOX_UNKNOWN, POLICY_UNREADABLE, and VERSION_CONFLICT after ten attempts.
  */
 export async function changeAccess<Edited extends { access: Access }>(
   { store, rules, random, get }: Collaborators,
   sandboxId: string,
   edit: (access: Access) => Edited,
 ): Promise<{ edited: Edited; sequence: number }> {
-  for (let left = TRIES; ; left--) {
+  for (let left = ATTEMPTS; ; left--) {
     const edited = edit(readAccess(await get(sandboxId), sandboxId));
     const put = parsePut({ sandboxId, access: edited.access }, rules);
     try {
@@ -47,7 +47,7 @@ const accessSchema = storedSchema.shape.access.extend({ tokens: z.array(storedTo
 /** The access part of a stored record, with every token read. */
 export type Access = z.infer<typeof accessSchema>;
 
-/** All of it, or POLICY_UNREADABLE: an edit must not drop what it cannot read. */
+/** Throws POLICY_UNREADABLE if any field or token cannot be read, because an edit would drop it. */
 export function readAccess(record: UnreadRecord, sandboxId: string): Access {
   const read = accessSchema.safeParse(record.access);
   if (read.success) return read.data;

@@ -6,31 +6,31 @@ import { keyFault } from '../setting-parsers.ts';
 
 export interface Admission {
   isAllowedHost(host: string | undefined): boolean;
-  /** Undefined on a socket, whose file mode is the key. */
+  /** Undefined on a Unix socket, where the file mode restricts access. */
   hasKey: KeyCheck | undefined;
 }
 
-/** Judges a request by its headers alone, before anything else of it is looked at. Throws HOST_REFUSED, UNAUTHORIZED. */
+/** Checks a request's headers before anything else of it is read. Throws HOST_REFUSED, UNAUTHORIZED. */
 export function admit({ isAllowedHost, hasKey }: Admission, headers: NodeJS.Dict<string | string[]>): void {
   if (!isAllowedHost(headers.host as string | undefined)) {
-    throw new SandgateError('HOST_REFUSED', 'This host name is not one that the policy API answers for.', {
+    throw new SandgateError('HOST_REFUSED', 'the policy API does not answer for this host name', {
       field: 'host',
-      remedy: 'Ask by the address that it listens on, or list the name in SANDGATE_POLICY_API_HOSTS.',
+      remedy: 'use the address that it listens on, or list the name in SANDGATE_POLICY_API_HOSTS',
     });
   }
   if (hasKey !== undefined && !hasKey(headers.authorization as string | undefined)) {
-    // The same answer to no key and to a wrong one.
-    throw new SandgateError('UNAUTHORIZED', 'A key of this policy API is needed.', {
+    // The same answer for a missing key and for a wrong one.
+    throw new SandgateError('UNAUTHORIZED', 'this policy API requires a key', {
       field: 'authorization',
       remedy:
-        'Send `Authorization: Bearer <key>` with a key of SANDGATE_POLICY_API_KEYS or SANDGATE_POLICY_API_KEYS_FILE.',
+        'send `Authorization: Bearer <key>` with a key of SANDGATE_POLICY_API_KEYS or SANDGATE_POLICY_API_KEYS_FILE',
     });
   }
 }
 
 /**
- * Tells whether a request's Host is one of ours. A page whose name was made to resolve to this machine (DNS
- * rebinding) still sends its own name. Behind a socket any port will do: a tunnel's end has one of its own choice.
+ * Makes the check of a request's Host. It stops DNS rebinding: a web page whose name resolves to this machine still
+ * sends its own name. On a Unix socket any port is accepted, because a tunnel to it may listen on any.
  */
 export function allowedHosts(
   listen: Endpoint,
@@ -40,7 +40,7 @@ export function allowedHosts(
     'path' in listen
       ? ['localhost', '127.0.0.1', '[::1]']
       : [formatAddress(listen), `localhost:${listen.port}`].flatMap((name) =>
-          // Clients leave out the port that their scheme implies.
+          // Clients omit the default port of the scheme.
           listen.port === 80 ? [name, withoutPort(name)] : [name],
         );
   const allowed = new Set([...names, ...more].map((name) => name.toLowerCase()));
@@ -52,10 +52,10 @@ function withoutPort(host: string): string {
   return host.replace(/:\d{1,5}$/, '');
 }
 
-/** Tells whether an `Authorization` header holds one of the keys. Only their digests are kept. */
+/** True if the `Authorization` header contains one of the keys. */
 type KeyCheck = (authorization: string | undefined) => boolean;
 
-/** Every key takes the same path, and so does no key at all. */
+/** Keeps only the keys' digests. Takes the same time for every key, and for none. */
 export function createKeyCheck(keys: readonly string[]): KeyCheck {
   const digests = keys.map(digestOf);
   return (authorization = '') => {
@@ -66,7 +66,7 @@ export function createKeyCheck(keys: readonly string[]): KeyCheck {
   };
 }
 
-/** One key a line; blank lines are skipped. Throws SETTINGS_INVALID. */
+/** One key per line; blank lines are skipped. Throws SETTINGS_INVALID. */
 export function readKeysFile(path: string): string[] {
   let text: string;
   try {
@@ -81,7 +81,7 @@ export function readKeysFile(path: string): string[] {
   const faults = keys.map(keyFault);
   const bad = faults.findIndex((fault) => fault !== undefined);
   if (bad >= 0) throw keysFileInvalid(`${path}, key ${bad + 1}: ${faults[bad]}`);
-  if (keys.length === 0) throw keysFileInvalid(`${path} holds no key`);
+  if (keys.length === 0) throw keysFileInvalid(`${path} does not contain a key`);
   return keys;
 }
 
@@ -90,7 +90,7 @@ function keysFileInvalid(reason: string, cause?: unknown): SandgateError {
     'SETTINGS_INVALID',
     `SANDGATE_POLICY_API_KEYS_FILE (--policy-api-keys-file): ${reason}`,
     {
-      remedy: 'make a key with `openssl rand -hex 32`, one a line',
+      remedy: 'create keys with `openssl rand -hex 32`, one per line',
       cause,
     },
   );

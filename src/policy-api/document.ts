@@ -4,11 +4,11 @@ import { putSchema } from '../policy/record.ts';
 import * as answers from './schemas.ts';
 import { mintSchema, rotateSchema, WRITE_MAX } from './schemas.ts';
 
-/** Every body of the policy API by the name that it has in the OpenAPI document. */
+/** The bodies of the policy API, by their names in the OpenAPI document. */
 const COMPONENTS = {
   Put: { io: 'input', schema: putSchema },
   Puts: { io: 'input', schema: z.array(putSchema).max(WRITE_MAX) },
-  // The path says which sandbox it is; a body that does too must agree.
+  // The path names the sandbox; a body may name it too, but must agree.
   NamedPut: { io: 'input', schema: putSchema.partial({ sandboxId: true }) },
   RuntimePut: { io: 'input', schema: putSchema.shape.runtime.unwrap() },
   AccessPut: { io: 'input', schema: putSchema.shape.access.unwrap() },
@@ -43,7 +43,7 @@ export function jsonSchema(schema: z.ZodType, io: 'input' | 'output') {
   return json;
 }
 
-/** Leaves out the patterns that not every reader of the document knows, or that no person could read. */
+/** Removes patterns that not every tool supports, and those that are too long to read. */
 function plain(made: { pattern?: string; format?: string; allOf?: unknown }): void {
   if (made.pattern?.includes('\\P{')) delete made.pattern;
   if (made.format !== 'date-time') return;
@@ -51,7 +51,7 @@ function plain(made: { pattern?: string; format?: string; allOf?: unknown }): vo
   delete made.allOf;
 }
 
-/** What one operation says of itself in the document, beside its failures. */
+/** One operation in the document; every operation has the same failures. */
 export interface Operation {
   operationId: string;
   summary: string;
@@ -61,22 +61,22 @@ export interface Operation {
   body?: ComponentName;
   status?: number;
   answer?: ComponentName;
-  /** The answer carries one. */
+  /** The answer has an ETag. */
   etag?: boolean;
 }
 
 const FAILURES: Record<number, string> = {
-  400: 'The request, or the policy in it, is wrong; `field` names where.',
-  401: 'No key, or a wrong one.',
+  400: 'The request, or the policy in it, is invalid; `field` names the field at fault.',
+  401: 'The key is missing or wrong.',
   403: 'The store cannot be written through Sandgate.',
-  404: 'There is no such sandbox, token or path.',
-  405: 'That path does not offer that method.',
-  409: 'It is not what the write expected: `currentVersion`, a revoked or repeated token, an unreadable policy.',
+  404: 'The sandbox, token or path does not exist.',
+  405: 'The path does not support the method.',
+  409: 'The write conflicts with what is stored: another version (see `currentVersion`), a revoked token, an existing token id, or an unreadable policy.',
   413: 'The body is larger than 1 MiB.',
   415: 'The body is not declared as application/json.',
-  421: 'The Host is not one of this API.',
-  429: 'Too many requests of one address.',
-  500: 'A fault in Sandgate.',
+  421: 'This API does not answer for the Host of the request.',
+  429: 'There are too many requests from one address.',
+  500: 'There is a fault in Sandgate.',
   503: 'The store did not answer.',
 };
 
@@ -98,14 +98,16 @@ export function operationSchema(operation: Operation): FastifySchema {
       ...Object.fromEntries(failures),
       [status]: {
         description: summary,
-        ...(etag && { headers: { etag: { type: 'string', description: 'For `If-Match` of a PUT.' } } }),
+        ...(etag && {
+          headers: { etag: { type: 'string', description: 'For the `If-Match` header of a PUT.' } },
+        }),
         ...(answer ? { content: content(answer) } : { type: 'object', additionalProperties: true }),
       },
     },
   };
 }
 
-/** By name: the pattern of its value. */
+/** `headers`: the pattern of each header's value, by name. */
 function headersSchema(headers: Record<string, string>) {
   const properties = Object.entries(headers).map(([name, pattern]) => [name, { type: 'string', pattern }]);
   return { type: 'object', properties: Object.fromEntries(properties) };

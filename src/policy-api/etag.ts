@@ -7,7 +7,7 @@ import {
 } from '../policy/record.ts';
 import { requestInvalid } from './schemas.ts';
 
-/** What a write expects to find. */
+/** The stored state that a write expects. */
 export interface Precondition {
   /** `If-Match`, without its quotes. */
   match?: string;
@@ -15,29 +15,29 @@ export interface Precondition {
   create: boolean;
 }
 
-/** How a version, and the ETag of a whole record, look. */
+/** Patterns of a part's version, and of a whole record's. */
 export const VERSION = '[0-9a-f]{16}\\.[0-9]{1,15}';
 export const RECORD_TAG = `${VERSION}/${VERSION}`;
 
-/** `"<version>"` of one part of a record. */
+/** The ETag of one part of a record. */
 export function partTag(record: UnreadRecord, part: PartName): string {
   return `"${String(unreadPart(record, part).version)}"`;
 }
 
-/** Throws REQUEST_INVALID. `form`: how the tags of that resource look, as a pattern. */
-export function precondition(headers: NodeJS.Dict<string | string[]>, form: string): Precondition {
+/** Throws REQUEST_INVALID. `pattern`: what the ETags of the resource look like, without quotes. */
+export function precondition(headers: NodeJS.Dict<string | string[]>, pattern: string): Precondition {
   const match = headers['if-match'];
   const none = headers['if-none-match'];
   if (none !== undefined && none !== '*') throw requestInvalid('if-none-match', 'must be *');
   if (match === undefined) return { create: none === '*' };
   if (none !== undefined) throw requestInvalid('if-none-match', 'cannot go with if-match');
-  if (typeof match !== 'string' || !new RegExp(`^"${form}"$`).test(match)) {
-    throw requestInvalid('if-match', 'must be one ETag that a GET of this resource gave');
+  if (typeof match !== 'string' || !new RegExp(`^"${pattern}"$`).test(match)) {
+    throw requestInvalid('if-match', 'must be one ETag from a GET of this resource');
   }
   return { match: match.slice(1, -1), create: false };
 }
 
-/** The record of a PUT with the versions that it expects in it. Throws REQUEST_INVALID. */
+/** Adds the expected versions to the record of a PUT. Throws REQUEST_INVALID. */
 export function expecting(body: Unread<PolicyPut>, match: string): Unread<PolicyPut> {
   const [runtime, access] = match.split('/');
   return {
@@ -49,9 +49,9 @@ export function expecting(body: Unread<PolicyPut>, match: string): Unread<Policy
 
 function partExpecting(body: Unread<PolicyPut>, name: PartName, version: string): unknown {
   const part = body[name];
-  // Its ETag is of both parts: a part that is left out could have changed unseen.
+  // The ETag covers both parts, so a part that is left out could have changed unnoticed.
   if (typeof part !== 'object' || part === null) {
-    throw requestInvalid(name, 'is missing: if-match is about both parts; put one alone under its own path');
+    throw requestInvalid(name, 'is missing: if-match covers both parts; to write one part, use its own path');
   }
   return { ...part, version };
 }

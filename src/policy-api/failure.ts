@@ -11,7 +11,7 @@ export interface FailureBody {
   remedy?: string;
 }
 
-/** Whatever is not named here is a fault of ours: 500. */
+/** Any other code is a fault in Sandgate: 500. */
 const STATUSES: Partial<Record<ErrorCode, number>> = {
   INPUT_INVALID: 400,
   REQUEST_INVALID: 400,
@@ -25,7 +25,7 @@ const STATUSES: Partial<Record<ErrorCode, number>> = {
   VERSION_CONFLICT: 409,
   TOKEN_REVOKED: 409,
   TOKEN_EXISTS: 409,
-  // It stands in the way until it is deleted or written whole.
+  // It blocks writes until it is deleted or written whole.
   POLICY_UNREADABLE: 409,
   REQUEST_TOO_LARGE: 413,
   CONTENT_REFUSED: 415,
@@ -41,9 +41,8 @@ export function failureStatus(error: SandgateError): number {
 
 export function failureBody(error: SandgateError): FailureBody {
   const { code, field, currentVersion, remedy } = error;
-  // What nobody foresaw may say anything; the log has it.
-  const message =
-    failureStatus(error) === 500 ? "A fault in Sandgate; the gate's log says more." : error.message;
+  // An unexpected error's message may contain anything; it is only logged.
+  const message = failureStatus(error) === 500 ? "a fault in Sandgate; see the gate's log" : error.message;
   return {
     code,
     message,
@@ -53,39 +52,39 @@ export function failureBody(error: SandgateError): FailureBody {
   };
 }
 
-/** The one place that knows Fastify's errors. None of their texts is passed on: some quote the body. */
+/** Fastify's errors as Sandgate's. Their messages are not passed on, because some quote the body. */
 export function translateFastify(thrown: unknown): SandgateError {
   if (thrown instanceof SandgateError) return thrown;
   const { code = '', statusCode } = (thrown ?? {}) as Partial<FastifyError>;
   if (code === 'FST_ERR_CTP_BODY_TOO_LARGE') {
-    return new SandgateError('REQUEST_TOO_LARGE', 'The body is larger than 1 MiB.', {
-      remedy: 'Write in several requests.',
+    return new SandgateError('REQUEST_TOO_LARGE', 'the body is larger than 1 MiB', {
+      remedy: 'split it into several requests',
     });
   }
   if (statusCode === 415 || code === 'FST_ERR_CTP_INVALID_MEDIA_TYPE') return contentRefused();
   if (code === 'FST_ERR_BAD_URL' || statusCode === 414) {
-    return new SandgateError('REQUEST_INVALID', 'The path cannot be read.', { field: 'path' });
+    return new SandgateError('REQUEST_INVALID', 'the path cannot be read', { field: 'path' });
   }
   if (statusCode === 400)
-    return new SandgateError('INPUT_INVALID', 'The body is not JSON.', { field: 'body' });
+    return new SandgateError('INPUT_INVALID', 'the body is not JSON', { field: 'body' });
   return toSandgateError(thrown);
 }
 
 export function contentRefused(): SandgateError {
-  return new SandgateError('CONTENT_REFUSED', 'The body must be declared as application/json.', {
+  return new SandgateError('CONTENT_REFUSED', 'the body must be declared as application/json', {
     field: 'content-type',
-    remedy: 'Send the header `Content-Type: application/json`.',
+    remedy: 'send the header `Content-Type: application/json`',
   });
 }
 
-/** What Node found, as the status and the sentence that it gets. */
+/** Status and message by Node's error code. */
 const FAULTS: Record<string, [status: string, fault: string]> = {
-  ERR_HTTP_REQUEST_TIMEOUT: ['408 Request Timeout', 'The request did not come in time.'],
-  HPE_HEADER_OVERFLOW: ['431 Request Header Fields Too Large', 'The headers are larger than 16 KiB.'],
+  ERR_HTTP_REQUEST_TIMEOUT: ['408 Request Timeout', 'the request did not arrive in time'],
+  HPE_HEADER_OVERFLOW: ['431 Request Header Fields Too Large', 'the headers are larger than 16 KiB'],
 };
-const UNREADABLE = ['400 Bad Request', 'This is not an HTTP request that can be read.'] as const;
+const UNREADABLE = ['400 Bad Request', 'this is not a valid HTTP request'] as const;
 
-/** Bytes that are no HTTP request; Node has no request object for them. */
+/** Answers bytes that are not an HTTP request, for which Node makes no request object. */
 export function onClientError(error: NodeJS.ErrnoException, socket: Socket): void {
   if (error.code === 'ECONNRESET' || !socket.writable) {
     socket.destroy();
@@ -103,6 +102,6 @@ export function onClientError(error: NodeJS.ErrnoException, socket: Socket): voi
       body,
     ].join('\r\n'),
   );
-  // Ended alone, it would stay for as long as the client does not end it too, and a few hundred of them are all there are.
+  // `end` alone would keep the connection until the client ends it too, and only a few hundred are allowed.
   socket.destroySoon();
 }

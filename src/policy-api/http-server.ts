@@ -8,28 +8,28 @@ import { addComponents } from './document.ts';
 import { contentRefused, failureBody, failureStatus, onClientError, translateFastify } from './failure.ts';
 import type { PolicyAdmin } from './policy-admin.ts';
 import { addPartRoutes, addPolicyRoutes } from './policy-routes.ts';
-import { offeredMethods, routeAdder } from './route.ts';
+import { routeAdder, supportedMethods } from './route.ts';
 import { BODY_MAX, requestInvalid } from './schemas.ts';
 import { addTokenRoutes } from './token-routes.ts';
 
 export interface AdminServerOptions {
   admin: PolicyAdmin;
   admission: Admission;
-  /** Requests a second of one address, the refused ones included; undefined: no bound. */
-  mostPerSecond: number | undefined;
+  /** Most requests per second from one address, refused ones included; undefined: no limit. */
+  maxPerSecond: number | undefined;
   onFault(error: unknown): void;
 }
 
-/** A client that dribbles holds a connection no longer than this. */
-const REQUEST_WITHIN_MS = 10_000;
-/** Node looks for late requests every 30 s otherwise, whatever their bound. */
+/** A slow client cannot hold a connection longer than this. */
+const REQUEST_TIMEOUT_MS = 10_000;
+/** By default, Node checks for timed-out requests only every 30 s. */
 const CHECK_EVERY_MS = 1000;
-/** Longer than any header block, so that a long id is judged by its own rule. */
+/** Longer than any header block, so that an id that is too long gets the message of its own rule. */
 const PARAM_MAX = 64 * 1024;
 
-/** The policy API, not yet listening. The path of a request: flood, Host, key, method, content type, body. */
+/** The policy API, not yet listening. Checks in this order: rate, Host, key, method, content type, body. */
 export async function createAdminServer(options: AdminServerOptions): Promise<FastifyInstance> {
-  const { admin, admission, mostPerSecond, onFault } = options;
+  const { admin, admission, maxPerSecond, onFault } = options;
   const fail = (reply: FastifyReply, thrown: unknown) => {
     const error = translateFastify(thrown);
     const status = failureStatus(error);
@@ -39,15 +39,15 @@ export async function createAdminServer(options: AdminServerOptions): Promise<Fa
   };
   const app = fastify({
     bodyLimit: BODY_MAX,
-    requestTimeout: REQUEST_WITHIN_MS,
-    // Node's own bound for headers is longer, and it would take the longer of the two for the body.
-    http: { headersTimeout: REQUEST_WITHIN_MS, connectionsCheckingInterval: CHECK_EVERY_MS },
+    requestTimeout: REQUEST_TIMEOUT_MS,
+    // Node's default for headers is longer, and Node applies the longer of the two to the body.
+    http: { headersTimeout: REQUEST_TIMEOUT_MS, connectionsCheckingInterval: CHECK_EVERY_MS },
     forceCloseConnections: 'idle',
     return503OnClosing: false,
     exposeHeadRoutes: false,
     routerOptions: { maxParamLength: PARAM_MAX },
     clientErrorHandler: onClientError,
-    // A path that cannot be read reaches no hook, so the key is asked for here.
+    // Requests with an unreadable path run no hook, so the key is checked here.
     frameworkErrors: (error, request, reply) => {
       try {
         admit(admission, request.headers);
@@ -57,32 +57,32 @@ export async function createAdminServer(options: AdminServerOptions): Promise<Fa
       }
     },
   });
-  // The zod readings judge; the schemas of the routes are for the document.
+  // Handlers validate with zod; the routes' schemas are only for the OpenAPI document.
   app.setValidatorCompiler(() => (value) => ({ value }));
   app.setSerializerCompiler(() => (value) => JSON.stringify(value));
   app.removeContentTypeParser(['text/plain', 'application/json']);
   const parseJson = app.getDefaultJsonParser('error', 'error');
   app.addContentTypeParser('application/json', { parseAs: 'buffer' }, (request, body: Buffer, done) => {
-    // Many a client declares JSON on each request, also where it sends nothing.
+    // Many clients declare JSON on every request, even without a body.
     if (body.length === 0 && mayBeEmpty(request)) done(null, undefined);
-    // To Fastify it is the same as no body at all.
+    // Fastify would treat it as an absent body.
     else if (body.toString('latin1').trim() === 'null') done(requestInvalid('body', 'must not be null'));
-    // Decoded all the same, what was written would not be what was sent.
+    // Decoding invalid UTF-8 anyway would store something else than was sent.
     else if (isUtf8(body)) parseJson(request, body.toString('utf8'), done);
-    else done(new SandgateError('INPUT_INVALID', 'The body is not UTF-8.', { field: 'body' }));
+    else done(new SandgateError('INPUT_INVALID', 'the body is not UTF-8', { field: 'body' }));
   });
   app.setErrorHandler((error, _request, reply) => fail(reply, error));
 
-  if (mostPerSecond !== undefined) {
+  if (maxPerSecond !== undefined) {
     await app.register(rateLimit, { global: false, errorResponseBuilder: tooManyRequests });
-    app.addHook('onRequest', app.rateLimit({ max: mostPerSecond, timeWindow: 1000 }));
+    app.addHook('onRequest', app.rateLimit({ max: maxPerSecond, timeWindow: 1000 }));
   }
-  const methods = offeredMethods(app);
+  const methods = supportedMethods(app);
   app.addHook('onRequest', async (request, reply) => {
     reply.headers(SAFE);
     admit(admission, request.headers);
-    if (request.is404) throw notOffered(methods(request.url), reply);
-    // A web page may send a POST without a body, or one of text, to any address without asking first.
+    if (request.is404) throw notSupported(methods(request.url), reply);
+    // Without a CORS preflight, a web page may send a POST with no body, or with a text body, to any address.
     const isJson = /^application\/json *(;|$)/i.test(request.headers['content-type'] ?? '');
     if (!isJson && (request.method === 'POST' || request.method === 'PUT')) throw contentRefused();
     if (request.method === 'DELETE' && isWithoutBody(request)) delete request.raw.headers['content-type'];
@@ -95,7 +95,7 @@ export async function createAdminServer(options: AdminServerOptions): Promise<Fa
       info: {
         title: 'Sandgate policy API',
         version: '1',
-        description: 'Errors are listed in docs/errors.md.',
+        description: 'docs/errors.md lists the error codes.',
       },
       components: { securitySchemes: { key: { type: 'http', scheme: 'bearer' } } },
       security: [{ key: [] }],
@@ -120,7 +120,7 @@ const SAFE = {
   'x-content-type-options': 'nosniff',
 };
 
-/** A deletion needs no body, and a token can be made of nothing but the path. */
+/** A DELETE has no body, and the body of a mint is optional. */
 function mayBeEmpty({ method, routeOptions }: FastifyRequest): boolean {
   return method === 'DELETE' || routeOptions.url?.endsWith('/tokens') === true;
 }
@@ -129,18 +129,18 @@ function isWithoutBody({ headers }: FastifyRequest): boolean {
   return (headers['content-length'] ?? '0') === '0' && headers['transfer-encoding'] === undefined;
 }
 
-function notOffered(methods: string[], reply: FastifyReply): SandgateError {
-  if (methods.length === 0) return new SandgateError('ROUTE_UNKNOWN', 'There is nothing at this path.');
+function notSupported(methods: string[], reply: FastifyReply): SandgateError {
+  if (methods.length === 0) return new SandgateError('ROUTE_UNKNOWN', 'there is nothing at this path');
   reply.header('allow', methods.join(', '));
-  return new SandgateError('METHOD_REFUSED', `This path offers ${methods.join(', ')} only.`);
+  return new SandgateError('METHOD_REFUSED', `this path supports only ${methods.join(', ')}`);
 }
 
 function tooManyRequests(): SandgateError {
   return new SandgateError(
     'TOO_MANY_REQUESTS',
-    'This address sends more requests than the policy API takes.',
+    'this address sends more requests than the policy API accepts',
     {
-      remedy: 'Wait a second.',
+      remedy: 'wait a second',
     },
   );
 }

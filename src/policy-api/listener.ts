@@ -6,15 +6,15 @@ import { type Address, type Endpoint, formatAddress } from '../address.ts';
 import { SandgateError } from '../errors.ts';
 import { prepareSocket } from '../state/socket-path.ts';
 
-/** Connections at once; past them new ones are closed. The gate's own work must not starve. */
+/** Open connections; more are closed at once, so that the gate's own work does not starve. */
 const CONNECTIONS_MAX = 256;
-/** A write waits up to 2 s until it is in force. */
-const CLOSE_WITHIN_MS = 3000;
+/** Longer than a write waits until it is in force, 2 s. */
+const CLOSE_TIMEOUT_MS = 3000;
 
 export interface AdminListener {
-  /** Where it really listens. */
-  readonly at: Endpoint;
-  /** Answers what is open, within 3 s, and closes. */
+  /** The address, with the port that the system chose if it was 0; or the socket. */
+  readonly at: { path: string } | Address;
+  /** Waits up to 3 s for open requests, then closes. */
   close(): Promise<void>;
 }
 
@@ -28,7 +28,7 @@ export async function listenForAdmin(app: FastifyInstance, wanted: Endpoint): Pr
     async close() {
       const closed = new Promise<void>((resolve) => server.close(() => resolve()));
       server.closeIdleConnections();
-      const cut = setTimeout(() => server.closeAllConnections(), CLOSE_WITHIN_MS);
+      const cut = setTimeout(() => server.closeAllConnections(), CLOSE_TIMEOUT_MS);
       await closed;
       clearTimeout(cut);
       await app.close();
@@ -38,7 +38,7 @@ export async function listenForAdmin(app: FastifyInstance, wanted: Endpoint): Pr
 
 async function onSocket(server: Server, path: string): Promise<{ path: string }> {
   await prepareSocket({ path, access: 'private' }, 'SANDGATE_POLICY_API');
-  // The mode holds from the first instant; a socket is bound within the call.
+  // The umask gives the socket its mode from the start; `listen` binds it synchronously.
   const umask = process.umask(0o177);
   const listening = listen(server, `unix:${path}`, () => server.listen(path));
   process.umask(umask);
@@ -52,7 +52,7 @@ async function onTcp(server: Server, { host, port }: Address): Promise<Address> 
   return { host, port: (server.address() as AddressInfo).port };
 }
 
-function listen(server: Server, place: string, start: () => void): Promise<void> {
+function listen(server: Server, endpoint: string, start: () => void): Promise<void> {
   return new Promise<void>((resolve, reject) => {
     server.once('error', reject);
     start();
@@ -61,7 +61,7 @@ function listen(server: Server, place: string, start: () => void): Promise<void>
       resolve();
     });
   }).catch((cause: Error) => {
-    throw new SandgateError('ADDRESS_IN_USE', `cannot listen on ${place}: ${cause.message}`, {
+    throw new SandgateError('ADDRESS_IN_USE', `cannot listen on ${endpoint}: ${cause.message}`, {
       remedy: 'stop what listens there, or choose another address (SANDGATE_POLICY_API)',
       cause,
     });

@@ -8,7 +8,7 @@ import { readKeysFile } from './admission.ts';
 import type { AdminListener } from './listener.ts';
 import type { PolicyAdmin } from './policy-admin.ts';
 
-/** The policy API where the settings put it; undefined where they say `off`. Throws as its listener does. */
+/** Opens the policy API that the settings describe; undefined if they say `off`. Throws as its listener does. */
 export async function openPolicyApi(
   settings: Settings,
   admin: PolicyAdmin,
@@ -16,23 +16,23 @@ export async function openPolicyApi(
 ): Promise<AdminListener | undefined> {
   const { policyApi: at, policyApiKeysFile, policyApiHosts: hosts, stateDir } = settings;
   if (at === undefined) return undefined;
-  // The commands share this file, and most of them need no HTTP server: it costs 100 ms of CPU to load.
+  // Loaded only if needed: the HTTP server takes 100 ms of CPU to load, and most commands do not use it.
   const { startPolicyApi } = await import('./policy-api.ts');
   const keys = [
     ...settings.policyApiKeys,
     ...(policyApiKeysFile === undefined ? [] : readKeysFile(policyApiKeysFile)),
   ];
   const onFault = (error: unknown) => log.error({ err: error }, 'policy_api_fault');
-  const { listen, spare } = listenPlace(at, stateDir, process.pid, tmpdir());
+  const { listen, spare } = listenAddress(at, stateDir, process.pid, tmpdir());
   return startPolicyApi({ admin, listen, spare, keys, hosts, onFault });
 }
 
 /**
- * Where a policy API listens. `spare`: another gate of the state folder may have the place that nobody chose; the
- * run file names this one's.
+ * Where a policy API listens. `spare` is used if another gate of the state folder has the default socket; clients
+ * find either in the run file.
  */
-function listenPlace(
-  at: Endpoint,
+function listenAddress(
+  at: { path: string } | Address,
   stateDir: string,
   pid: number,
   temporary: string,

@@ -7,24 +7,24 @@ import type { PolicyAdmin } from './policy-admin.ts';
 
 export interface PolicyApiOptions {
   admin: PolicyAdmin;
-  listen: Endpoint;
-  /** A socket for where that of `listen` is taken. */
+  listen: { path: string } | Address;
+  /** The socket to use if that of `listen` is taken. */
   spare: string | undefined;
-  /** Asked for on TCP alone; the file mode of a socket is its key. */
+  /** Required only on TCP; a Unix socket is protected by its file mode. */
   keys: readonly string[];
-  /** Host names to answer for beside those of the address. */
+  /** Host names to answer for, in addition to those of the address. */
   hosts: readonly string[];
   onFault(error: unknown): void;
 }
 
-/** A control plane sends a few; a flood would take the CPU that answers Envoy. */
-const MOST_PER_SECOND = 500;
+/** A control plane sends a few requests per second; a flood would take CPU time from Envoy's checks. */
+const MAX_PER_SECOND = 500;
 
-/** The policy API, listening. Throws ADDRESS_IN_USE or STATE_UNUSABLE. */
+/** Starts the policy API. Throws ADDRESS_IN_USE or STATE_UNUSABLE. */
 export async function startPolicyApi(options: PolicyApiOptions): Promise<AdminListener> {
   const { admin, listen, spare, keys, hosts, onFault } = options;
   const onTcp = !('path' in listen);
-  // Which names are right is known once the port is.
+  // The allowed names depend on the port, which is known only once it listens.
   let isAllowedHost: (host: string | undefined) => boolean = () => false;
   const app = await createAdminServer({
     admin,
@@ -32,7 +32,7 @@ export async function startPolicyApi(options: PolicyApiOptions): Promise<AdminLi
       isAllowedHost: (host) => isAllowedHost(host),
       hasKey: onTcp ? createKeyCheck(keys) : undefined,
     },
-    mostPerSecond: onTcp ? MOST_PER_SECOND : undefined,
+    maxPerSecond: onTcp ? MAX_PER_SECOND : undefined,
     onFault,
   });
   const listener = await listenForAdmin(app, listen).catch((error) => {

@@ -8,7 +8,7 @@ import { LIST_MAX, listSchema, readRequest, requestInvalid, writeSchema } from '
 
 const LIST_DEFAULT = 100;
 
-/** Numbers and switches are text in a URL. */
+/** In a URL, numbers are text. */
 const listQuery = listSchema.extend({
   limit: z
     .string()
@@ -17,8 +17,8 @@ const listQuery = listSchema.extend({
     .pipe(listSchema.shape.limit)
     .default(LIST_DEFAULT),
 });
-/** The same as the document shows it. */
-const listShown = listSchema.extend({ limit: listSchema.shape.limit.default(LIST_DEFAULT) });
+/** The same for the OpenAPI document. */
+const listDocumented = listSchema.extend({ limit: listSchema.shape.limit.default(LIST_DEFAULT) });
 const createQuery = z.strictObject({ create: z.enum(['true', 'false']).default('false') });
 
 /** Whole policies. */
@@ -28,9 +28,9 @@ export function addPolicyRoutes(add: AddRoute, admin: PolicyAdmin): void {
       method: 'GET',
       url: '',
       operationId: 'listPolicies',
-      summary: 'A page of policies, ids ascending.',
+      summary: 'List a page of policies in ascending order of their ids.',
       params: NO_PARAMS,
-      query: listShown,
+      query: listDocumented,
       answer: 'ListPage',
     },
     async (_path, { query }) => admin.list(readRequest(listQuery, query, 'query')),
@@ -40,7 +40,7 @@ export function addPolicyRoutes(add: AddRoute, admin: PolicyAdmin): void {
       method: 'POST',
       url: '',
       operationId: 'writePolicies',
-      summary: 'Written, all in one transaction.',
+      summary: 'Write policies in one transaction.',
       params: NO_PARAMS,
       query: createQuery,
       body: 'Puts',
@@ -56,7 +56,7 @@ export function addPolicyRoutes(add: AddRoute, admin: PolicyAdmin): void {
       method: 'GET',
       url: '/:sandboxId',
       operationId: 'getPolicy',
-      summary: 'The policy as stored.',
+      summary: 'Get a policy as stored.',
       params: SANDBOX,
       answer: 'Record',
       etag: true,
@@ -72,7 +72,7 @@ export function addPolicyRoutes(add: AddRoute, admin: PolicyAdmin): void {
       method: 'PUT',
       url: '/:sandboxId',
       operationId: 'putPolicy',
-      summary: 'Written; a part that is left out stays as it was.',
+      summary: 'Write a policy; an omitted part stays as stored.',
       params: SANDBOX,
       headers: { 'if-match': `^"${RECORD_TAG}"$`, 'if-none-match': '^\\*$' },
       body: 'NamedPut',
@@ -81,7 +81,7 @@ export function addPolicyRoutes(add: AddRoute, admin: PolicyAdmin): void {
     async ({ sandboxId }, { headers, body }) => {
       const { match, create } = precondition(headers, RECORD_TAG);
       const record = { sandboxId, ...objectOf(body) };
-      if (record.sandboxId !== sandboxId) throw requestInvalid('sandboxId', 'is not the one of the path');
+      if (record.sandboxId !== sandboxId) throw requestInvalid('sandboxId', 'does not match the path');
       return admin.put([match === undefined ? record : expecting(record, match)], { create });
     },
   );
@@ -90,7 +90,7 @@ export function addPolicyRoutes(add: AddRoute, admin: PolicyAdmin): void {
       method: 'DELETE',
       url: '/:sandboxId',
       operationId: 'deletePolicy',
-      summary: 'Deleted.',
+      summary: 'Delete a policy.',
       params: SANDBOX,
       answer: 'InForceAt',
     },
@@ -98,7 +98,7 @@ export function addPolicyRoutes(add: AddRoute, admin: PolicyAdmin): void {
   );
 }
 
-/** One part of a policy alone: two parties write them. */
+/** One part of a policy: the control plane writes `runtime`, operators write `access`. */
 export function addPartRoutes(add: AddRoute, admin: PolicyAdmin, part: PartName): void {
   const name = part === 'runtime' ? 'Runtime' : 'Access';
   const url = `/:sandboxId/${part}`;
@@ -107,7 +107,7 @@ export function addPartRoutes(add: AddRoute, admin: PolicyAdmin, part: PartName)
       method: 'GET',
       url,
       operationId: `get${name}`,
-      summary: `The ${part} part as stored.`,
+      summary: `Get the ${part} part as stored.`,
       params: SANDBOX,
       answer: name,
       etag: true,
@@ -123,7 +123,7 @@ export function addPartRoutes(add: AddRoute, admin: PolicyAdmin, part: PartName)
       method: 'PUT',
       url,
       operationId: `put${name}`,
-      summary: `The ${part} part written, the other one as it was.`,
+      summary: `Write the ${part} part; the other part stays as stored.`,
       params: SANDBOX,
       headers: { 'if-match': `^"${VERSION}"$` },
       body: `${name}Put`,

@@ -4,7 +4,7 @@ import { type PolicyPut, sandboxIdSchema, type Unread } from '../policy/record.t
 import { type Operation, operationSchema } from './document.ts';
 import { readRequest, requestInvalid, tokenIdSchema } from './schemas.ts';
 
-/** What every route is made with; `url` is below `/v1/policies`. */
+/** Adds a route; `url` is relative to `/v1/policies`. The handler gets the path's parameters already read. */
 export type AddRoute = <Path extends z.ZodObject>(
   route: Omit<Operation, 'params'> & { method: 'GET' | 'POST' | 'PUT' | 'DELETE'; url: string; params: Path },
   handle: (path: z.infer<Path>, request: FastifyRequest, reply: FastifyReply) => Promise<unknown>,
@@ -37,8 +37,8 @@ export function objectOf(body: unknown): Unread<PolicyPut> {
   throw requestInvalid('body', 'must be an object');
 }
 
-/** Learns the routes that are added from now on; tells the methods of a path, none where it has no route. */
-export function offeredMethods(app: FastifyInstance): (url: string) => string[] {
+/** Collects the routes added after this call. The function returned gives the methods of a path, none if it has no route. */
+export function supportedMethods(app: FastifyInstance): (url: string) => string[] {
   const routes: { path: RegExp; methods: string[] }[] = [];
   app.addHook('onRoute', ({ method, url }) => {
     const path = new RegExp(`^${url.replace(/:\w+/g, '[^/]+').replaceAll('.', '\\.')}$`);

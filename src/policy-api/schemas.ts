@@ -132,5 +132,5 @@ export function readRequest<Schema extends z.ZodType>(
 }
 
 export function requestInvalid(field: string, cause: string): SandgateError {
-  return new SandgateError('REQUEST_INVALID', `${field} ${cause}.`, { field });
+  return new SandgateError('REQUEST_INVALID', `${field} ${cause}`, { field });
 }

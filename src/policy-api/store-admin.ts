@@ -1,12 +1,11 @@
 import { createHash } from 'node:crypto';
-import { setImmediate as turn } from 'node:timers/promises';
+import { setImmediate as yieldToGate } from 'node:timers/promises';
 import { SandgateError } from '../errors.ts';
 import type { Clock } from '../policy/clock.ts';
-import { sandboxUnknown } from '../policy/field-fault.ts';
 import type { PolicyRules } from '../policy/network.ts';
 import { parsePut } from '../policy/put.ts';
 import { type PolicyPut, type UnreadRecord, unreadPart } from '../policy/record.ts';
-import type { PolicyStore } from '../policy/store.ts';
+import { type PolicyStore, sandboxUnknown } from '../policy/store.ts';
 import { type Access, changeAccess, readAccess } from './access-change.ts';
 import type { InForceAt, ListPage, ListRequest, PolicyAdmin, Written } from './policy-admin.ts';
 import {
@@ -27,11 +26,11 @@ export interface StoreAdminOptions {
   clock: Clock;
   /** `randomBytes` of `node:crypto`. */
   random(bytes: number): Buffer;
-  /** Waits until the live gates have the change (`in-force.ts`), within a bound. */
+  /** Waits up to 2 s until the live gates have the change (`state/in-force.ts`). */
   inForce(sequence: number): Promise<{ gates: number; behind: readonly unknown[] }>;
 }
 
-/** The operations straight on a store: what a gate's API does, and the commands where no gate runs. */
+/** The operations directly on a store, for a gate's policy API and for commands if no gate runs. */
 export function createStoreAdmin(options: StoreAdminOptions): PolicyAdmin {
   const { store, rules, clock, random } = options;
 
@@ -48,7 +47,7 @@ export function createStoreAdmin(options: StoreAdminOptions): PolicyAdmin {
     if (record === undefined) throw sandboxUnknown(sandboxId);
     return record;
   };
-  /** Compare-and-set of the access part; its answer is in force as far as it says. */
+  /** Compare-and-set of the access part. */
   const change = async <Edited extends { access: Access }>(
     sandboxId: string,
     edit: (access: Access) => Edited,
@@ -73,7 +72,7 @@ export function createStoreAdmin(options: StoreAdminOptions): PolicyAdmin {
     async putPart(sandboxId, part, input, expected) {
       const version = expected === undefined ? {} : { version: expected };
       const isObject = typeof input === 'object' && input !== null && !Array.isArray(input);
-      // An absent part would be a put of nothing.
+      // An absent part would make an empty put.
       const given = isObject ? { ...input, ...version } : (input ?? null);
       return write([parsePut({ sandboxId, [part]: given }, rules)]);
     },
@@ -114,7 +113,7 @@ export function createStoreAdmin(options: StoreAdminOptions): PolicyAdmin {
   };
 }
 
-/** A fault inside an array names the element. */
+/** Adds the element's index to a fault inside an array. */
 function inArray<T>(count: number, index: number, parse: () => T): T {
   try {
     return parse();
@@ -125,10 +124,10 @@ function inArray<T>(count: number, index: number, parse: () => T): T {
   }
 }
 
-/** A filter that matches little ends its page after so many records: the gate answers Envoy in between. */
+/** A page under a filter ends after this many records, however few match, so that the gate can answer Envoy. */
 const SCANNED_MAX = 10 * LIST_MAX;
 
-/** One page. Under a filter it may be short, or empty, and still have a `next`. */
+/** One page. With a filter it may be short or empty and still have a `next`. */
 async function listRecords(store: PolicyStore, request: ListRequest): Promise<ListPage> {
   const { limit, state, idPrefix = '' } = request;
   const batch = state === undefined ? limit + 1 : LIST_MAX;
@@ -145,11 +144,11 @@ async function listRecords(store: PolicyStore, request: ListRequest): Promise<Li
     }
     if (found.length < batch) return { records };
     if (scanned + batch >= SCANNED_MAX) return { records, next: cursor! };
-    await turn();
+    await yieldToGate();
   }
 }
 
-/** The place just ahead of every id with this prefix: ids are a-z and 0-9, all of them below `~`. */
+/** A cursor just before every id with this prefix: ids are a-z and 0-9, which all sort before `~`. */
 function before(prefix: string): string | undefined {
   if (prefix === '') return undefined;
   const last = prefix.charCodeAt(prefix.length - 1);

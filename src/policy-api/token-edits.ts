@@ -3,7 +3,7 @@ import type { StoredToken as Token } from '../policy/record.ts';
 import type { Access } from './access-change.ts';
 import type { MintRequest, TokenInfo } from './policy-admin.ts';
 
-/** What the two edits that make a token are given: the new one's digest and id, and the time in ms since 1970. */
+/** The id and digest of a token to be made. `now`: milliseconds since 1970. */
 export interface NewToken {
   id: string;
   sha256: string;
@@ -29,10 +29,10 @@ export function mint(access: Access, made: NewToken, request: MintRequest): { ac
   return { access: { ...access, tokens: [...withRoom(access.tokens, made.now), token] }, token };
 }
 
-/** Moves the digest to those that never come back. Throws TOKEN_UNKNOWN. */
+/** Moves the token's digest to the revoked ones. Throws TOKEN_UNKNOWN. */
 export function revoke(access: Access, tokenId: string): { access: Access; token: Token } {
   const token = find(access, tokenId);
-  // Another id may hold the same digest; it must go too, or the store refuses the write.
+  // Another id may have the same digest; it must go too, or the store refuses the write.
   const tokens = access.tokens.filter(({ sha256 }) => sha256 !== token.sha256);
   const revoked = [...new Set([...access.revoked, token.sha256])];
   return { access: { ...access, tokens, revoked }, token };
@@ -47,18 +47,18 @@ export function rotate(
 ): { access: Access; token: Token; previous?: Token } {
   const old = find(access, tokenId);
   const { label, ports, incarnation } = old;
-  const like = {
+  const inherited = {
     ...(label !== undefined && { label }),
     ...(ports !== undefined && { ports }),
     ...(incarnation !== undefined && { incarnation }),
   };
-  if (overlapSeconds === 0) return mint(revoke(access, tokenId).access, made, like);
+  if (overlapSeconds === 0) return mint(revoke(access, tokenId).access, made, inherited);
   const previous = endingAt(old, made.now + overlapSeconds * 1000);
   const tokens = access.tokens.map((token) => (token.id === tokenId ? previous : token));
-  return { ...mint({ ...access, tokens }, made, like), previous };
+  return { ...mint({ ...access, tokens }, made, inherited), previous };
 }
 
-/** Never later than it would have ended anyway. */
+/** A token that expires sooner stays unchanged. */
 function endingAt(token: Token, end: number): Token {
   const endsSooner = token.expiresAt !== undefined && Date.parse(token.expiresAt) <= end;
   return endsSooner ? token : { ...token, expiresAt: timeAt(end) };
@@ -67,23 +67,23 @@ function endingAt(token: Token, end: number): Token {
 function find(access: Access, tokenId: string): Token {
   const token = access.tokens.find(({ id }) => id === tokenId);
   if (token !== undefined) return token;
-  // Not repeated: people give the token itself where its id belongs.
-  throw new SandgateError('TOKEN_UNKNOWN', 'There is no token of that id.', {
+  // The id is not repeated: people pass the token itself in its place.
+  throw new SandgateError('TOKEN_UNKNOWN', 'there is no token with that id', {
     field: 'tokenId',
-    remedy: 'List the tokens of that sandbox.',
+    remedy: 'list the tokens of the sandbox',
   });
 }
 
-/** Rotation leaves tokens that have ended; they make room once the list is full. */
+/** Rotation leaves expired tokens behind; they are removed once the list is full. */
 function withRoom(tokens: Token[], now: number): Token[] {
   if (tokens.length < TOKENS_MAX) return tokens;
   return tokens.filter(({ expiresAt }) => expiresAt === undefined || Date.parse(expiresAt) > now);
 }
 
 function tokenExists(): SandgateError {
-  return new SandgateError('TOKEN_EXISTS', 'There is a token of that id already.', {
+  return new SandgateError('TOKEN_EXISTS', 'there is already a token with that id', {
     field: 'id',
-    remedy: 'Choose another id, or leave it out.',
+    remedy: 'choose another id, or omit it',
   });
 }
 
@@ -91,7 +91,7 @@ function timeAt(ms: number): string {
   return new Date(ms).toISOString();
 }
 
-/** What may be shown of a token: of its digest no more than a fingerprint. */
+/** The parts of a token that may be shown; of its digest, only a fingerprint. */
 export function tokenInfo(token: Token): TokenInfo {
   const { id, sha256, label, createdAt, expiresAt, ports, incarnation } = token;
   return {

@@ -1,6 +1,6 @@
 import type { ChangeListener, StorePosition } from './store.ts';
 
-/** Who listens to a store, and what they have been told so far. */
+/** The listeners of a store, and the position up to which they have been notified. */
 export class ChangeFeed {
   readonly #listeners = new Set<ChangeListener>();
   #position: StorePosition;

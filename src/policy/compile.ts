@@ -7,8 +7,8 @@ import { SHADOW_MAX_MS, storedSchema, storedTokenSchema } from './record.ts';
 import { newerVersion } from './version.ts';
 
 /**
- * Reads a stored record strictly. Throws POLICY_UNREADABLE for one that is incomplete, of another schema, holds a
- * field that this version does not know, or breaks a rule: a gate that ignores a restriction it cannot read is open.
+ * Reads a stored record strictly. Throws POLICY_UNREADABLE if it is incomplete, has another schema or a field that
+ * this version does not know, or breaks a rule: a gate that ignored a restriction it cannot read would be open.
  */
 export function compilePolicy(sandboxId: string, stored: unknown, rules: PolicyRules): Policy {
   const read = storedSchema.safeParse(stored, { error: explainIssue });
@@ -17,7 +17,7 @@ export function compilePolicy(sandboxId: string, stored: unknown, rules: PolicyR
   const { route } = runtime;
   const refuse = (field: string, cause: string) => policyUnreadable(sandboxId, { field, cause });
 
-  if (read.data.sandboxId !== sandboxId) throw refuse('sandboxId', 'is another one than was asked for');
+  if (read.data.sandboxId !== sandboxId) throw refuse('sandboxId', 'is not the requested one');
   if (route === undefined) {
     if (rules.routing === 'gate') throw refuse('runtime.route', 'is missing');
   } else {
@@ -31,7 +31,7 @@ export function compilePolicy(sandboxId: string, stored: unknown, rules: PolicyR
   }
 
   return {
-    // Not the one asked for: that is a piece of a Host header, and would keep all of it.
+    // Not the argument: it is a slice of a Host header, and would keep the whole header in memory.
     sandboxId: read.data.sandboxId,
     incarnation: runtime.incarnation,
     version: newerVersion(runtime.version, access.version),
@@ -50,10 +50,10 @@ export function compilePolicy(sandboxId: string, stored: unknown, rules: PolicyR
 export function policyUnreadable(sandboxId: string, { field, cause }: FieldFault): SandgateError {
   return new SandgateError(
     'POLICY_UNREADABLE',
-    `The stored policy of ${sandboxId} cannot be used: ${field} ${cause}.`,
+    `the stored policy of ${sandboxId} cannot be used: ${field} ${cause}`,
     {
       field,
-      remedy: 'Delete the policy and put it again, or update Sandgate if a later version wrote it.',
+      remedy: 'delete the policy and put it again, or update Sandgate if a later version wrote it',
     },
   );
 }
@@ -73,11 +73,11 @@ function compileTokens(tokens: readonly unknown[], revoked: ReadonlySet<string>)
       },
     ];
   });
-  // An array that was grown keeps room for 17; its copy does not.
+  // An array that grew has room for 17 elements; its copy has no spare room.
   return compiled.slice();
 }
 
-/** A put takes nothing further ahead; what stands there all the same came past it, and is not let in early. */
+/** A put refuses a later time. One that is stored anyway bypassed the put, and must not take effect early. */
 function compileShadow(shadowUntil: string | undefined): Policy['shadow'] {
   const until = toMilliseconds(shadowUntil);
   return until === undefined ? undefined : { from: until - SHADOW_MAX_MS, until };

@@ -1,14 +1,12 @@
 import type { z } from 'zod';
-import { SandgateError } from '../errors.ts';
-import { sandboxIdSchema } from './record.ts';
 
-/** The first fault of a reading: its path such as `access.tokens[0].sha256`, and a cause that names no value. */
+/** The first fault that a schema found: a path such as `access.tokens[0].sha256`, and a cause that shows no value. */
 export interface FieldFault {
   field: string;
   cause: string;
 }
 
-/** An unknown field is whatever the caller sent, a token maybe, and is given back only where it looks like a field. */
+/** The name of an unknown field may be anything, even a token, and is shown only if it looks like a field name. */
 const FIELD_NAME = /^\w[\w-]{0,31}$/;
 
 const NOUNS: Record<string, string> = {
@@ -20,18 +18,18 @@ const NOUNS: Record<string, string> = {
 
 export function firstFault(error: z.ZodError): FieldFault {
   const issue = error.issues[0]!;
-  const path = issue.code === 'unrecognized_keys' ? [...issue.path, nameable(issue.keys[0]!)] : issue.path;
+  const path = issue.code === 'unrecognized_keys' ? [...issue.path, shownName(issue.keys[0]!)] : issue.path;
   let field = '';
   for (const step of path)
     field += typeof step === 'number' ? `[${step}]` : `${field === '' ? '' : '.'}${String(step)}`;
   return { field: field === '' ? 'record' : field, cause: issue.message };
 }
 
-function nameable(field: string): string {
+function shownName(field: string): string {
   return FIELD_NAME.test(field) ? field : '(a name that is not shown)';
 }
 
-/** Wording for the rules that have none of their own in `record.ts`. */
+/** Words for the rules that have no message of their own in `record.ts`. */
 export const explainIssue: z.core.$ZodErrorMap = (issue) => {
   if (issue.code === 'unrecognized_keys') return 'is not a field that this version knows';
   if (issue.input === undefined) return 'is missing';
@@ -39,12 +37,3 @@ export const explainIssue: z.core.$ZodErrorMap = (issue) => {
   if (issue.code === 'invalid_value') return `must be ${issue.values.join(' or ')}`;
   return undefined;
 };
-
-/** The one SANDBOX_UNKNOWN. What cannot be an id is not repeated: it may be a token in the wrong place. */
-export function sandboxUnknown(sandboxId: string): SandgateError {
-  const isId = sandboxIdSchema.safeParse(sandboxId).success;
-  return new SandgateError('SANDBOX_UNKNOWN', `There is no policy for ${isId ? sandboxId : 'that id'}.`, {
-    field: 'sandboxId',
-    ...(!isId && { remedy: 'An id is 1 to 63 of a-z, 0-9; see `sandgate policy list`.' }),
-  });
-}

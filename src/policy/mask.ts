@@ -1,8 +1,8 @@
 import { isIPv4, isIPv6 } from 'node:net';
 
 /**
- * True where a mask makes a valid Host for every port: with `${PORT}` replaced by 65535, the longest one, it is a
- * host name or an IP (IPv6 in brackets when a port follows), any case, with an optional port.
+ * True if the mask yields a valid Host for every port: with `${PORT}` replaced by 65535, the longest port, it is a
+ * host name or an IP (IPv6 in brackets if a port follows), in any case, with an optional port.
  */
 export function isHostMask(mask: string): boolean {
   const host = mask.replace(/\$\{PORT\}/g, '65535');
@@ -16,7 +16,7 @@ export function isHostMask(mask: string): boolean {
 function isHostName(name: string): boolean {
   if (name.length > 253) return false;
   const labels = name.split('.');
-  // A last label of digits is an IPv4 address gone wrong, which resolvers read in their own ways.
+  // A last label of digits makes a malformed IPv4 address, which resolvers interpret differently.
   if (/^\d+$/.test(labels.at(-1)!)) return false;
   return labels.every((label) => /^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$/i.test(label));
 }

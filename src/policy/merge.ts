@@ -147,24 +147,24 @@ function expectVersion(
 ): void {
   if (put?.version === undefined || put.version === old?.version) return;
   const current = old === undefined ? 'there is no policy now' : `its version is now ${String(old.version)}`;
-  throw new SandgateError('VERSION_CONFLICT', `The ${name} part of ${sandboxId} was changed: ${current}.`, {
+  throw new SandgateError('VERSION_CONFLICT', `the ${name} part of ${sandboxId} was changed: ${current}`, {
     field: `${name}.version`,
     currentVersion: old && String(old.version),
-    remedy: 'Get the policy again, apply the change to it, and put that.',
+    remedy: 'get the policy again, apply the change to it, and put the result',
   });
 }
 
 function alreadyExists(stored: UnreadRecord, sandboxId: string): SandgateError {
-  return new SandgateError('VERSION_CONFLICT', `There is a policy for ${sandboxId} already.`, {
+  return new SandgateError('VERSION_CONFLICT', `there is already a policy for ${sandboxId}`, {
     field: 'sandboxId',
     currentVersion: recordVersion(stored),
-    remedy: 'Put it without asking for a new one, or delete it first.',
+    remedy: 'put it without `create`, or delete it first',
   });
 }
 
 function tokenRevoked(sandboxId: string, field: string): SandgateError {
-  return new SandgateError('TOKEN_REVOKED', `${field} of ${sandboxId} was revoked and cannot come back.`, {
+  return new SandgateError('TOKEN_REVOKED', `${field} of ${sandboxId} was revoked and cannot come back`, {
     field,
-    remedy: 'Mint another token, or leave this one out of the put.',
+    remedy: 'mint another token, or leave this one out of the put',
   });
 }

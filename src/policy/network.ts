@@ -2,6 +2,16 @@ import { BlockList, isIPv4, isIPv6 } from 'node:net';
 import { canonicalAddress } from '../address.ts';
 import { SandgateError } from '../errors.ts';
 
+/** What a policy may contain at this site, fixed at start. */
+export interface PolicyRules {
+  /** `ingress`: the ingress has its own routes, so a record does not need one. */
+  routing: 'gate' | 'ingress';
+  /** Where a route may point (`--sandbox-cidrs`). */
+  networks: Networks;
+  /** True for an address and port that Sandgate or its Envoy listens on: dialing it would loop. */
+  isOwnListener(address: string, port: number): boolean;
+}
+
 /** The networks that a route may point into. */
 interface Networks {
   /** As configured. */
@@ -12,8 +22,8 @@ interface Networks {
 }
 
 /**
- * Beats every configured network: these are never a sandbox. Forms that carry an IPv4 address inside an IPv6 one
- * are refused as forms, because a translator on the way would dial what the list for IPv4 refuses.
+ * Refused even inside a configured network: these are never a sandbox. IPv6 forms that embed an IPv4 address are
+ * refused as a whole, because a translator on the path could dial an address that the IPv4 list refuses.
  */
 const DENIED_IPV4 = [
   '0.0.0.0/8', // unspecified; Linux dials itself
@@ -24,7 +34,7 @@ const DENIED_IPV4 = [
   '168.63.129.16/32', // metadata, Azure
 ];
 const DENIED_IPV6 = [
-  '::/96', // unspecified and IPv4-compatible; loopback is let through below
+  '::/96', // unspecified and IPv4-compatible; addressFault excepts loopback
   '::ffff:0:0/96', // IPv4-mapped
   '::ffff:0:0:0/96', // IPv4-translated
   '64:ff9b::/96', // NAT64
@@ -36,37 +46,23 @@ const DENIED_IPV6 = [
 ];
 const denied = { ipv4: blockList(DENIED_IPV4), ipv6: blockList(DENIED_IPV6) };
 
-/** What a policy may say at this site, fixed at start. */
-export interface PolicyRules {
-  /** `ingress`: the ingress keeps its own routes, so a record needs none. */
-  routing: 'gate' | 'ingress';
-  /** Where a route may point (`--sandbox-cidrs`). */
-  networks: Networks;
-  /** True for an address and port that Sandgate or its Envoy listens on: dialling it would loop. */
-  isOwnListener(address: string, port: number): boolean;
-}
-
-/** `cidrs` such as `10.0.0.0/8`. Throws SETTINGS_INVALID that names every one that cannot be used. */
+/** `cidrs` such as `10.0.0.0/8`. Throws SETTINGS_INVALID that names each invalid one. */
 export function parseNetworks(cidrs: readonly string[]): Networks {
   const faults = cidrs.flatMap((cidr) => {
     const fault = cidrFault(cidr);
     return fault === undefined ? [] : [`${JSON.stringify(cidr)} ${fault}`];
   });
   if (faults.length > 0) {
-    throw new SandgateError(
-      'SETTINGS_INVALID',
-      `The sandbox networks cannot be used: ${faults.join('; ')}.`,
-      {
-        field: '--sandbox-cidrs',
-        remedy: 'Name the networks that sandboxes live in, such as 10.0.0.0/8.',
-      },
-    );
+    throw new SandgateError('SETTINGS_INVALID', `the sandbox networks cannot be used: ${faults.join('; ')}`, {
+      field: '--sandbox-cidrs',
+      remedy: 'name the networks of the sandboxes, such as 10.0.0.0/8',
+    });
   }
   const of = (family: (address: string) => boolean) => cidrs.filter((cidr) => family(cidr.split('/')[0]!));
   return { cidrs: [...cidrs], ipv4: blockList(of(isIPv4)), ipv6: blockList(of(isIPv6)) };
 }
 
-/** Why a route may not point there, as the end of a sentence without the address; undefined when it may. */
+/** Why a route must not point there, as the end of a sentence; undefined if it may. */
 export function addressFault(text: string, networks: Networks): string | undefined {
   const address = canonicalAddress(text);
   if (address === undefined) return 'must be one IP literal without a zone';

@@ -1,28 +1,28 @@
 import type { ErrorCode } from '../errors.ts';
 
 /**
- * A policy ready to be decided on: compiled once per load from a stored record (`record.ts`), never from input.
- * Times are milliseconds since 1970.
+ * A policy that the gate can decide on: compiled once per load from a stored record (`compile.ts`), never from
+ * input. Times are milliseconds since 1970.
  */
 export interface Policy {
   sandboxId: string;
   incarnation: string;
-  /** Of the newer part, for logs. */
+  /** The version of the newer part, for logs. */
   version: string;
   state: 'running' | 'paused' | 'transitioning';
   endsAt: number | undefined;
   /** Port 49983 skips the token, because the agent checks its own. */
   agentSelfAuthenticating: boolean;
-  /** One canonical IP literal, inside the allowed networks. `port`: a node proxy that reads Host itself. */
+  /** `address`: a canonical IP literal in an allowed network. `port`: that of a node proxy, which reads the Host. */
   route: { address: string; port: number | undefined } | undefined;
   allowPublicTraffic: boolean;
-  /** When shadow mode may let refusals through, `until` exclusive: before `from` it ends too far ahead to be believed. */
+  /** When shadow mode may allow denied requests, `until` exclusive. Before `from`, the end is too far ahead to trust. */
   shadow: { from: number; until: number } | undefined;
-  /** Tokens that can match: revoked digests and tokens with unknown fields are already gone. */
+  /** Tokens that can match; compiling drops revoked tokens and those with unknown fields. */
   tokens: readonly PolicyToken[];
-  /** Holds `${PORT}` as written. */
+  /** `${PORT}` is not replaced yet. */
   maskRequestHost: string | undefined;
-  /** `upstreamToken: forward`: the presented token header stays. */
+  /** `upstreamToken: forward`: the sandbox receives the token header. */
   forwardToken: boolean;
 }
 
@@ -30,15 +30,15 @@ export interface PolicyToken {
   id: string;
   /** For logs. */
   label?: string | undefined;
-  /** SHA-256 of the header value's bytes, one latin1 character a byte: a fifth of the memory of an array. */
+  /** SHA-256 of the header value, one latin1 character per byte: a fifth of the memory of a byte array. */
   digest: string;
   expiresAt: number | undefined;
-  /** Undefined: every port. */
+  /** Undefined means every port. */
   ports: ReadonlySet<number> | undefined;
   incarnation: string | undefined;
 }
 
-/** What the cache knows of a sandbox at this moment. */
+/** The answer of the cache for one sandbox. */
 export type PolicyLookup =
   | { kind: 'found'; policy: Policy }
   | { kind: 'absent' }

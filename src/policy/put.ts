@@ -12,9 +12,9 @@ import {
 } from './record.ts';
 
 /**
- * Reads one put as people and control planes write it, or as `get` printed it: defaults are filled in, the address
- * is canonical. What only the stored record or the clock can tell is judged by the store (`merge.ts`).
- * Throws POLICY_INVALID, `field` being the first one at fault.
+ * Reads one put as people and control planes write it, or as `get` printed it; fills in defaults and makes the
+ * address canonical. Checks that need the stored record or the clock are left to the store (`merge.ts`).
+ * Throws POLICY_INVALID, with the first field at fault as `field`.
  */
 export function parsePut(input: unknown, rules: PolicyRules): PolicyPut {
   const read = putSchema.safeParse(input, { error: explainIssue });
@@ -23,16 +23,16 @@ export function parsePut(input: unknown, rules: PolicyRules): PolicyPut {
     throw policyInvalid(field, cause);
   }
   const { sandboxId, runtime, access } = read.data;
-  if (runtime !== undefined) judgeRoute(runtime, rules);
+  if (runtime !== undefined) checkRoute(runtime, rules);
   if (runtime !== undefined && access !== undefined) refuseMaskedNodeProxy(runtime, access);
   return { sandboxId, ...(runtime && { runtime }), ...(access && { access }) };
 }
 
 export function policyInvalid(field: string, cause: string): SandgateError {
-  return new SandgateError('POLICY_INVALID', `${field} ${cause}.`, { field });
+  return new SandgateError('POLICY_INVALID', `${field} ${cause}`, { field });
 }
 
-/** With a mask, one sandbox could name another one's host to the node proxy that they share. */
+/** With a mask, a sandbox could make the node proxy route to another sandbox on the same node. */
 export function refuseMaskedNodeProxy(
   runtime: Unread<Pick<StoredRuntime, 'route'>>,
   access: Unread<Pick<StoredAccess, 'maskRequestHost'>>,
@@ -44,7 +44,7 @@ export function refuseMaskedNodeProxy(
   }
 }
 
-function judgeRoute(runtime: RuntimePut, rules: PolicyRules): void {
+function checkRoute(runtime: RuntimePut, rules: PolicyRules): void {
   const { route } = runtime;
   if (route === undefined) {
     if (rules.routing === 'gate') throw policyInvalid('runtime.route', 'is missing');

@@ -2,8 +2,8 @@ import { z } from 'zod';
 import { isHostMask } from './mask.ts';
 
 /**
- * The policy record, field by field, in one place. `put.ts` reads it as people and control planes write it,
- * `compile.ts` as a store holds it. Messages are the end of a sentence that begins with the field; none holds a value.
+ * The policy record, field by field: `put.ts` reads it as people and control planes write it, `compile.ts` as a store
+ * holds it. Messages complete a sentence that begins with the field's name; none contains a value.
  */
 const name = z
   .string()
@@ -44,7 +44,7 @@ const token = {
   incarnation: name.optional(),
 };
 
-/** Shadow mode lets denials through, so it must end by itself. */
+/** Shadow mode allows requests that would be denied, so it must always end on its own. */
 export const SHADOW_MAX_MS = 7 * 24 * 3600 * 1000;
 
 const REVOKED_MAX = 1024;
@@ -64,16 +64,16 @@ const access = {
   version,
 };
 
-const holdsSecret = (text: string) => /[0-9a-f]{64}/i.test(text);
+const containsSecret = (text: string) => /[0-9a-f]{64}/i.test(text);
 const secretFault = 'must not hold a token or a digest: lists and logs show it';
 
-/** A token as it is written: an id is also a piece of a path, and ids and labels are shown. */
+/** A token in a put. Its id is part of a URL path, and lists and logs show both id and label. */
 export const putTokenSchema = z.strictObject({
   ...token,
   id: name
-    .refine((id) => !holdsSecret(id), secretFault)
+    .refine((id) => !containsSecret(id), secretFault)
     .refine((id) => !/^\.+$/.test(id), 'must not be dots alone'),
-  label: token.label.refine((label) => label === undefined || !holdsSecret(label), secretFault),
+  label: token.label.refine((label) => label === undefined || !containsSecret(label), secretFault),
   createdAt: time.optional(),
 });
 
@@ -86,10 +86,10 @@ function withUniqueIds(tokens: { id: string }[], context: z.RefinementCtx): void
   });
 }
 
-/** The `<sandboxId>` of a record, a path or a file name. */
+/** The id in a record, a URL path or a file name. */
 export const sandboxIdSchema = z.string().regex(/^[a-z0-9]{1,63}$/, 'must be 1 to 63 of a-z, 0-9');
 
-/** A put: defaults may be left out, a part that is absent stays as stored. */
+/** A put: fields with defaults may be omitted; an absent part stays as stored. */
 export const putSchema = z.strictObject({
   schema: z.literal(1).optional(),
   sandboxId: sandboxIdSchema,
@@ -113,10 +113,10 @@ export const putSchema = z.strictObject({
     .optional(),
 });
 
-/** A stored token, read one by one: a token that cannot be read never matches, and spoils no other. */
+/** A stored token. Each is read separately: one that cannot be read never matches and does not affect the others. */
 export const storedTokenSchema = z.strictObject(token);
 
-/** A stored record: every field that has a default is there, and nothing that this version does not know. */
+/** A stored record: every field with a default is present, and there are no fields that this version does not know. */
 export const storedSchema = z.strictObject({
   schema: z.literal(1),
   sandboxId: sandboxIdSchema,
@@ -124,7 +124,7 @@ export const storedSchema = z.strictObject({
   access: z.strictObject({ ...access, tokens: z.array(z.unknown()).max(64, tooManyTokens) }),
 });
 
-/** A put that was read (`put.ts`): defaults are filled in; an absent part stays as stored. */
+/** A put as `put.ts` returns it, with defaults filled in. An absent part stays as stored. */
 export interface PolicyPut extends Omit<z.infer<typeof putSchema>, 'schema'> {
   /** Refuse the put with VERSION_CONFLICT if this id already has a policy. */
   create?: true;
@@ -132,20 +132,20 @@ export interface PolicyPut extends Omit<z.infer<typeof putSchema>, 'schema'> {
 export type RuntimePut = NonNullable<PolicyPut['runtime']>;
 export type AccessPut = NonNullable<PolicyPut['access']>;
 
-/** A stored record of which every field was read; only its tokens are read one by one. */
+/** A stored record that `storedSchema` accepted. Its tokens are still to be read, each separately. */
 export type StoredRecord = z.infer<typeof storedSchema>;
 export type StoredRuntime = StoredRecord['runtime'];
 export type StoredAccess = StoredRecord['access'];
 export type StoredToken = z.infer<typeof storedTokenSchema>;
 export type PartName = 'runtime' | 'access';
 
-/** An object that was not read yet: each field may be missing or hold anything. */
+/** An object that no schema has checked: each field may be missing or have any value. */
 export type Unread<Fields> = { readonly [Field in keyof Fields]?: unknown };
 
-/** A record as a store holds it. A gate decides only on what `compile.ts` reads from it. */
+/** A record as a store holds it. A gate must not use it before `compile.ts` has checked it. */
 export type UnreadRecord = Unread<StoredRecord>;
 
-/** A part of an unread record; without fields if the record has no such object. */
+/** A part of an unread record; an empty object if the record does not have it. */
 export function unreadPart(record: UnreadRecord, name: PartName): Unread<StoredRuntime & StoredAccess> {
   const part = record[name];
   return typeof part === 'object' && part !== null ? part : {};

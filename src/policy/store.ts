@@ -1,58 +1,59 @@
+import { SandgateError } from '../errors.ts';
 import type { Stamp } from './clock.ts';
-import type { PolicyPut, UnreadRecord } from './record.ts';
+import { type PolicyPut, sandboxIdSchema, type UnreadRecord } from './record.ts';
 
-/** What every policy store promises; `test/store-contract/` runs one suite over all of them. */
+/** The contract of every policy store; `test/store-contract/` runs one suite over all of them. */
 export interface PolicyStore {
-  /** `embedded`, `files`; shown in `/readyz`. */
+  /** `embedded` or `files`; shown in `/readyz`. */
   readonly kind: string;
 
   /**
-   * The stored record as plain JSON, not yet judged (`compile.ts` does), or undefined when there is none.
-   * Throws STORE_UNAVAILABLE, or POLICY_UNREADABLE where even the JSON is broken.
+   * The stored record as plain JSON, which `compile.ts` is still to check; undefined if there is none.
+   * Throws STORE_UNAVAILABLE, or POLICY_UNREADABLE if it is not even JSON.
    */
   read(sandboxId: string): Promise<UnreadRecord | undefined>;
 
   /**
    * Writes all or nothing, in one transaction. Throws POLICY_INVALID, VERSION_CONFLICT, TOKEN_REVOKED,
-   * STORE_READ_ONLY or STORE_UNAVAILABLE; then nothing has changed.
+   * STORE_READ_ONLY or STORE_UNAVAILABLE, and then changes nothing.
    */
   write(puts: readonly PolicyPut[]): Promise<WriteResult>;
 
-  /** Throws SANDBOX_UNKNOWN where there is none. Leaves a tombstone, so that no cache brings the record back. */
+  /** Leaves a tombstone, so that no cache brings the record back. Throws SANDBOX_UNKNOWN. */
   delete(sandboxId: string): Promise<{ sequence: number }>;
 
   /** Ids in ascending order, `after` exclusive. */
   list(page: { after?: string; limit: number }): Promise<UnreadRecord[]>;
 
-  /** Calls back for each change that any process made; returns the way to stop. */
+  /** Calls `listener` for each change by any process. Returns the function that unsubscribes it. */
   subscribe(listener: ChangeListener): () => void;
 
-  /** What the subscription has delivered so far. */
+  /** The position of the last change that was delivered to the listeners. */
   position(): StorePosition;
 
   /**
-   * Every change made before this moment has been delivered, so what was read earlier and not announced since is as
-   * good as read then. Undefined where the store cannot know that.
+   * Every change before this moment has been delivered, so an earlier read with no change announced since then is as
+   * good as a read at this moment. Undefined if the store cannot know this.
    */
   deliveredUntil(): Stamp | undefined;
 
-  /** Undefined when well, else why not; shown in `/readyz`. */
+  /** Why the store is unhealthy, or undefined if it is healthy; shown in `/readyz`. */
   fault(): string | undefined;
 
   close(): Promise<void>;
 }
 
-/** What a cache needs of a store. */
+/** The part of a store that a cache needs. */
 export type PolicySource = Pick<PolicyStore, 'read' | 'subscribe' | 'position' | 'deliveredUntil'>;
 
-/** A change of the store: these ids changed, or (`reset`: new epoch, restored, replaced) anything may have. */
+/** `changed`: these ids changed. `reset`: anything may have changed (a new epoch, or the store was restored). */
 export type Change =
   | { kind: 'changed'; sandboxIds: readonly string[]; position: StorePosition }
   | { kind: 'reset'; position: StorePosition };
 
 export type ChangeListener = (change: Change) => void;
 
-/** `epoch` is random per life of the store; `sequence` grows by one with each write within it. */
+/** `epoch` is random, and new when the store is created; `sequence` grows by one with each write. */
 export interface StorePosition {
   epoch: string;
   sequence: number;
@@ -60,6 +61,15 @@ export interface StorePosition {
 
 export interface WriteResult {
   records: UnreadRecord[];
-  /** Of the last write; a gate whose position is at or past it has the change in force. */
+  /** The number of the last write; it is in force at each gate whose position has reached it. */
   sequence: number;
+}
+
+/** An id that breaks the rules is not repeated: it may be a token in the wrong place. */
+export function sandboxUnknown(sandboxId: string): SandgateError {
+  const isId = sandboxIdSchema.safeParse(sandboxId).success;
+  return new SandgateError('SANDBOX_UNKNOWN', `there is no policy for ${isId ? sandboxId : 'that id'}`, {
+    field: 'sandboxId',
+    ...(!isId && { remedy: 'use an id of 1 to 63 of a-z, 0-9; see `sandgate policy list`' }),
+  });
 }

@@ -130,7 +130,7 @@ describe('a flood', () => {
     const app = await createAdminServer({
       admin: {} as PolicyAdmin,
       admission: { isAllowedHost: () => true, hasKey: createKeyCheck([KEY]) },
-      mostPerSecond: 3,
+      maxPerSecond: 3,
       onFault: () => {},
     });
     const listener = await listenForAdmin(app, { host: '127.0.0.1', port: 0 });

@@ -24,7 +24,7 @@ describe('a file of keys', () => {
   it.each([
     ['a short key', `${'a'.repeat(32)}\n${'s3cret'.repeat(5)}`, 'key 2'],
     ['a key with a space', `${'s3cret'.repeat(5)} and more`, 'key 1'],
-    ['nothing', '\n', 'holds no key'],
+    ['nothing', '\n', 'does not contain a key'],
   ])('is refused for %s, without showing it', (_what, text, reason) => {
     const read = () => readKeysFile(fileOf(text));
     expect(read).toThrow(expect.objectContaining({ code: 'SETTINGS_INVALID' }));

@@ -51,7 +51,7 @@ describe('a policy over the API', () => {
     expect(late).toMatchObject({ status: 409, body: { code: 'VERSION_CONFLICT' } });
     const now = (await get('cas')).body;
     expect(late.body.currentVersion).toBe(now.runtime.version);
-    expect(late.body.remedy).toContain('Get the policy again');
+    expect(late.body.remedy).toContain('get the policy again');
   });
 
   it('covers both parts with its ETag, so both must be there', async () => {

@@ -1,7 +1,7 @@
 import { formatEndpoint } from '../../address.ts';
 import { ERROR_CODES, type ErrorCode, SandgateError } from '../../errors.ts';
-import { sandboxUnknown } from '../../policy/field-fault.ts';
 import { type PartName, sandboxIdSchema, type UnreadRecord } from '../../policy/record.ts';
+import { sandboxUnknown } from '../../policy/store.ts';
 import type {
   InForceAt,
   ListPage,

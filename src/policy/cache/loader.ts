@@ -5,30 +5,30 @@ import { UnchainedMap } from '../../unchained-map.ts';
 export type Loaded<V> = { kind: 'loaded'; value: V } | { kind: 'failed'; error: SandgateError };
 
 export interface LoaderOptions<V, R> {
-  /** Reads one key; may hang, may reject. */
+  /** Reads one key. It may hang or reject. */
   load(key: string): Promise<V>;
   /**
-   * Takes what was loaded, in the very moment in which no invalidation has overtaken it, and says what the waiting
-   * callers get. Must not throw.
+   * Makes the callers' result from what was loaded. Called synchronously after the check that no invalidation came
+   * in between. Must not throw.
    */
   settle(key: string, loaded: Loaded<V>): R;
-  /** Milliseconds that callers wait at most, repeated reads included. */
+  /** Longest wait of a caller in milliseconds, repeated reads included. */
   deadlineMs: number;
 }
 
-/** A key that changes with each read gets no answer; more reads would only load a store that is busy already. */
+/** Reads of a key that keeps changing; more of them would only burden a store that is already busy. */
 const READS_MAX = 4;
 
 interface Flight<R> {
-  /** Moves with each invalidation; a read that began under another generation is thrown away. */
+  /** Grows with each invalidation; a read that began under another generation is discarded. */
   generation: number;
   ended: boolean;
   result: Promise<R>;
 }
 
 /**
- * One load per key however many callers wait. (`lru-cache` has a loader, but there a delete rejects those who wait,
- * and a refresh that fails drops the entry.) Generations live only as long as their load, so memory stays bounded.
+ * Runs one load per key, however many callers wait. (`lru-cache` has a loader, but its delete rejects the waiting
+ * callers, and a failed refresh drops the entry.) Generations live only as long as their load, so memory is bounded.
  */
 export class Loader<V, R> {
   readonly #options: LoaderOptions<V, R>;
@@ -67,11 +67,11 @@ export class Loader<V, R> {
       if (flight.ended) return;
       flight.ended = true;
       clearTimeout(timer);
-      // A read that hangs for ever holds nothing but itself from here on: the next caller starts anew.
+      // The next caller starts a new read, even if this one hangs forever.
       this.#flights.delete(key);
       resolve(settle(key, loaded));
     };
-    const timer = setTimeout(() => end(failed('The store did not answer in time.')), deadlineMs);
+    const timer = setTimeout(() => end(failed('the store did not answer in time')), deadlineMs);
     this.#flights.set(key, flight);
     void this.#read(key, flight, end);
     return flight;
@@ -86,7 +86,7 @@ export class Loader<V, R> {
       );
       if (generation === flight.generation) return end(loaded);
     }
-    end(failed('The policy changed each time that it was read.'));
+    end(failed('the policy changed during each read'));
   }
 }
 

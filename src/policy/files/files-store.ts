@@ -9,7 +9,7 @@ import { formatVersion } from '../version.ts';
 import { FolderWatch } from './folder-watch.ts';
 import { type FolderEntry, PolicyFolder } from './policy-folder.ts';
 
-/** Something that an operator should read in the log; `file` is a name inside the folder. */
+/** An event for the log; `file` is a name inside the folder. */
 export type FilesEvent =
   | { name: 'policy_file_bad'; file: string; reason: string }
   | { name: 'policy_file_good'; file: string }
@@ -17,13 +17,13 @@ export type FilesEvent =
   | { name: 'policy_folder_back' };
 
 export interface FilesStoreOptions {
-  /** Holds one put a file, named `<sandboxId>.yaml`, `.yml` or `.json`. */
+  /** Contains one put per file, named `<sandboxId>.yaml`, `.yml` or `.json`. */
   folder: string;
   rules: PolicyRules;
   clock: Clock;
   /** `randomBytes` of `node:crypto`. */
   random(bytes: number): Buffer;
-  /** A change is seen this late at most, in milliseconds, where the system tells nothing; default 1000. */
+  /** Milliseconds between two scans; default 1000. Changes that the system reports are read sooner. */
   scanMs?: number;
   onEvent?(event: FilesEvent): void;
 }
@@ -31,11 +31,11 @@ export interface FilesStoreOptions {
 const SCAN_MS = 1000;
 
 /**
- * A read-only folder, for GitOps. Promises: a change is announced within one scan; a file that turns bad keeps the
- * last good policy, and one that was bad from the start is an unreadable policy, never an absent one; where the
- * folder vanishes, everything stays as it was. Write files elsewhere and rename them into place.
+ * A read-only folder, for GitOps. A change is announced within one scan. If a file becomes invalid, the last good
+ * policy stays; a file that was never valid is an unreadable policy, not an absent one; if the folder disappears, all
+ * policies stay. Write files elsewhere and rename them into place.
  *
- * Throws STATE_UNUSABLE where the folder cannot be read at the start.
+ * Throws STATE_UNUSABLE if the folder cannot be read at start.
  */
 export async function openFilesStore(options: FilesStoreOptions): Promise<PolicyStore> {
   const store = new FilesStore(options);
@@ -48,9 +48,9 @@ class FilesStore implements PolicyStore {
   readonly #options: FilesStoreOptions;
   readonly #folder: PolicyFolder;
   readonly #feed: ChangeFeed;
-  /** The last good record of each id; `content` is the record before it was given a version. */
+  /** The last good record of each id; `content` is that record as JSON, without versions. */
   readonly #good = new Map<string, { content: string; record: StoredRecord }>();
-  /** What the last scan could not use, by id. */
+  /** The invalid files of the last scan, by id. */
   #bad = new Map<string, { file: string; reason: string }>();
   #folderFault: string | undefined;
   #watch: FolderWatch | undefined;
@@ -66,10 +66,10 @@ class FilesStore implements PolicyStore {
     const entries = await this.#folder.scan(clock.now()).catch((cause) => {
       throw new SandgateError(
         'STATE_UNUSABLE',
-        `The policy folder ${folder} cannot be read (${systemCode(cause)}).`,
+        `the policy folder ${folder} cannot be read (${systemCode(cause)})`,
         {
           field: folder,
-          remedy: 'Make the folder, readable for the user of this process.',
+          remedy: 'create the folder, readable by the user of this process',
           cause,
         },
       );
@@ -83,8 +83,7 @@ class FilesStore implements PolicyStore {
     const good = this.#good.get(sandboxId);
     if (good !== undefined) return good.record;
     const bad = this.#bad.get(sandboxId);
-    if (bad !== undefined)
-      throw policyUnreadable(sandboxId, { field: bad.file, cause: 'never had a good version' });
+    if (bad !== undefined) throw policyUnreadable(sandboxId, { field: bad.file, cause: 'was never valid' });
     return undefined;
   }
 
@@ -105,7 +104,7 @@ class FilesStore implements PolicyStore {
     return this.#feed.subscribe(listener);
   }
 
-  /** Nobody knows when a file that the watch missed was written. */
+  /** Unknown: the watch may have missed a write. */
   deliveredUntil(): Stamp | undefined {
     return undefined;
   }
@@ -132,7 +131,7 @@ class FilesStore implements PolicyStore {
       this.#folderFault = undefined;
       this.#apply(entries);
     } catch (error) {
-      const reason = `The policy folder ${folder} cannot be read (${systemCode(error)}); the last good policies stay.`;
+      const reason = `the policy folder ${folder} cannot be read (${systemCode(error)}); the last good policies stay`;
       if (this.#folderFault === undefined) onEvent?.({ name: 'policy_folder_lost', reason });
       this.#folderFault = reason;
     }
@@ -178,10 +177,10 @@ class FilesStore implements PolicyStore {
   #readOnly(): SandgateError {
     return new SandgateError(
       'STORE_READ_ONLY',
-      'Policies of this store are files, which Sandgate only reads.',
+      'the policies of this store are files, which Sandgate only reads',
       {
         field: this.#options.folder,
-        remedy: `Change the file of that sandbox in ${this.#options.folder}.`,
+        remedy: `change the file of that sandbox in ${this.#options.folder}`,
       },
     );
   }

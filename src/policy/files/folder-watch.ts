@@ -1,19 +1,19 @@
 import { type FSWatcher, watch } from 'node:fs';
 import type { Clock } from '../clock.ts';
 
-/** After a hint from the system: long enough for one write to end, short enough to feel at once. */
+/** Delay of a scan after a hint from the system: most writes end within it, and no one notices it. */
 const HINT_MS = 50;
 
 export interface FolderWatchOptions {
   folder: string;
-  /** Milliseconds from the end of one scan to the next, hint or no hint. */
+  /** Milliseconds from the end of one scan to the next, with or without a hint. */
   scanMs: number;
   clock: Clock;
   /** Must not reject. */
   scan(): Promise<void>;
 }
 
-/** When to scan a folder: again and again, and soon after the system says that something moved in it. */
+/** Scans a folder periodically, and soon after the system reports a change in it. */
 export class FolderWatch {
   readonly #options: FolderWatchOptions;
   #watcher: FSWatcher | undefined;
@@ -26,7 +26,7 @@ export class FolderWatch {
   constructor(options: FolderWatchOptions) {
     this.#options = options;
     try {
-      // Only a hint: the scan alone finds every change, also on disks where the system watches nothing.
+      // Only a hint: the periodic scan finds every change, even on disks that the system cannot watch.
       this.#watcher = watch(options.folder, { persistent: false }, () => this.#schedule(HINT_MS));
       this.#watcher.on('error', () => this.#watcher?.close());
     } catch {
@@ -35,7 +35,7 @@ export class FolderWatch {
     this.#schedule(options.scanMs);
   }
 
-  /** Ends after a scan that is under way. */
+  /** Waits for a running scan. */
   async close(): Promise<void> {
     this.#closed = true;
     clearTimeout(this.#timer);
@@ -43,7 +43,7 @@ export class FolderWatch {
     await this.#scanning;
   }
 
-  /** A hint never puts off a scan that is due sooner; two scans never overlap. */
+  /** A hint never delays a scan that is due sooner; two scans never overlap. */
   #schedule(delay: number): void {
     const { clock, scan, scanMs } = this.#options;
     const dueAt = clock.monotonic() + delay;

@@ -7,13 +7,13 @@ import type { PolicyRules } from '../network.ts';
 import { parsePut } from '../put.ts';
 import type { PolicyPut, StoredRecord } from '../record.ts';
 
-/** A record with 64 tokens of 256 ports each is well below; more is not a policy. */
+/** In bytes. A record with 64 tokens of 256 ports each is much smaller. */
 const SIZE_MAX = 1024 * 1024;
 
-/** A record without versions (the store gives them), or why there is none. */
+/** A record whose versions the store has yet to set, or why the file is invalid. */
 export type PolicyFileContent = { record: StoredRecord } | { fault: string };
 
-/** Reads `<folder>/<sandboxId>.yaml`, which holds one put. Never throws. `now`: milliseconds since 1970. */
+/** Reads `<folder>/<sandboxId>.yaml`, which contains one put. Never throws. `now`: milliseconds since 1970. */
 export async function readPolicyFile(
   path: string,
   sandboxId: string,
@@ -23,24 +23,24 @@ export async function readPolicyFile(
   try {
     const { text, modified } = await readBounded(path);
     const put = parsePut(parseText(text), rules);
-    if (put.sandboxId !== sandboxId) return { fault: 'sandboxId is not the name of the file.' };
+    if (put.sandboxId !== sandboxId) return { fault: 'sandboxId is not the name of the file' };
     return { record: toRecord(put, rules, Math.min(modified, now)) };
   } catch (error) {
     return { fault: toSandgateError(error).message };
   }
 }
 
-/** Everything that a file leaves out comes from the file, so that each gate reads the same record from it. */
+/** What the file omits is derived from the file, so that every gate reads the same record from it. */
 function toRecord(put: PolicyPut, rules: PolicyRules, now: number): StoredRecord {
-  // A version that `policy get` printed belongs to the store that it came from.
+  // A version that `policy get` printed belongs to the store that it was read from.
   const bare = {
     sandboxId: put.sandboxId,
     ...(put.runtime && { runtime: withoutVersion(put.runtime) }),
     ...(put.access && { access: withoutVersion(put.access) }),
   };
-  // Not from state or end: a pause is not a new life.
-  const life = createHash('sha256').update(JSON.stringify([put.sandboxId, put.runtime?.route ?? null]));
-  const mintIncarnation = () => life.digest('hex').slice(0, 16);
+  // Not from state or end: a paused sandbox keeps its incarnation.
+  const hash = createHash('sha256').update(JSON.stringify([put.sandboxId, put.runtime?.route ?? null]));
+  const mintIncarnation = () => hash.digest('hex').slice(0, 16);
   return newRecord(bare, { routing: rules.routing, now, version: '', mintIncarnation });
 }
 
@@ -49,7 +49,7 @@ function withoutVersion<Part extends { version?: string | undefined }>(part: Par
   return rest;
 }
 
-/** YAML 1.2, of which JSON is a part: one reader, and a repeated key is a fault in both. */
+/** YAML 1.2 includes JSON, so one parser reads both, and a repeated key is an error in both. */
 function parseText(text: string): unknown {
   const lines = new LineCounter();
   const document = parseDocument(text, { prettyErrors: false, lineCounter: lines });
@@ -59,7 +59,7 @@ function parseText(text: string): unknown {
     throw inputInvalid(`line ${line}, column ${col}: ${fault.code}`);
   }
   try {
-    // Aliases are off: a few lines of them can grow to gigabytes.
+    // No aliases: a few lines of them can expand to gigabytes.
     return document.toJS({ maxAliasCount: 0 });
   } catch (error) {
     throw inputInvalid('YAML aliases are not accepted', error);
@@ -83,5 +83,5 @@ async function readBounded(path: string): Promise<{ text: string; modified: numb
 }
 
 function inputInvalid(reason: string, cause?: unknown): SandgateError {
-  return new SandgateError('INPUT_INVALID', `It cannot be read as YAML or JSON: ${reason}.`, { cause });
+  return new SandgateError('INPUT_INVALID', `cannot be read as YAML or JSON: ${reason}`, { cause });
 }

@@ -15,14 +15,14 @@ const SCHEMA = `
   CREATE TABLE policies (id TEXT PRIMARY KEY, record TEXT NOT NULL) STRICT, WITHOUT ROWID;
   CREATE TABLE changes (sequence INTEGER PRIMARY KEY, id TEXT NOT NULL) STRICT;`;
 
-/** A reader that is further behind empties its cache instead; deletes live here too, as tombstones. */
+/** A reader that is further behind flushes its cache instead. Deletes are kept here too, as tombstones. */
 const CHANGES_KEPT = 10_000;
-/** Held inside SQLite, where it stops the whole process: the store waits longer, in between. */
+/** SQLite blocks the whole process while it waits; `whileBusy` waits longer, in between. */
 const LOCK_WAIT_MS = 100;
-/** WAL, because readers must not wait for writers; FULL, because an acknowledged write survives a power cut. */
+/** WAL: readers do not wait for writers. FULL: an acknowledged write survives a power failure. */
 const PRAGMAS = ['journal_mode = WAL', 'synchronous = FULL', `journal_size_limit = ${16 * 1024 * 1024}`];
 
-/** A row, with the columns that the statements below select. */
+/** A row, with the columns that the statements below return. */
 type Row = {
   readonly [Column in
     | 'id'
@@ -34,15 +34,15 @@ type Row = {
     | 'name']?: unknown;
 };
 
-/** One connection to `policies.db`, and the SQL of it. Every call is synchronous and throws SQLite's own errors. */
+/** One connection to `policies.db`, and its SQL. Every call is synchronous and throws SQLite's own errors. */
 export class SqliteFile {
   readonly identity: string;
-  /** Of the write-ahead log that belongs to this file. */
+  /** The identity of this file's write-ahead log. */
   readonly walIdentity: string | undefined;
   readonly #db: Database.Database;
   readonly #statements = new Map<string, Database.Statement>();
 
-  /** `create`: make the file and its folder where there are none; else an absent or empty one is a fault. */
+  /** `create`: create the file and its folder if absent; otherwise an absent or empty file is an error. */
   constructor(path: string, random: (bytes: number) => Buffer, create: boolean) {
     if (create) makeFile(path);
     this.identity = fileIdentity(path) ?? '';
@@ -56,7 +56,7 @@ export class SqliteFile {
     this.walIdentity = fileIdentity(`${path}-wal`);
   }
 
-  /** All of it or nothing, also when SQLite has rolled back by itself (disk full). */
+  /** Commits all or nothing, even if SQLite has already rolled back (disk full). */
   transaction<T>(work: () => T, mode: 'IMMEDIATE' | 'DEFERRED' = 'IMMEDIATE'): T {
     this.#db.exec(`BEGIN ${mode}`);
     try {
@@ -69,7 +69,7 @@ export class SqliteFile {
     }
   }
 
-  /** Throws POLICY_UNREADABLE where the row is not a JSON object. */
+  /** Throws POLICY_UNREADABLE if the row is not a JSON object. */
   get(id: string): UnreadRecord | undefined {
     const row = this.#get('SELECT record FROM policies WHERE id = ?', id);
     if (row === undefined) return undefined;
@@ -78,13 +78,13 @@ export class SqliteFile {
     return record;
   }
 
-  /** A row that cannot be read is listed by its id alone, so that it hides no other. */
+  /** A row that is not a JSON object is listed by its id alone, so that it does not hide the others. */
   list(after: string, limit: number): UnreadRecord[] {
     const rows = this.#all('SELECT id, record FROM policies WHERE id > ? ORDER BY id LIMIT ?', after, limit);
     return rows.map((row) => parseRecord(row.record) ?? { sandboxId: row.id });
   }
 
-  /** The position that the next change of this transaction has; `id` is what changes. */
+  /** Records that `id` changes in this transaction, and returns the position of the change. */
   advance(id: string): StorePosition {
     const row = this.#get('UPDATE meta SET sequence = sequence + 1 RETURNING epoch, sequence')!;
     const position = toPosition(row);
@@ -99,12 +99,12 @@ export class SqliteFile {
     this.#run(upsert, id, JSON.stringify(record));
   }
 
-  /** False where there was none. */
+  /** False if there was no such record. */
   delete(id: string): boolean {
     return this.#run('DELETE FROM policies WHERE id = ?', id).changes > 0;
   }
 
-  /** Moves with each commit of another connection, never with one of this. */
+  /** Changes with each commit of another connection, never with one of this connection. */
   dataVersion(): number {
     return Number(this.#get('PRAGMA data_version')!.data_version);
   }
@@ -113,7 +113,7 @@ export class SqliteFile {
     return toPosition(this.#get('SELECT epoch, sequence FROM meta')!);
   }
 
-  /** Ids changed past `sequence`; undefined where not all of them are kept any more. */
+  /** Ids changed after `sequence`; undefined if not all of them are still kept. */
   changesSince(sequence: number, upTo: number): string[] | undefined {
     const sql = 'SELECT id FROM changes WHERE sequence > ? AND sequence <= ?';
     const rows = upTo - sequence > CHANGES_KEPT ? [] : this.#all(sql, sequence, upTo);
@@ -121,7 +121,7 @@ export class SqliteFile {
   }
 
   close(): void {
-    // libsql keeps the file open as long as a statement is referenced.
+    // libsql keeps the file open while a statement is referenced.
     this.#statements.clear();
     this.#db.close();
   }
@@ -129,7 +129,7 @@ export class SqliteFile {
   #prepare(path: string, random: (bytes: number) => Buffer, create: boolean): void {
     const tables = this.#all("SELECT name FROM sqlite_master WHERE type = 'table'").map((row) => row.name);
     if (!tables.includes('meta') && (tables.length > 0 || !create))
-      throw storeCorrupt(path, 'holds no policies');
+      throw storeCorrupt(path, 'does not contain policies');
     for (const pragma of PRAGMAS) this.#all(`PRAGMA ${pragma}`);
     this.transaction(() => {
       if (this.#all("SELECT 1 FROM sqlite_master WHERE name = 'meta'").length > 0) return;
@@ -144,10 +144,10 @@ export class SqliteFile {
     if (found === SCHEMA_VERSION) return;
     throw new SandgateError(
       'STATE_UNUSABLE',
-      `The policy store ${path} is of version ${found}, not ${SCHEMA_VERSION}.`,
+      `the policy store ${path} has version ${found}, not ${SCHEMA_VERSION}`,
       {
         field: path,
-        remedy: 'Run the version of Sandgate that wrote it, or a later one.',
+        remedy: 'run the version of Sandgate that wrote it, or a later one',
       },
     );
   }
@@ -174,17 +174,17 @@ export class SqliteFile {
   }
 }
 
-/** Which file stands at a path, whatever it holds; undefined when there is none. */
+/** Identifies the file at a path, whatever it contains; undefined if there is none. */
 export function fileIdentity(path: string): string | undefined {
   const stat = statSync(path, { bigint: true, throwIfNoEntry: false });
   return stat && `${stat.dev}:${stat.ino}`;
 }
 
-/** SQLite gives its log and shared memory the mode of the file, so it is set here once. */
+/** SQLite gives the log and shared memory the mode of the file, so it is enough to set that. */
 function makeFile(path: string): void {
   makeFolder(dirname(path), 0o700);
   try {
-    // Never opens one that exists: closing it again would drop the locks that this process holds on it.
+    // Must not open an existing file: closing it would drop the locks that this process holds on it.
     closeSync(openSync(path, 'wx', 0o600));
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error;

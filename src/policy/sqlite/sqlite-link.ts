@@ -2,22 +2,22 @@ import type { Clock } from '../clock.ts';
 import { storeUnavailable, translateSqlite } from './sqlite-error.ts';
 import { fileIdentity, SqliteFile } from './sqlite-file.ts';
 
-/** A file that cannot be opened is tried again this often: libsql gives its handle back only with the garbage. */
+/** Pause before a file that could not be opened is tried again: libsql frees its handle only on garbage collection. */
 const REOPEN_MS = 1000;
 
 export interface SqliteLinkOptions {
   path: string;
   clock: Clock;
   random(bytes: number): Buffer;
-  /** The file at the path is no longer the one that was open, or another one was opened. */
+  /** Called when the file at the path is no longer the open one, and when another one was opened. */
   onReplaced(): void;
 }
 
-/** Keeps the open file the one that stands at its path, through removal, restore and replacement. */
+/** Keeps the file at a path open, and follows it when it is removed, restored or replaced. */
 export class SqliteLink {
   readonly #options: SqliteLinkOptions;
   #file: SqliteFile;
-  /** Why nothing can be read. The old file stays open then, so that its inode and its log's are not given anew. */
+  /** Why nothing can be read. The old file stays open then, so that its inode and its log's are not reused. */
   #lost: string | undefined;
   #retryAt = 0;
   #closed = false;
@@ -27,13 +27,13 @@ export class SqliteLink {
     this.#file = file;
   }
 
-  /** Throws STORE_UNAVAILABLE while there is none. */
+  /** The open file. Throws STORE_UNAVAILABLE if it is not the one at the path. */
   get file(): SqliteFile {
     if (this.#lost !== undefined) throw storeUnavailable(this.#options.path, this.#lost);
     return this.#file;
   }
 
-  /** As `file`, after a look at the path. */
+  /** Checks the path first, and reopens a replaced file. Throws STORE_UNAVAILABLE. */
   follow(): SqliteFile {
     const { path } = this.#options;
     if (this.#closed) return this.file;
@@ -45,14 +45,14 @@ export class SqliteLink {
     }
     const log = fileIdentity(`${path}-wal`);
     if (identity === this.#file.identity && log === this.#file.walIdentity) {
-      // The very file is back, and so is its log: the connection was never anything else's.
+      // The same file is back, with its log, so the connection is still valid.
       this.#lost = undefined;
       this.#options.onReplaced();
     } else if (identity === undefined)
-      this.#lost = 'was removed; restore it, or restart to begin an empty one';
+      this.#lost = 'was removed: restore it, or restart to create an empty one';
     else if (log !== undefined && log === this.#file.walIdentity) {
       // SQLite would replay the old file's log into the new file.
-      this.#lost = `was replaced, but ${path}-wal is of the old file: stop every gate and remove it`;
+      this.#lost = `was replaced, but ${path}-wal belongs to the old file: stop every gate and remove it`;
     } else this.#reopen();
     return this.file;
   }

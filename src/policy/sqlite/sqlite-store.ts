@@ -1,29 +1,34 @@
 import { ChangeFeed } from '../change-feed.ts';
 import { type Clock, type Stamp, stampOf } from '../clock.ts';
-import { sandboxUnknown } from '../field-fault.ts';
 import { mergePut } from '../merge.ts';
 import type { PolicyRules } from '../network.ts';
 import type { PolicyPut, UnreadRecord } from '../record.ts';
-import type { ChangeListener, PolicyStore, StorePosition, WriteResult } from '../store.ts';
+import {
+  type ChangeListener,
+  type PolicyStore,
+  type StorePosition,
+  sandboxUnknown,
+  type WriteResult,
+} from '../store.ts';
 import { formatVersion } from '../version.ts';
 import { translateOpening, translateSqlite, whileBusy } from './sqlite-error.ts';
 import { SqliteFile } from './sqlite-file.ts';
 import { SqliteLink } from './sqlite-link.ts';
 
 export interface SqliteStoreOptions {
-  /** The database file; made, folder included, where there is none. Its `-wal` and `-shm` belong to it. */
+  /** The database file; created if absent, with its folder. Its `-wal` and `-shm` belong to it. */
   path: string;
   routing: PolicyRules['routing'];
-  /** False: an absent or empty file is a fault, not a new store. Default true. */
+  /** Default true. False: an absent or empty file is an error. */
   create?: boolean;
   clock: Clock;
   /** `randomBytes` of `node:crypto`. */
   random(bytes: number): Buffer;
-  /** How often changes of other processes are looked for, in milliseconds; default 50. */
+  /** Milliseconds between two polls for changes by other processes; default 50. */
   pollMs?: number;
 }
 
-/** What one transaction changed, in order. */
+/** The changes of one transaction, in order. */
 interface Changes {
   ids: string[];
   positions: StorePosition[];
@@ -32,10 +37,10 @@ interface Changes {
 const POLL_MS = 50;
 
 /**
- * The embedded store: one SQLite file, any number of processes of one machine. Promises: an acknowledged write
- * survives `kill -9` and a power cut; a write of another process is announced within one poll; a file that was
- * replaced or restored is announced as `reset`. To restore a backup: stop every gate, or move `-wal` and `-shm`
- * away and the backup into place by renaming; while a log of the old file lies there, nothing is read.
+ * The embedded store: one SQLite file, used by any number of processes on one machine. An acknowledged write survives
+ * `kill -9` and a power failure; a write by another process is announced within one poll; a file that was replaced
+ * or restored is announced as `reset`. To restore a backup, either stop every gate, or move `-wal` and `-shm` away and
+ * rename the backup into place; while the log of the old file exists, nothing is read.
  *
  * Throws STATE_UNUSABLE, STORE_CORRUPT or STORE_UNAVAILABLE.
  */
@@ -148,7 +153,7 @@ class SqliteStore implements PolicyStore {
     });
   }
 
-  /** `data_version` does not move for this connection's own commits, so they are told here. */
+  /** `data_version` does not change with this connection's own commits, so they are announced here. */
   #announce({ ids, positions }: Changes): void {
     const [first, last] = [positions[0], positions.at(-1)];
     if (first === undefined || last === undefined) return;
@@ -157,7 +162,7 @@ class SqliteStore implements PolicyStore {
     else this.#poll(true);
   }
 
-  /** Never throws: what a failing poll leaves out is bounded by the ages of the cache. */
+  /** Never throws: if a poll fails, the cache's maximum age still bounds how stale a policy can be. */
   #poll(behind = false): void {
     const moment = stampOf(this.#options.clock);
     try {
@@ -171,16 +176,16 @@ class SqliteStore implements PolicyStore {
   }
 
   #deliver(file: SqliteFile): void {
-    const told = this.#feed.position;
-    // One snapshot, or a commit in between would look like a change without a number.
+    const delivered = this.#feed.position;
+    // In one snapshot, or a commit in between would look like a change without a number.
     const seen = file.transaction(() => {
       const position = file.position();
-      const forward = position.epoch === told.epoch && position.sequence > told.sequence;
-      const ids = forward ? file.changesSince(told.sequence, position.sequence) : undefined;
+      const forward = position.epoch === delivered.epoch && position.sequence > delivered.sequence;
+      const ids = forward ? file.changesSince(delivered.sequence, position.sequence) : undefined;
       return { position, ids, dataVersion: file.dataVersion() };
     }, 'DEFERRED');
     this.#dataVersion = seen.dataVersion;
-    // Not forward: restored, or edited by hand without a number, so anything may have changed.
+    // The file was restored, or edited by hand without a new number, so anything may have changed.
     if (seen.ids === undefined) this.#feed.reset(seen.position);
     else this.#feed.changed(seen.ids, seen.position);
   }
@@ -191,7 +196,7 @@ class SqliteStore implements PolicyStore {
       this.#dataVersion = file.dataVersion();
       this.#feed.reset(file.position());
     } catch {
-      // There is no file now; what was cached of it is void all the same.
+      // There is no file now; cached policies must go anyway.
       this.#feed.reset(this.#feed.position);
     }
   }
