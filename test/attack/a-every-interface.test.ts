@@ -7,7 +7,7 @@ import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { run } from '../../src/cli/program.ts';
 import { PACKAGE_ROOT } from '../../src/package-root.ts';
 import type { GateRun } from '../../src/state/run-file.ts';
-import { type Asked, askAdmin } from '../policy-api/client.ts';
+import { type ApiRequest, askAdmin } from '../policy-api/client.ts';
 import { ask, askHttp2 } from '../stack/client.ts';
 import { sandgate } from '../stack/command.ts';
 import type { GateProcess } from '../stack/gate-process.ts';
@@ -89,7 +89,7 @@ function seeProcesses(): void {
 const adminOf = ({ pid }: GateProcess) =>
   (JSON.parse(readFileSync(join(stack.stateDir, 'run', `${pid}.json`), 'utf8')) as GateRun).policyApi!;
 
-async function api(asked: Asked, gate = stack.gates[0]!, key = secrets.policyApiKey) {
+async function api(asked: ApiRequest, gate = stack.gates[0]!, key = secrets.policyApiKey) {
   const headers = gate === overTcp ? { authorization: `Bearer ${key}` } : {};
   return askAdmin(adminOf(gate), { ...asked, headers: { ...headers, ...asked.headers } });
 }
@@ -193,7 +193,7 @@ async function explainThem(): Promise<void> {
 async function misplaceThem(token: string): Promise<void> {
   const tokens = '/v1/policies/sbx/tokens';
   const json = { 'content-type': 'application/json' };
-  const requests: Asked[] = [
+  const requests: ApiRequest[] = [
     { method: 'POST', path: tokens, json: { id: token } },
     { method: 'POST', path: tokens, json: { label: `for ${token}` } },
     { method: 'POST', path: tokens, json: { token } },

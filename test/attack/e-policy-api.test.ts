@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
-import type { Asked } from '../policy-api/client.ts';
+import type { ApiRequest } from '../policy-api/client.ts';
 import { KEY, policy, type RunningApi, startApi } from '../policy-api/running-api.ts';
 import { PATIENCE } from '../stack/patience.ts';
 import { hold } from './held-connection.ts';
@@ -60,7 +60,7 @@ describe('E2: a request that is hostile', () => {
   });
   const ids = ['%2e%2e', '%2F', '%00', '..%2f..%2fetc', 'sbx%00', 'sbx%0a', '%', '%C0%AF', 'SBX', 'sbx;a=b'];
   const tags = ['*', 'W/"a"', '""', '"0123456789abcdef.1", "0123456789abcdef.2"', '0123456789abcdef.1'];
-  type Case = readonly [what: string, status: number, asked: Asked];
+  type Case = readonly [what: string, status: number, asked: ApiRequest];
   const hostile: readonly Case[] = [
     ['nested half a million deep', 400, post('/v1/policies', nested(500_000))],
     ['nested in a field', 400, access(`{"tokens":${nested(400_000)}}`)],

@@ -25,14 +25,14 @@ beforeAll(async () => {
 afterAll(() => api?.stop());
 
 describe('the policy API on TCP', () => {
-  it('takes any of its keys', async () => {
+  it('accepts any of its keys', async () => {
     for (const key of [KEY, OTHER_KEY]) {
       const headers = { authorization: `Bearer ${key}` };
       expect((await askAdmin(at, { headers })).status).toBe(200);
     }
   });
 
-  it('gives one and the same 401 to no key, a wrong one and another scheme, wherever it is asked', async () => {
+  it('gives the same 401 for a missing key, a wrong key and another scheme, at every path', async () => {
     const wrong = [
       {},
       ...[`Bearer ${KEY}x`, 'Bearer', `Basic ${KEY}`, KEY].map((authorization) => ({ authorization })),
@@ -46,7 +46,7 @@ describe('the policy API on TCP', () => {
     expect(answers[0]!.headers['www-authenticate']).toBe('Bearer');
   });
 
-  it('answers for its address, localhost and the names it was given', async () => {
+  it('answers for its address, localhost and the configured names', async () => {
     const port = at.split(':')[1];
     for (const name of [
       host,
@@ -63,7 +63,7 @@ describe('the policy API on TCP', () => {
     }
   });
 
-  it('takes JSON alone', async () => {
+  it('accepts only JSON', async () => {
     const raw = JSON.stringify([policy('a')]);
     for (const type of [
       'text/plain',
@@ -79,7 +79,7 @@ describe('the policy API on TCP', () => {
     expect(await api.store.list({ limit: 1 })).toEqual([]);
   });
 
-  it('says what is wrong with a body that is no JSON, without a word of it', async () => {
+  it('says what is wrong with a body that is not JSON, without quoting it', async () => {
     const headers = { 'content-type': 'application/json' };
     for (const raw of ['{"secretive', '', '{"__proto__": {"secretive": 1}}']) {
       const refused = await api.ask({ method: 'POST', raw, headers });
@@ -88,7 +88,7 @@ describe('the policy API on TCP', () => {
     }
   });
 
-  it('takes 1 MiB and no more', async () => {
+  it('accepts a body of up to 1 MiB', async () => {
     const headers = { 'content-type': 'application/json' };
     const refused = await api.ask({ method: 'POST', raw: `[${' '.repeat(1024 * 1024)}]`, headers });
     expect(refused).toMatchObject({ status: 413, body: { code: 'REQUEST_TOO_LARGE' } });
@@ -96,7 +96,7 @@ describe('the policy API on TCP', () => {
     expect(fits.status).toBe(200);
   });
 
-  it('has no method but those it says, and no CORS', async () => {
+  it('supports only the methods that it lists, and no CORS', async () => {
     for (const method of ['OPTIONS', 'HEAD', 'PATCH', 'TRACE']) {
       const answer = await api.ask({ method, headers: { origin: 'http://evil.example' } });
       expect(answer.status).toBe(405);
@@ -112,7 +112,7 @@ describe('the policy API on TCP', () => {
     expect(got.headers['access-control-allow-origin']).toBeUndefined();
   });
 
-  it('answers bytes that are no HTTP in its own form', async () => {
+  it('answers invalid HTTP with its own form of error', async () => {
     const [ip, port] = at.split(':');
     const socket = connect(Number(port), ip!);
     let text = '';
@@ -126,7 +126,7 @@ describe('the policy API on TCP', () => {
 });
 
 describe('a flood', () => {
-  it('is 429 past the bound, with or without a key', async () => {
+  it('is answered 429 past the limit, with or without a key', async () => {
     const app = await createAdminServer({
       admin: {} as PolicyAdmin,
       admission: { isAllowedHost: () => true, hasKey: createKeyCheck([KEY]) },
@@ -172,7 +172,7 @@ describe('a gate on a folder of files', () => {
   });
 });
 
-describe('a store that is gone', () => {
+describe('an unavailable store', () => {
   it('is a 503, in the same form', async () => {
     const gone = await startApi();
     try {

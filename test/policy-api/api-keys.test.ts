@@ -14,7 +14,7 @@ function fileOf(text: string): string {
 }
 
 describe('a file of keys', () => {
-  it('holds one a line', () => {
+  it('contains one per line', () => {
     expect(readKeysFile(fileOf(`${'a'.repeat(32)}\r\n\n ${'b'.repeat(40)}\n`))).toEqual([
       'a'.repeat(32),
       'b'.repeat(40),
@@ -32,13 +32,13 @@ describe('a file of keys', () => {
     expect(read).not.toThrow('s3cret');
   });
 
-  it('is refused where it cannot be read', () => {
+  it('is refused if it cannot be read', () => {
     expect(() => readKeysFile(join(folder, 'none'))).toThrow('ENOENT');
   });
 });
 
 describe('the hosts of a policy API', () => {
-  it('on a socket are local names with any port, for a tunnel ends at one of its own', () => {
+  it('on a Unix socket are local names with any port, because a tunnel to it may use any', () => {
     const allowed = allowedHosts({ path: '/x' }, ['policies.example']);
     for (const name of ['localhost', 'localhost:1', '127.0.0.1:80', '[::1]', '[::1]:8', 'policies.example:1'])
       expect(allowed(name)).toBe(true);
@@ -46,7 +46,7 @@ describe('the hosts of a policy API', () => {
       expect(allowed(name)).toBe(false);
   });
 
-  it('on port 80 are also those without a port', () => {
+  it('on port 80 include names without a port', () => {
     const allowed = allowedHosts({ host: '10.0.0.1', port: 80 }, []);
     for (const name of ['10.0.0.1', '10.0.0.1:80', 'localhost']) expect(allowed(name)).toBe(true);
     expect(allowed('10.0.0.1:81')).toBe(false);

@@ -1,34 +1,34 @@
 import { type IncomingHttpHeaders, request } from 'node:http';
 
-/** What the policy API answered. */
+/** An answer of the policy API. */
 export interface Answered {
   status: number;
   headers: IncomingHttpHeaders;
   text: string;
-  // biome-ignore lint/suspicious/noExplicitAny: tests look at whatever came.
+  // biome-ignore lint/suspicious/noExplicitAny: tests read any body.
   body: any;
 }
 
-export interface Asked {
+export interface ApiRequest {
   method?: string;
   path?: string;
   headers?: Record<string, string>;
-  /** Sent as JSON, declared as such. */
+  /** Sent as JSON, with its content type. */
   json?: unknown;
-  /** Sent as it is. */
+  /** Sent unchanged. */
   raw?: string | Buffer;
 }
 
 /** One request to `unix:/path` or `host:port`. */
-export function askAdmin(at: string, asked: Asked): Promise<Answered> {
+export function askAdmin(at: string, given: ApiRequest): Promise<Answered> {
   const place = at.startsWith('unix:') ? { socketPath: at.slice(5) } : hostAndPort(at);
-  const body = asked.json === undefined ? asked.raw : JSON.stringify(asked.json);
+  const body = given.json === undefined ? given.raw : JSON.stringify(given.json);
   const headers = {
-    ...(asked.json !== undefined && { 'content-type': 'application/json' }),
+    ...(given.json !== undefined && { 'content-type': 'application/json' }),
     ...(body !== undefined && { 'content-length': Buffer.byteLength(body) }),
-    ...asked.headers,
+    ...given.headers,
   };
-  const options = { ...place, method: asked.method ?? 'GET', path: asked.path ?? '/v1/policies', headers };
+  const options = { ...place, method: given.method ?? 'GET', path: given.path ?? '/v1/policies', headers };
   return new Promise((resolve, reject) => {
     const sent = request({ ...options, agent: false }, (response) => {
       let text = '';

@@ -10,14 +10,14 @@ beforeAll(async () => {
 afterAll(() => api?.stop());
 
 describe('the OpenAPI document', () => {
-  it('is served as it stands in docs/', async () => {
+  it('is the same as in docs/', async () => {
     const { status, body } = await api.ask({ path: '/v1/openapi.json' });
     expect(status).toBe(200);
     const text = `${JSON.stringify(body, null, 2)}\n`;
     await expect(text).toMatchFileSnapshot(join(PACKAGE_ROOT, 'docs', 'openapi.json'));
   });
 
-  it('names its failures at every operation, and refers to nothing that is not in it', async () => {
+  it('lists the failures of every operation, and contains everything that it refers to', async () => {
     const { body, text } = await api.ask({ path: '/v1/openapi.json' });
     const operations = Object.values(body.paths).flatMap((path) => Object.values(path as object));
     expect(operations).toHaveLength(13);

@@ -13,7 +13,7 @@ const put = (id: string, json: unknown, headers: Record<string, string> = {}) =>
 const get = (path: string) => api.ask({ path: `/v1/policies/${path}` });
 
 describe('a policy over the API', () => {
-  it('is put, got with its version as ETag, and gone after a delete', async () => {
+  it('is put, read with its version as ETag, and gone after a delete', async () => {
     const written = await put('one', policy('one'));
     expect(written).toMatchObject({ status: 200, body: { gates: 1, inForce: true } });
     const got = await get('one');
@@ -27,7 +27,7 @@ describe('a policy over the API', () => {
     expect(await api.ask({ method: 'DELETE', path: '/v1/policies/one' })).toMatchObject({ status: 404 });
   });
 
-  it('is in force at the gate when the answer comes', async () => {
+  it('is in force at the gate once the answer arrives', async () => {
     const { body } = await put('forced', policy('forced'));
     const { port } = api.gate.ops;
     const { parts } = (await (await fetch(`http://127.0.0.1:${port}/readyz`)).json()) as {
@@ -42,7 +42,7 @@ describe('a policy over the API', () => {
     expect(other).toMatchObject({ status: 400, body: { code: 'REQUEST_INVALID', field: 'sandboxId' } });
   });
 
-  it('is written against the version that was read, or not at all', async () => {
+  it('is written only if its version is still the one that was read', async () => {
     await put('cas', policy('cas'));
     const first = await get('cas');
     const tag = { 'if-match': first.headers.etag! };
@@ -54,14 +54,14 @@ describe('a policy over the API', () => {
     expect(late.body.remedy).toContain('get the policy again');
   });
 
-  it('covers both parts with its ETag, so both must be there', async () => {
+  it('has an ETag for both parts, so a PUT with it must have both', async () => {
     await put('both', policy('both'));
     const { headers } = await get('both');
     const half = await put('both', policy('both'), { 'if-match': headers.etag! });
     expect(half).toMatchObject({ status: 400, body: { field: 'access' } });
   });
 
-  it('is made only where there is none, if asked so', async () => {
+  it('is written only if it is new, with `create` or If-None-Match', async () => {
     const none = { 'if-none-match': '*' };
     expect((await put('fresh', policy('fresh'), none)).status).toBe(200);
     const again = await put('fresh', policy('fresh'), none);
@@ -76,7 +76,7 @@ describe('a policy over the API', () => {
     expect((await get('fresh2')).status).toBe(404);
   });
 
-  it.each(['runtime', 'access'] as const)('has its %s part written alone', async (part) => {
+  it.each(['runtime', 'access'] as const)('can have only its %s part written', async (part) => {
     await put('parts', policy('parts', { access: { revoked: [digestOf('x')] } }));
     const before = (await get('parts')).body;
     const path = `/v1/policies/parts/${part}`;

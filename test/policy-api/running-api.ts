@@ -6,23 +6,23 @@ import { type Gate, startGate } from '../../src/app.ts';
 import { readSettings } from '../../src/config.ts';
 import type { PolicyStore } from '../../src/policy/store.ts';
 import { openStore } from '../../src/policy-access.ts';
-import { type Answered, type Asked, askAdmin } from './client.ts';
+import { type Answered, type ApiRequest, askAdmin } from './client.ts';
 
 export const KEY = 'k'.repeat(32);
 export const OTHER_KEY = 'o'.repeat(40);
 
-/** A gate in this process with its policy API over a real store; nobody asks its Check. */
+/** A gate in this process with its policy API over a real store. Its Check is not used. */
 export interface RunningApi {
   stateDir: string;
   gate: Gate;
   /** Another connection to the same file. */
   store: PolicyStore;
-  ask(asked: Asked): Promise<Answered>;
+  ask(given: ApiRequest): Promise<Answered>;
   logs(): string;
   stop(): Promise<void>;
 }
 
-/** `flags` are those of `sandgate serve`; `keys` are sent with each request where there are any. */
+/** `flags` are those of `sandgate serve`; the first of `keys`, if any, is sent with each request. */
 export async function startApi(flags: Record<string, string> = {}, keys: string[] = []): Promise<RunningApi> {
   const stateDir = mkdtempSync(join(tmpdir(), 'sandgate-test-'));
   const settings = readSettings(
@@ -40,7 +40,7 @@ export async function startApi(flags: Record<string, string> = {}, keys: string[
     stateDir,
     gate,
     store,
-    ask: (asked) => askAdmin(gate.policyApi!, { ...asked, headers: { ...authorization, ...asked.headers } }),
+    ask: (given) => askAdmin(gate.policyApi!, { ...given, headers: { ...authorization, ...given.headers } }),
     logs: () => lines.join(''),
     async stop() {
       await store.close();

@@ -17,19 +17,19 @@ const many = (count: number, more: object = {}) =>
   Array.from({ length: count }, (_, n) => token(`t${n}`, more));
 
 describe('a full list of tokens', () => {
-  it('makes room by dropping those that have ended', () => {
+  it('makes room by dropping expired ones', () => {
     const full = access(...many(63), token('ended', { expiresAt: at(-1) }));
     const ids = mint(full, made('new'), {}).access.tokens.map(({ id }) => id);
     expect(ids).toHaveLength(64);
     expect(ids).not.toContain('ended');
   });
 
-  it('keeps them while there is room, for whoever lists them', () => {
+  it('keeps them in the list while there is room', () => {
     const { tokens } = mint(access(token('ended', { expiresAt: at(-1) })), made('new'), {}).access;
     expect(tokens.map(({ id }) => id)).toEqual(['ended', 'new']);
   });
 
-  it('rotates the token that has ended and is dropped by it', () => {
+  it('rotates an expired token, which it then drops', () => {
     const full = access(...many(63), token('old', { expiresAt: at(-1) }));
     const rotated = rotate(full, 'old', made('new'), 60);
     expect(rotated.access.tokens).toHaveLength(64);
@@ -39,14 +39,14 @@ describe('a full list of tokens', () => {
 });
 
 describe('revoking', () => {
-  it('takes every id with the same digest, since the store would refuse what is left', () => {
+  it('removes every id with the same digest, since the store would refuse the others', () => {
     const twice = access(token('a'), { ...token('b'), sha256: digestOf('a') }, token('c'));
     const { access: after } = revoke(twice, 'a');
     expect(after.tokens.map(({ id }) => id)).toEqual(['c']);
     expect(after.revoked).toEqual([digestOf('a')]);
   });
 
-  it('changes nothing of what it was given', () => {
+  it('does not change its argument', () => {
     const before = access(token('a'));
     const copy = structuredClone(before);
     revoke(before, 'a');
@@ -56,7 +56,7 @@ describe('revoking', () => {
 });
 
 describe('rotating', () => {
-  it('ends the old token at the overlap, or sooner where it ends sooner', () => {
+  it('ends the old token after the overlap, or at its own end if that is sooner', () => {
     const end = (expiresAt?: string) =>
       rotate(access(token('a', expiresAt === undefined ? {} : { expiresAt })), 'a', made('b'), 60).previous;
     expect(end()?.expiresAt).toBe(at(60_000));
@@ -64,7 +64,7 @@ describe('rotating', () => {
     expect(end(at(30_000))?.expiresAt).toBe(at(30_000));
   });
 
-  it('needs a token of that id, and a new id for the successor', () => {
+  it('needs an existing token, and a new id for the new one', () => {
     expect(() => rotate(access(), 'a', made('b'), 5)).toThrow(
       expect.objectContaining({ code: 'TOKEN_UNKNOWN' }),
     );

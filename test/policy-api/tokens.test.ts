@@ -34,13 +34,13 @@ describe('a token over the API', () => {
     expect(listed.text).not.toContain(digest);
   });
 
-  it('gets an id of its own, and an end from its time to live', async () => {
+  it('gets a random id, and an expiry from its time to live', async () => {
     const { info } = (await mint({ ttlSeconds: 60 })).body;
     expect(info.id).toMatch(/^t-[0-9a-f]{8}$/);
     expect(Date.parse(info.expiresAt) - Date.parse(info.createdAt)).toBe(60_000);
   });
 
-  it('is minted and revoked by a client that declares JSON and sends nothing', async () => {
+  it('is minted and revoked by a client that declares JSON and sends no body', async () => {
     const empty = { headers: { 'content-type': 'application/json' } };
     const { status, body } = await api.ask({ method: 'POST', path: PATH, ...empty });
     expect([status, body.info?.id]).toEqual([201, expect.stringMatching(/^t-/)]);
@@ -50,8 +50,8 @@ describe('a token over the API', () => {
       [body.info.id, 'application/json'],
       [raw.body.info.id, 'text/plain'],
     ]) {
-      const asked = { method: 'DELETE', path: `${PATH}/${id}`, headers: { 'content-type': type } };
-      expect(await api.ask(asked)).toMatchObject({ status: 200, body: { revoked: { id } } });
+      const request = { method: 'DELETE', path: `${PATH}/${id}`, headers: { 'content-type': type } };
+      expect(await api.ask(request)).toMatchObject({ status: 200, body: { revoked: { id } } });
     }
     const rotated = await api.ask({ method: 'POST', path: `${PATH}/x/rotate`, ...empty });
     expect(rotated).toMatchObject({ status: 400, body: { code: 'INPUT_INVALID' } });
@@ -71,14 +71,14 @@ describe('a token over the API', () => {
     expect((await access()).tokens).toEqual([]);
   });
 
-  it('keeps its id to itself, and its sandbox must exist', async () => {
+  it('has a unique id, and its sandbox must exist', async () => {
     await mint({ id: 'a' });
     expect(await mint({ id: 'a' })).toMatchObject({ status: 409, body: { code: 'TOKEN_EXISTS' } });
     const nowhere = await api.ask({ method: 'POST', path: '/v1/policies/nobody/tokens', json: {} });
     expect(nowhere).toMatchObject({ status: 404, body: { code: 'SANDBOX_UNKNOWN' } });
   });
 
-  it('is revoked for good: its digest is refused in every later write', async () => {
+  it('is revoked permanently: its digest is refused in every later write', async () => {
     const { token } = (await mint({ id: 'a' })).body;
     expect(await revoke('a')).toMatchObject({ status: 200, body: { revoked: { id: 'a' }, inForce: true } });
     expect(await access()).toMatchObject({ tokens: [], revoked: [digestOf(token)] });
@@ -153,7 +153,7 @@ describe('a token over the API', () => {
         { path: `/v1/policies/%zz${token}` },
         { headers: { host: token } },
         { headers: { authorization: `Bearer ${token}` } },
-      ].map(async (asked) => (await api.ask(asked)).text),
+      ].map(async (request) => (await api.ask(request)).text),
     );
     const files = readdirSync(api.stateDir, { recursive: true, withFileTypes: true })
       .filter((entry) => entry.isFile())
@@ -167,7 +167,7 @@ describe('a token over the API', () => {
 });
 
 describe('two writers of one sandbox', () => {
-  it('both get their token in, however many they are', async () => {
+  it('all get their token stored, however many they are', async () => {
     const answers = await Promise.all(Array.from({ length: 20 }, (_, n) => mint({ id: `n${n}` })));
     expect(answers.map(({ status }) => status)).toEqual(Array(20).fill(201));
     expect((await access()).tokens).toHaveLength(20);

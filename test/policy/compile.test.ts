@@ -121,7 +121,7 @@ describe('a stored record', () => {
     expect(() => compile(record)).toThrow(unreadable(field));
   });
 
-  it('drops tokens that are revoked, malformed or have a field of a later version, and keeps the others', () => {
+  it('drops tokens that are revoked, malformed or have an unknown field, and keeps the others', () => {
     const tokens = [
       token('ok'),
       token('revoked'),
@@ -135,7 +135,7 @@ describe('a stored record', () => {
     expect(policy.tokens.map((each) => each.id)).toEqual(['ok']);
   });
 
-  it('has the version of its newer part, and of the access part where two epochs meet', () => {
+  it('has the version of its newer part, or that of the access part if their epochs differ', () => {
     const versions = (runtime: string, access: string) =>
       compile(stored('sbx1', { runtime: { version: runtime }, access: { version: access } })).version;
     expect(versions(`${EPOCH}.9`, `${EPOCH}.10`)).toBe(`${EPOCH}.10`);
@@ -143,16 +143,16 @@ describe('a stored record', () => {
     expect(versions('fedcba9876543210.11', `${EPOCH}.10`)).toBe(`${EPOCH}.10`);
   });
 
-  it('keeps an empty list of ports apart from none', () => {
+  it('distinguishes an empty list of ports from an absent one', () => {
     const policy = compile(stored('sbx1', { access: { tokens: [token('a', { ports: [] }), token('b')] } }));
     expect(policy.tokens.map((each) => each.ports)).toEqual([new Set(), undefined]);
   });
 
-  it('may lack a route only where the ingress keeps its own', () => {
+  it('may lack a route only if the ingress has its own', () => {
     expect(compile(without('runtime', 'route'), { ...rules, routing: 'ingress' }).route).toBeUndefined();
   });
 
-  it('may point to an own listener: the request is where that is judged', () => {
+  it('may point to an own listener, which is checked per request', () => {
     const policy = compile(stored('sbx1', { runtime: { route: { address: '10.0.0.1', port: 3002 } } }));
     expect(policy.route).toEqual({ address: '10.0.0.1', port: 3002 });
   });

@@ -1,7 +1,7 @@
 import { expect, it } from 'vitest';
 import { isHostMask } from '../../src/policy/mask.ts';
 
-// Biome takes the real placeholder in a plain string for a mistake.
+// Biome reports the real placeholder in a plain string as a mistake.
 const withPort = (mask: string) => mask.replaceAll('<PORT>', `\${PORT}`);
 
 it.each([
@@ -50,4 +50,4 @@ it.each([
   'ho\u0000st',
   'bücher.example',
   `${'a'.repeat(64)}.b`,
-])('%j is no mask', (mask) => expect(isHostMask(withPort(mask))).toBe(false));
+])('%j is not a mask', (mask) => expect(isHostMask(withPort(mask))).toBe(false));

@@ -11,7 +11,7 @@ const merge = (old: UnreadRecord | undefined, given: unknown, more: object = {})
   mergePut(old, parsePut(given, rules), { ...context, ...more });
 const fault = (code: string, field: string) => expect.objectContaining({ code, field });
 
-describe('a put on nothing', () => {
+describe('the first put of an id', () => {
   it('makes a closed record that compiles', () => {
     const record = merge(undefined, input());
     expect(record).toEqual(
@@ -20,7 +20,7 @@ describe('a put on nothing', () => {
     expect(compilePolicy('sbx1', record, rules).allowPublicTraffic).toBe(false);
   });
 
-  it('needs a route, unless the ingress keeps its own', () => {
+  it('needs a route, unless the ingress has its own', () => {
     const access = { sandboxId: 'sbx1', access: {} };
     expect(() => merge(undefined, access)).toThrow(fault('POLICY_INVALID', 'runtime.route'));
     expect(merge(undefined, access, { routing: 'ingress' }).runtime).toEqual({
@@ -39,7 +39,7 @@ describe('a put on nothing', () => {
 describe('a put on a stored record', () => {
   const old = stored('sbx1', { access: { tokens: [token('a')], revoked: [digestOf('gone')] } });
 
-  it('leaves an absent part alone, version included', () => {
+  it('keeps an absent part as stored, version included', () => {
     const resumed = merge(old, input('sbx1', { runtime: { route: { address: '10.9.9.9' } } }));
     expect(resumed.access).toEqual(old.access);
     expect(resumed.runtime).toMatchObject({ incarnation: '7f3a', route: { address: '10.9.9.9' }, version });
@@ -51,13 +51,13 @@ describe('a put on a stored record', () => {
     expect(record.runtime).toEqual(old.runtime);
   });
 
-  it('starts a new life only with a new incarnation', () => {
+  it('changes the incarnation only if it names a new one', () => {
     expect(merge(old, input('sbx1', { runtime: { incarnation: 'next' } })).runtime).toMatchObject({
       incarnation: 'next',
     });
   });
 
-  it('drops optional fields that it does not have', () => {
+  it('drops stored optional fields that it does not contain', () => {
     const masked = stored('sbx1', { access: { maskRequestHost: 'a', shadowUntil: '2030-01-02T00:00:00Z' } });
     expect(Object.keys(merge(masked, input('sbx1', { access: {} })).access as object)).not.toContain(
       'maskRequestHost',
@@ -73,7 +73,7 @@ describe('a put on a stored record', () => {
     expect(record.access.tokens).toEqual([token('a'), token('b', { createdAt: '2030-01-01T00:00:00.000Z' })]);
   });
 
-  it('reads each stored token alone, and of one of a later version as much as it knows', () => {
+  it('reads each stored token separately, and the known fields of one of a later version', () => {
     const damaged = stored('sbx1', { access: { tokens: [null, 'text', token('a', { audience: 'x' })] } });
     const tokens = [{ id: 'a', sha256: digestOf('a') }];
     expect(merge(damaged, { sandboxId: 'sbx1', access: { tokens } }).access).toMatchObject({
@@ -95,7 +95,7 @@ describe('a put on a stored record', () => {
     );
   });
 
-  it('cannot revoke and list one token at once', () => {
+  it('cannot revoke and list the same token', () => {
     const access = { tokens: [token('a')], revoked: [digestOf('a')] };
     expect(() => merge(old, { sandboxId: 'sbx1', access })).toThrow(
       fault('TOKEN_REVOKED', 'access.tokens[0]'),
@@ -111,7 +111,7 @@ describe('a put on a stored record', () => {
     expect(() => merge(old, given)).toThrow(`${EPOCH}.1`);
   });
 
-  it('may be what a get printed', () => {
+  it('may be the output of a get', () => {
     expect(merge(old, old)).toEqual(
       stored('sbx1', {
         runtime: { version },
@@ -144,7 +144,7 @@ describe('a put on a stored record', () => {
     ['without a part', { ...old, access: undefined }],
     ['with a revoked list that cannot be read', stored('sbx1', { access: { revoked: 'all' } })],
     ['with an incarnation that cannot be read', stored('sbx1', { runtime: { incarnation: 7 } })],
-  ])('%s is refused: what cannot be read cannot be built on', (_fault, damaged) => {
+  ])('%s is refused with POLICY_UNREADABLE', (_fault, damaged) => {
     expect(() => mergePut(damaged, put('sbx1', { access: {} }), context)).toThrow(
       expect.objectContaining({ code: 'POLICY_UNREADABLE' }),
     );
@@ -155,7 +155,7 @@ describe('shadow mode that ends more than 7 days from now', () => {
   const shadowUntil = new Date(NOW + 8 * 24 * 3600_000).toISOString();
   const old = stored('sbx1', { access: { tokens: [token('a')], shadowUntil } });
 
-  it('is refused anew, and kept where it stood, so that a token can be revoked after the clock was set back', () => {
+  it('is refused if new, and kept if stored, so that a token can be revoked after the clock was set back', () => {
     const access = { tokens: [], revoked: [digestOf('a')], shadowUntil };
     const given = { sandboxId: 'sbx1', access };
     expect(merge(old, given).access).toMatchObject({ tokens: [], shadowUntil });

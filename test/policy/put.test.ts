@@ -9,7 +9,7 @@ const withTokens = (...tokens: object[]) => input('sbx1', { access: { tokens } }
 const withAccess = (access: object) => input('sbx1', { access });
 const withRuntime = (runtime: object) => input('sbx1', { runtime });
 
-/** What is wrong, the input, and the field that the refusal names. */
+/** The fault, the input, and the field that the error names. */
 const faults: [fault: string, input: unknown, field: string][] = [
   ['not an object', 'sbx1', 'record'],
   ['null', null, 'record'],
@@ -115,13 +115,13 @@ describe('a put', () => {
     });
   });
 
-  it('accepts what a get printed', () => {
+  it('accepts the output of a get', () => {
     const record = stored('sbx1', { access: { tokens: [token('a', { ports: [], label: 'é' })] } });
     const { schema: _, ...parts } = record;
     expect(parsePut(record, rules)).toEqual(parts);
   });
 
-  it('needs no route where the ingress keeps its own', () => {
+  it('does not need a route if the ingress has its own', () => {
     const ingress = { ...rules, routing: 'ingress' as const };
     expect(parsePut({ sandboxId: 'sbx1', runtime: {} }, ingress)).toEqual({
       sandboxId: 'sbx1',

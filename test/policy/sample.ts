@@ -15,7 +15,7 @@ export const rules: PolicyRules = {
 
 export const digestOf = (token: string) => createHash('sha256').update(token).digest('hex');
 
-/** The shortest input that is a put. */
+/** The shortest valid put. */
 export function input(sandboxId = 'sbx1', more: { runtime?: object; access?: object } = {}) {
   return {
     sandboxId,
@@ -62,7 +62,7 @@ export const token = (id: string, more: object = {}) => ({
   ...more,
 });
 
-/** Both clocks in the test's hand. */
+/** Both clocks, controlled by the test. */
 export class FakeClock implements Clock {
   wall = NOW;
   mono = 1000;

@@ -7,14 +7,14 @@ import { EPOCH } from './sample.ts';
 
 type Answer = () => UnreadRecord | undefined;
 
-/** A store whose every read the test may answer itself, in any order, or never. */
+/** A store whose reads the test answers, in any order, or never. */
 export class ScriptedStore implements PolicyStore {
   readonly kind = 'scripted';
   readonly records = new Map<string, UnreadRecord>();
   readonly feed = new ChangeFeed({ epoch: EPOCH, sequence: 0 });
-  /** Ids in the order in which they were read. */
+  /** Ids in the order of their reads. */
   readonly reads: string[] = [];
-  /** Reads that wait for the test, with what the store held when they began. */
+  /** Reads that wait for the test, each with the record at the time when it began. */
   readonly pending: { id: string; answer(how?: Answer): void }[] = [];
   /** `held`: reads wait in `pending`. */
   mode: 'open' | 'held' | 'down' = 'open';

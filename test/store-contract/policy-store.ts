@@ -7,10 +7,10 @@ import { newerVersion, parseVersion, recordVersion } from '../../src/policy/vers
 import { digestOf, input, put, rules, token } from '../policy/sample.ts';
 import { PATIENCE_MS } from '../stack/patience.ts';
 
-/** One kind of store under test, and how somebody else changes it. */
+/** One kind of store under test, and a way to change it from outside. */
 export interface StoreUnderTest {
   store: PolicyStore;
-  /** Puts and removes as another process or a person does, not through `store`. */
+  /** Puts and removes like another process or a person, not through `store`. */
   put(given: { sandboxId: string }): Promise<void>;
   remove(sandboxId: string): Promise<void>;
   end(): Promise<void>;
@@ -24,9 +24,9 @@ const positionOf = (record: UnreadRecord) => {
   const [runtime = '', access = ''] = recordVersion(record).split('/');
   return parseVersion(newerVersion(runtime, access));
 };
-/** Each store tells of a change within its own time; the suite asks until it has. */
+/** Waits: each store announces a change within its own time. */
 const eventually = (check: () => unknown) => vi.waitFor(check, { timeout: PATIENCE_MS, interval: 5 });
-const told = () => changes.flatMap((change) => (change.kind === 'changed' ? change.sandboxIds : []));
+const announced = () => changes.flatMap((change) => (change.kind === 'changed' ? change.sandboxIds : []));
 const code = (expected: string) => expect.objectContaining({ code: expected });
 
 function open(begin: () => Promise<StoreUnderTest>): void {
@@ -39,12 +39,12 @@ function open(begin: () => Promise<StoreUnderTest>): void {
   afterEach(() => under.end());
 }
 
-/** What every store promises to those who read. */
+/** The contract of every store for reads. */
 export function describeReading(kind: string, begin: () => Promise<StoreUnderTest>): void {
   describe(`the ${kind} store, read`, () => {
     open(begin);
 
-    it('has its kind, no fault, and nothing in it at first', async () => {
+    it('has its kind, no fault and no records at first', async () => {
       expect(store.kind).toBe(kind);
       expect(store.fault()).toBeUndefined();
       expect(await store.read('sbx1')).toBeUndefined();
@@ -52,10 +52,10 @@ export function describeReading(kind: string, begin: () => Promise<StoreUnderTes
       expect(store.position()).toEqual({ epoch: expect.stringMatching(/^[0-9a-f]{16}$/), sequence: 0 });
     });
 
-    it('gives complete records back, which compile', async () => {
+    it('returns complete records, which compile', async () => {
       const tokens = [{ id: 'a', sha256: digestOf('a'), ports: [] }];
       await under.put(input('sbx1', { access: { tokens } }));
-      await eventually(() => expect(told()).toContain('sbx1'));
+      await eventually(() => expect(announced()).toContain('sbx1'));
       const record = (await store.read('sbx1'))!;
       const policy = compilePolicy('sbx1', record, rules);
       expect(policy).toMatchObject({
@@ -66,44 +66,44 @@ export function describeReading(kind: string, begin: () => Promise<StoreUnderTes
       expect(positionOf(record)).toEqual(store.position());
     });
 
-    it('tells of a change, and has it by then', async () => {
+    it('announces a change once it can be read', async () => {
       await under.put(input('sbx1'));
-      await eventually(() => expect(told()).toEqual(['sbx1']));
+      await eventually(() => expect(announced()).toEqual(['sbx1']));
       const first = positionOf((await store.read('sbx1'))!)!;
       await under.put(input('sbx1', { runtime: { state: 'paused' } }));
-      await eventually(() => expect(told()).toEqual(['sbx1', 'sbx1']));
+      await eventually(() => expect(announced()).toEqual(['sbx1', 'sbx1']));
       expect(await store.read('sbx1')).toMatchObject({ runtime: { state: 'paused' } });
       expect(store.position().sequence).toBeGreaterThan(first.sequence);
       expect(store.position().epoch).toBe(first.epoch);
     });
 
-    it('has told of every change up to the moment that it names', async () => {
+    it('has announced every change up to `deliveredUntil`', async () => {
       const made = new Map<string, number>();
       const looks = setInterval(() => {
         const until = store.deliveredUntil()?.monotonic ?? 0;
-        for (const [id, at] of made) if (at < until) expect(told()).toContain(id);
+        for (const [id, at] of made) if (at < until) expect(announced()).toContain(id);
       }, 1);
       for (let n = 1; n <= 20; n++) {
         await under.put(input(`sbx${n}`));
         made.set(`sbx${n}`, performance.now());
-        // Some puts meet a look at the store, and some follow one.
-        if (n % 2 === 0) await eventually(() => expect(told()).toContain(`sbx${n}`));
+        // Some puts coincide with a poll of the store, and some follow one.
+        if (n % 2 === 0) await eventually(() => expect(announced()).toContain(`sbx${n}`));
       }
-      await eventually(() => expect(told()).toContain('sbx20'));
+      await eventually(() => expect(announced()).toContain('sbx20'));
       clearInterval(looks);
     });
 
-    it('tells of a removal, and has nothing by then', async () => {
+    it('announces a removal once the record is gone', async () => {
       await under.put(input('sbx1'));
-      await eventually(() => expect(told()).toEqual(['sbx1']));
+      await eventually(() => expect(announced()).toEqual(['sbx1']));
       await under.remove('sbx1');
-      await eventually(() => expect(told()).toEqual(['sbx1', 'sbx1']));
+      await eventually(() => expect(announced()).toEqual(['sbx1', 'sbx1']));
       expect(await store.read('sbx1')).toBeUndefined();
     });
 
     it('lists in ascending order, page by page', async () => {
       for (const id of ['b', 'a', 'c10', 'c9']) await under.put(input(id));
-      await eventually(() => expect(new Set(told()).size).toBe(4));
+      await eventually(() => expect(new Set(announced()).size).toBe(4));
       const ids = async (page: { after?: string; limit: number }) =>
         (await store.list(page)).map((record) => record.sandboxId);
       expect(await ids({ limit: 3 })).toEqual(['a', 'b', 'c10']);
@@ -112,35 +112,35 @@ export function describeReading(kind: string, begin: () => Promise<StoreUnderTes
       expect(await ids({ after: 'c9', limit: 3 })).toEqual([]);
     });
 
-    it('tells nobody who has left', async () => {
+    it('does not call a listener that has unsubscribed', async () => {
       const late: Change[] = [];
       store.subscribe((change) => late.push(change))();
       await under.put(input('sbx1'));
-      await eventually(() => expect(told()).toEqual(['sbx1']));
+      await eventually(() => expect(announced()).toEqual(['sbx1']));
       expect(late).toEqual([]);
     });
   });
 }
 
-/** What every store promises to those who write. */
+/** The contract of every store for writes. */
 export function describeWriting(kind: string, begin: () => Promise<StoreUnderTest>): void {
   describe(`the ${kind} store, written`, () => {
     open(begin);
 
-    it('gives back what it stored, and has told of it by then', async () => {
+    it('returns the stored records, already announced', async () => {
       const { records, sequence } = await store.write([put('sbx1'), put('sbx2')]);
       expect(records).toEqual([await store.read('sbx1'), await store.read('sbx2')]);
       expect(sequence).toBe(2);
-      expect(told()).toEqual(['sbx1', 'sbx2']);
+      expect(announced()).toEqual(['sbx1', 'sbx2']);
       expect(store.position().sequence).toBe(sequence);
     });
 
-    it('counts each put, so that no two versions are alike', async () => {
+    it('gives each put another version', async () => {
       const { records } = await store.write([put('sbx1'), put('sbx2'), put('sbx1')]);
       expect(records.map((record) => positionOf(record)!.sequence)).toEqual([1, 2, 3]);
     });
 
-    it('keeps the two parts and their versions apart', async () => {
+    it('keeps the two parts and their versions separate', async () => {
       await store.write([put('sbx1', { access: { tokens: [token('a')] } })]);
       const before = (await store.read('sbx1'))!;
       const { records } = await store.write([put('sbx1', { runtime: { state: 'paused' } })]);
@@ -148,7 +148,7 @@ export function describeWriting(kind: string, begin: () => Promise<StoreUnderTes
       expect(records[0]!.runtime).not.toEqual(before.runtime);
     });
 
-    it('takes back what it gave: get | put changes only the version', async () => {
+    it('accepts its own output: get | put changes only the version', async () => {
       await store.write([put('sbx1', { access: { tokens: [token('a')], maskRequestHost: 'localhost' } })]);
       const before = (await store.read('sbx1'))!;
       await store.write([parsePut(before, rules)]);
@@ -179,16 +179,16 @@ export function describeWriting(kind: string, begin: () => Promise<StoreUnderTes
       expect(store.position().sequence).toBe(sequence);
     });
 
-    it('writes all of an array or nothing of it, and says nothing of what it did not write', async () => {
+    it('writes an array completely or not at all, and announces only what it wrote', async () => {
       await store.write([put('sbx1')]);
       const conflict = put('sbx2', { access: { version: '0123456789abcdef.1' } });
       await expect(store.write([put('sbx3'), conflict])).rejects.toThrow(code('VERSION_CONFLICT'));
       expect(await store.read('sbx3')).toBeUndefined();
-      expect(told()).toEqual(['sbx1']);
+      expect(announced()).toEqual(['sbx1']);
       expect((await store.write([put('sbx4')])).sequence).toBe(2);
     });
 
-    it('forgets all with a delete, revoked digests and incarnation included', async () => {
+    it('forgets everything on a delete, including revoked digests and the incarnation', async () => {
       await store.write([put('sbx1', { access: { revoked: [digestOf('a')] } })]);
       const before = (await store.read('sbx1')) as { runtime: { incarnation: string; version: string } };
       expect(await store.delete('sbx1')).toEqual({ sequence: 2 });
@@ -202,7 +202,7 @@ export function describeWriting(kind: string, begin: () => Promise<StoreUnderTes
       expect(positionOf(records[0]!)!.sequence).toBe(3);
     });
 
-    it('makes a new policy only where there is none, and names the version that stands in the way', async () => {
+    it('creates a policy only if there is none, and names the version of the existing one', async () => {
       const fresh = { ...put('sbx1', { access: { tokens: [token('a')] } }), create: true as const };
       await store.write([fresh]);
       const before = (await store.read('sbx1'))!;
@@ -217,17 +217,17 @@ export function describeWriting(kind: string, begin: () => Promise<StoreUnderTes
       expect(both.filter(({ status }) => status === 'fulfilled')).toHaveLength(1);
     });
 
-    it('cannot delete what is not there', async () => {
+    it('cannot delete a policy that does not exist', async () => {
       await expect(store.delete('none')).rejects.toThrow(code('SANDBOX_UNKNOWN'));
       expect(store.position().sequence).toBe(0);
     });
 
-    it('takes nothing to write for nothing', async () => {
+    it('accepts an empty write, and announces nothing', async () => {
       expect(await store.write([])).toEqual({ records: [], sequence: 0 });
       expect(changes).toEqual([]);
     });
 
-    it('says so once it is closed', async () => {
+    it('is unavailable once it is closed', async () => {
       await store.close();
       await store.close();
       await expect(store.read('sbx1')).rejects.toThrow(code('STORE_UNAVAILABLE'));

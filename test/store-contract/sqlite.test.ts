@@ -8,7 +8,7 @@ import { openSqliteStore } from '../../src/policy/sqlite/sqlite-store.ts';
 import { rules } from '../policy/sample.ts';
 import { describeReading, describeWriting, type StoreUnderTest } from './policy-store.ts';
 
-/** Two connections to one file are to SQLite what two processes are; `test/policy` has the real ones. */
+/** To SQLite, two connections to a file are like two processes; `test/policy` tests real processes. */
 async function begin(): Promise<StoreUnderTest> {
   const folder = await mkdtemp(join(tmpdir(), 'sandgate-contract-'));
   const options = {

@@ -20,40 +20,40 @@ beforeEach(() => {
 });
 afterEach(() => cache.close());
 
-/** What the observer is told of one look-up. */
-async function look(id = 'known'): Promise<string[]> {
+/** The observer's calls for one look-up. */
+async function lookUp(id = 'known'): Promise<string[]> {
   seen = [];
   await cache.lookup(id);
   return seen;
 }
 
-it('the observer is told of a miss with its load, then of hits', async () => {
-  expect(await look()).toEqual(['miss', 'loaded found']);
-  expect(await look()).toEqual(['hit']);
+it('the observer sees a miss with its load, then hits', async () => {
+  expect(await lookUp()).toEqual(['miss', 'loaded found']);
+  expect(await lookUp()).toEqual(['hit']);
   expect(cache.size()).toEqual({ policies: 1, negative: 0 });
 });
 
-it('the observer is told of absent ids, loaded and from memory', async () => {
-  expect(await look('nobody')).toEqual(['miss', 'loaded absent']);
-  expect(await look('nobody')).toEqual(['absent']);
+it('the observer sees absent ids, loaded and from memory', async () => {
+  expect(await lookUp('absent')).toEqual(['miss', 'loaded absent']);
+  expect(await lookUp('absent')).toEqual(['absent']);
   expect(cache.size()).toEqual({ policies: 0, negative: 1 });
 });
 
-it('the observer is told when a stale policy stands in for a store that fails', async () => {
-  await look();
+it('the observer sees when a stale policy is served because the store fails', async () => {
+  await lookUp();
   clock.advance(CACHE_TIMES.freshMs);
   store.mode = 'down';
-  expect(await look()).toEqual(['miss', 'loaded stale']);
-  expect(await look()).toEqual(['stale']);
+  expect(await lookUp()).toEqual(['miss', 'loaded stale']);
+  expect(await lookUp()).toEqual(['stale']);
 });
 
-it('the observer is told when there is nothing to stand in', async () => {
+it('the observer sees when there is no stale policy to serve', async () => {
   store.mode = 'down';
-  expect(await look()).toEqual(['miss', 'loaded unavailable']);
-  expect(await look()).toEqual(['unavailable']);
+  expect(await lookUp()).toEqual(['miss', 'loaded unavailable']);
+  expect(await lookUp()).toEqual(['unavailable']);
 });
 
-it('many callers of one id are as many misses and one load, which is in flight until it ends', async () => {
+it('callers of one id are a miss each and one load, which is in flight until it ends', async () => {
   store.mode = 'held';
   const asked = [cache.lookup('known'), cache.lookup('known'), cache.lookup('known')];
   expect(cache.loadsInFlight()).toBe(1);

@@ -6,7 +6,7 @@ import { LONG, LONG_TEST_MS } from '../../stack/long.ts';
 import { EPOCH, FakeClock, rules, stored } from '../sample.ts';
 import { ScriptedStore } from '../scripted-store.ts';
 
-// A cache allocates room for all that it may ever hold, 13 ms each time; two ids are all there is here.
+// A cache allocates its full capacity, which takes 13 ms each time; this test needs only two ids.
 vi.mock('lru-cache', async (original) => {
   const { LRUCache } = await original<typeof import('lru-cache')>();
   return {
@@ -23,12 +23,12 @@ const ids = ['sbx1', 'sbx2'] as const;
 const id = fc.constantFrom(...ids);
 const rarely = fc.constantFrom(true, false, false, false);
 
-/** Writes are told at once or later; reads end in any order; time passes; the store may be away, or hold an older copy. */
+/** Writes are announced at once or later; reads end in any order; time passes; the store may be down or lag behind. */
 const step = fc.oneof(
   { weight: 4, arbitrary: fc.record({ do: fc.constant('look' as const), id }) },
   { weight: 3, arbitrary: fc.record({ do: fc.constant('write' as const), id }) },
   { weight: 1, arbitrary: fc.record({ do: fc.constant('remove' as const), id }) },
-  { weight: 3, arbitrary: fc.record({ do: fc.constant('tell' as const) }) },
+  { weight: 3, arbitrary: fc.record({ do: fc.constant('announce' as const) }) },
   {
     weight: 5,
     arbitrary: fc.record({ do: fc.constant('answer' as const), which: fc.nat(5), fails: rarely }),
@@ -45,7 +45,7 @@ const step = fc.oneof(
 
 type Step = typeof step extends fc.Arbitrary<infer S> ? S : never;
 
-/** Lets every continuation of what was answered run. */
+/** Runs every continuation of the answered reads. */
 const settled = () => new Promise<void>((resolve) => setImmediate(resolve));
 
 it(
@@ -54,12 +54,12 @@ it(
     const run = async (steps: Step[]) => {
       const store = new ScriptedStore();
       const clock = new FakeClock();
-      // Long enough that no deadline falls into a test that does not wait.
+      // So long that no deadline passes during a test, which never waits.
       const cache = new PolicyCache(store, rules, clock, { ...CACHE_TIMES, loadMs: 60_000 });
       store.mode = 'held';
       let sequence = 0;
-      let untold: { id: string; sequence: number }[] = [];
-      /** What the store held of each id and when it ceased to: sequence (0: absent) and wall time. */
+      let unannounced: { id: string; sequence: number }[] = [];
+      /** Each version that the store had of an id, and until when: sequence (0: absent) and wall time. */
       const history = new Map(
         ids.map((each) => [each as string, [{ sequence: 0, until: Number.POSITIVE_INFINITY }]]),
       );
@@ -71,15 +71,15 @@ it(
         if (present)
           store.records.set(of, stored(of, { runtime: { incarnation: `s${sequence}` } }, sequence));
         else store.records.delete(of);
-        untold.push({ id: of, sequence });
+        unannounced.push({ id: of, sequence });
       };
-      /** Index into the history of the oldest life that may still be answered, by id. */
+      /** By id: the index in the history of the oldest version that may still be served. */
       const oldest = new Map<string, number>(ids.map((each) => [each, 0]));
       const apply = () => {
         for (const each of ids) {
-          if (untold.some((one) => one.id === each)) oldest.set(each, history.get(each)!.length - 1);
+          if (unannounced.some((one) => one.id === each)) oldest.set(each, history.get(each)!.length - 1);
         }
-        untold = [];
+        unannounced = [];
       };
 
       const looks: Promise<void>[] = [];
@@ -102,12 +102,12 @@ it(
         else if (each.do === 'write') change(each.id, true);
         else if (each.do === 'remove') change(each.id, false);
         else if (each.do === 'wait') clock.advance(each.ms);
-        else if (each.do === 'tell' && untold.length > 0) {
-          const told = untold.map((one) => one.id);
+        else if (each.do === 'announce' && unannounced.length > 0) {
+          const announced = unannounced.map((one) => one.id);
           apply();
-          store.feed.changed(told, { epoch: EPOCH, sequence });
+          store.feed.changed(announced, { epoch: EPOCH, sequence });
         } else if (each.do === 'reset') {
-          for (const one of ids) untold.push({ id: one, sequence });
+          for (const one of ids) unannounced.push({ id: one, sequence });
           apply();
           store.feed.reset({ epoch: EPOCH, sequence });
         } else if (each.do === 'answer') {
@@ -128,7 +128,7 @@ it(
         await settled();
       }
       await Promise.all(looks);
-      // At rest and told everything, the cache says what the store says.
+      // With nothing pending and every change announced, the cache equals the store.
       store.feed.reset({ epoch: EPOCH, sequence });
       for (const each of ids) {
         const lookup = await cache.lookup(each);

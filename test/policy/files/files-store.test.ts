@@ -38,19 +38,20 @@ async function open(): Promise<PolicyStore> {
   return store;
 }
 
-/** As a careful writer does it: whole at once. */
+/** Replaces the file atomically. */
 async function write(name: string, content: unknown): Promise<void> {
   await writeFile(join(root, 'next'), typeof content === 'string' ? content : stringify(content));
   await rename(join(root, 'next'), join(folder, name));
 }
 
 const code = (expected: string) => expect.objectContaining({ code: expected });
-const told = () => changes.flatMap((change) => (change.kind === 'changed' ? change.sandboxIds : ['reset']));
+const announced = () =>
+  changes.flatMap((change) => (change.kind === 'changed' ? change.sandboxIds : ['reset']));
 const eventually = (check: () => unknown) => vi.waitFor(check, { timeout: PATIENCE_MS, interval: 2 });
 const stateOf = async (store: PolicyStore, id = 'sbx1') =>
   ((await store.read(id)) as { runtime: { state: string } } | undefined)?.runtime.state;
 
-/** All that decides; the version is each store's own. */
+/** Everything but the version, which differs between stores. */
 const meaningOf = (record: unknown) => ({ ...compilePolicy('sbx1', record, rules), version: '' });
 
 describe('a file', () => {
@@ -67,20 +68,20 @@ describe('a file', () => {
     expect(store.fault()).toBeUndefined();
   });
 
-  it('may be what `policy get` printed of another store', async () => {
+  it('may be the output of `policy get` from another store', async () => {
     const record = stored('sbx1', { access: { tokens: [token('a')] } });
     await write('sbx1.json', JSON.stringify(record));
     expect(meaningOf(await (await open()).read('sbx1'))).toEqual(meaningOf(record));
   });
 
-  it('reads the same in each gate, and after a restart', async () => {
+  it('is the same record in each gate, and after a restart', async () => {
     await write('sbx1.yaml', input('sbx1', { access: { tokens: [{ id: 'a', sha256: digestOf('a') }] } }));
     const [one, two] = [await open(), await open()];
     const policies = await Promise.all([one, two].map((store) => store.read('sbx1')));
     expect(meaningOf(policies[0])).toEqual(meaningOf(policies[1]));
   });
 
-  it('keeps its incarnation through a pause, and starts a new life at a new address', async () => {
+  it('keeps its incarnation through a pause, and gets a new one with a new address', async () => {
     const lifeOf = async (store: PolicyStore) =>
       ((await store.read('sbx1')) as { runtime: { incarnation: string } }).runtime.incarnation;
     await write('sbx1.yaml', input());
@@ -93,12 +94,12 @@ describe('a file', () => {
     await eventually(async () => expect(await lifeOf(store)).not.toBe(first));
   });
 
-  it('that was touched but says the same is no change', async () => {
+  it('that was touched without a change of content is not a change', async () => {
     await write('sbx1.yaml', input());
     await open();
     await utimes(join(folder, 'sbx1.yaml'), 1, 1);
     await write('sbx2.yaml', input('sbx2'));
-    await eventually(() => expect(told()).toEqual(['sbx2']));
+    await eventually(() => expect(announced()).toEqual(['sbx2']));
   });
 
   it('edited in place, with the same size and time, is a change', async () => {
@@ -133,7 +134,7 @@ describe('a file', () => {
     expect(events).toEqual([]);
   });
 
-  it('with a dot in front, or another ending, is none of ours', async () => {
+  it('with a leading dot or another extension is ignored', async () => {
     for (const name of ['.sbx1.yaml', 'README.md', 'sbx1.yaml~', 'sbx1.yaml.swp', 'yaml', '.yaml'])
       await write(name, 'x: [');
     await mkdir(join(folder, 'sub'));
@@ -171,7 +172,7 @@ describe('a bad file', () => {
       stringify(input('sbx1', { access: { tokens: [token('a')], revoked: [digestOf('a')] } })),
       /revoked/,
     ],
-  ])('%s is an unreadable policy from the start, and says why', async (_fault, text, reason) => {
+  ])('%s is an unreadable policy from the start, and the fault says why', async (_fault, text, reason) => {
     await write('sbx1.yaml', text);
     await write('good.yaml', input('good'));
     const store = await open();
@@ -183,36 +184,36 @@ describe('a bad file', () => {
     ]);
     expect((await store.list({ limit: 9 })).map((record) => record.sandboxId)).toEqual(['good']);
     await write('sbx1.yaml', input());
-    await eventually(() => expect(told()).toEqual(['sbx1']));
+    await eventually(() => expect(announced()).toEqual(['sbx1']));
     expect(await stateOf(store)).toBe('running');
     expect(store.fault()).toBeUndefined();
     expect(events.at(-1)).toEqual({ name: 'policy_file_good', file: 'sbx1.yaml' });
   });
 
-  it('keeps the last good policy until it is good again, or gone', async () => {
+  it('keeps the last good policy until it is valid again or removed', async () => {
     await write('sbx1.yaml', input());
     const store = await open();
     await write('sbx1.yaml', 'sandboxId: [');
     await eventually(() => expect(store.fault()).toContain('sbx1.yaml'));
     expect(await stateOf(store)).toBe('running');
-    expect(told()).toEqual([]);
+    expect(announced()).toEqual([]);
     await rm(join(folder, 'sbx1.yaml'));
-    await eventually(() => expect(told()).toEqual(['sbx1']));
+    await eventually(() => expect(announced()).toEqual(['sbx1']));
     expect(await store.read('sbx1')).toBeUndefined();
     expect(store.fault()).toBeUndefined();
   });
 
-  it('is not an absent policy, also where it came later; without it, it is', async () => {
+  it('is not an absent policy, even if it appeared later; once removed, it is', async () => {
     const store = await open();
     await write('sbx1.yaml', 'x');
-    await eventually(() => expect(told()).toEqual(['sbx1']));
+    await eventually(() => expect(announced()).toEqual(['sbx1']));
     await expect(store.read('sbx1')).rejects.toThrow(code('POLICY_UNREADABLE'));
     await rm(join(folder, 'sbx1.yaml'));
-    await eventually(() => expect(told()).toEqual(['sbx1', 'sbx1']));
+    await eventually(() => expect(announced()).toEqual(['sbx1', 'sbx1']));
     expect(await store.read('sbx1')).toBeUndefined();
   });
 
-  it('is each of two for one sandbox', async () => {
+  it('is each of two files for one sandbox', async () => {
     await write('sbx1.yaml', input());
     await write('sbx1.json', JSON.stringify(input('sbx1', { access: { allowPublicTraffic: true } })));
     const store = await open();
@@ -222,7 +223,7 @@ describe('a bad file', () => {
     await eventually(async () => expect(await stateOf(store)).toBe('running'));
   });
 
-  it('may be no file at all', async () => {
+  it('may be something other than a file', async () => {
     await mkdir(join(folder, 'sbx1.yaml'));
     await symlink('nowhere', join(folder, 'sbx2.yaml'));
     const store = await open();
@@ -232,24 +233,24 @@ describe('a bad file', () => {
 });
 
 describe('the folder', () => {
-  it('must be there at the start', async () => {
+  it('must exist at start', async () => {
     await rm(folder, { recursive: true });
     await expect(open()).rejects.toThrow(code('STATE_UNUSABLE'));
   });
 
-  it('may vanish later: the last good policies stay, and it says so until it is back', async () => {
+  it('may disappear later: the last good policies stay, with a fault until it is back', async () => {
     await write('sbx1.yaml', input());
     const store = await open();
     await rename(folder, join(root, 'away'));
     await eventually(() => expect(store.fault()).toContain('ENOENT'));
     expect(await stateOf(store)).toBe('running');
-    expect(told()).toEqual([]);
+    expect(announced()).toEqual([]);
     await rename(join(root, 'away'), folder);
     await eventually(() => expect(store.fault()).toBeUndefined());
     expect(events.map((event) => event.name)).toEqual(['policy_folder_lost', 'policy_folder_back']);
   });
 
-  it('is read only', async () => {
+  it('is read-only', async () => {
     const store = await open();
     const refusal = { code: 'STORE_READ_ONLY', remedy: expect.stringContaining(folder) };
     await expect(store.write([put()])).rejects.toMatchObject(refusal);

@@ -1,4 +1,4 @@
-// Another process on the same policies.db, driven by the lines that it is sent; each line is answered with one.
+// Another process on the same policies.db. Each line on stdin is a command, answered by one line on stdout.
 // Runs the build, because Node 20 does not read TypeScript.
 import { randomBytes } from 'node:crypto';
 import { writeSync } from 'node:fs';
@@ -16,14 +16,14 @@ const put = (/** @type {string} */ sandboxId, /** @type {object} */ runtime) => 
 const commands = {
   holds: async (id) => (await store.read(id)) !== undefined,
   put: (id, incarnation) => store.write([put(id, { incarnation })]),
-  /** Writes until it is killed, and says so only once a write is acknowledged. */
+  /** Writes until it is killed, and reports each write once it is acknowledged. */
   async flood(prefix) {
     for (let index = 0; ; index++) {
       await store.write([put(`${prefix}${index}`, {}), put(`${prefix}${index}twin`, {})]);
       say(`${prefix}${index}`);
     }
   },
-  /** Adds one to a number kept in the record, `times` times, trying again after each conflict. */
+  /** Adds one to a number in the record, `times` times, with another attempt after each conflict. */
   async count(id, times) {
     let conflicts = 0;
     for (let done = 0; done < Number(times); ) {
@@ -47,7 +47,7 @@ const store = await openSqliteStore({
   clock: systemClock,
   random: randomBytes,
 })
-  // A start that fails is what some tests are about.
+  // Some tests expect the start to fail.
   .catch((error) => {
     say({ code: error.code, message: error.message, remedy: error.remedy });
     process.exit(1);

@@ -6,8 +6,8 @@ import { fileURLToPath } from 'node:url';
 export type Child = Awaited<ReturnType<typeof startChild>>;
 
 /**
- * A real process on that file; `wrap` is a command that runs it, such as `unshare`. It has ended when `end` resolves.
- * Needs the build: `npm test` makes it.
+ * A real process on that file. `wrap` is a command to run it with, such as `unshare`. It has ended when `end` resolves.
+ * Needs the build, which `npm test` makes.
  */
 export async function startChild(path: string, wrap: readonly string[] = []) {
   const script = fileURLToPath(new URL('./sqlite-child.mjs', import.meta.url));
@@ -20,9 +20,9 @@ export async function startChild(path: string, wrap: readonly string[] = []) {
     return done ? undefined : JSON.parse(value);
   };
   return {
-    /** What it said first: `ready`, or why it could not start. */
+    /** Its first line: `ready`, or why it could not start. */
     greeting: await hear(),
-    /** The next line that it says; undefined once it has ended. */
+    /** Its next line; undefined once it has ended. */
     hear,
     send: (line: string) => child.stdin.write(`${line}\n`),
     ask(line: string): Promise<unknown> {

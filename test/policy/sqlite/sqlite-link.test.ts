@@ -43,7 +43,7 @@ describe('a store file that was moved away', () => {
   const aside = () => join(folder, 'aside');
   const whole = ['policies.db', 'policies.db-wal', 'policies.db-shm'];
 
-  it('is not served meanwhile, and served again by the same connection when it is put back', () => {
+  it('is not served, and is served again by the same connection once it is back', () => {
     const before = link.follow();
     move(folder, aside(), whole);
     expect(() => link.follow()).toThrow(GONE);
@@ -53,13 +53,13 @@ describe('a store file that was moved away', () => {
     move(aside(), folder, whole);
     expect(link.follow()).toBe(before);
     expect(link.file.get('abc')).toEqual({ sandboxId: 'abc' });
-    // What was read before it went may be older than what it holds now.
+    // It may have changed while it was away.
     expect(replaced).toBe(2);
     expect(link.follow()).toBe(before);
     expect(replaced).toBe(2);
   });
 
-  it('is served again also when its log alone stayed', () => {
+  it('is served again even if its log stayed in place', () => {
     const before = link.follow();
     move(folder, aside(), ['policies.db']);
     expect(() => link.follow()).toThrow(GONE);
@@ -67,7 +67,7 @@ describe('a store file that was moved away', () => {
     expect(link.follow()).toBe(before);
   });
 
-  it('is not served when it comes back without its log, for that may hold what was acknowledged', () => {
+  it('is not served if it comes back without its log, which may contain acknowledged writes', () => {
     link.follow();
     move(folder, aside(), whole);
     expect(() => link.follow()).toThrow(GONE);
@@ -76,7 +76,7 @@ describe('a store file that was moved away', () => {
     expect(() => link.file).toThrow(GONE);
   });
 
-  it('stays away once the link is closed', () => {
+  it('is not served once the link is closed', () => {
     link.close();
     expect(() => link.follow()).toThrow(GONE);
   });

@@ -40,7 +40,7 @@ async function open(): Promise<PolicyStore> {
 }
 
 describe('several processes on one file', { timeout: SEVERAL_PROCESSES_MS }, () => {
-  it('see what another one wrote', async () => {
+  it('see the writes of the others', async () => {
     const store = await open();
     const writer = await child();
     const seen: string[] = [];
@@ -53,7 +53,7 @@ describe('several processes on one file', { timeout: SEVERAL_PROCESSES_MS }, () 
     expect(seen).toHaveLength(20);
   });
 
-  it('may all be the first: each finds the same new store', async () => {
+  it('may start at the same time: all open the same new store', async () => {
     const started = await Promise.all([child(), child(), child()]);
     expect(started.map((each) => each.greeting)).toEqual(['ready', 'ready', 'ready']);
     await Promise.all(started.map((each, index) => each.ask(`put sbx${index} a`)));
@@ -92,13 +92,13 @@ describe('several processes on one file', { timeout: SEVERAL_PROCESSES_MS }, () 
     }
   });
 
-  it('wait for one that is frozen in the middle of its writes no longer than they must', async () => {
+  it('wait only for a bounded time for one that is frozen while it writes', async () => {
     const store = await open();
     const writer = await child();
     writer.send('flood x');
     await writer.hear();
     writer.signal('SIGSTOP');
-    // Whether it holds the lock is chance. Either way the answer is one of two, and reads go on.
+    // Chance decides whether it holds the lock. The write succeeds or fails accordingly, and reads go on.
     const written = await store.write([put('sbx1')]).then(
       () => 'written',
       (error) => error.code,
@@ -110,17 +110,17 @@ describe('several processes on one file', { timeout: SEVERAL_PROCESSES_MS }, () 
   });
 });
 
-describe('a place that cannot be used', () => {
-  it('is STATE_UNUSABLE with a remedy: a folder that it may not write', async () => {
+describe('a path that cannot be used', () => {
+  it('is STATE_UNUSABLE with a remedy: a folder without write permission', async () => {
     await chmod(folder, 0o555);
-    // They bind root, too, once it has given up the right to pass over them.
+    // Permissions apply even to root once it has dropped the capability to bypass them.
     const bound = ['setpriv', '--bounding-set=-dac_override,-dac_read_search', '--'];
     const { greeting } = await child(process.getuid?.() === 0 ? bound : []);
     await chmod(folder, 0o700);
     expect(greeting).toMatchObject({ code: 'STATE_UNUSABLE', remedy: expect.any(String) });
   });
 
-  it('is STORE_UNAVAILABLE while the disk is full, and keeps what it had', async () => {
+  it('is STORE_UNAVAILABLE while the disk is full, and keeps its content', async () => {
     const writer = await child(smallDisk(folder).wrap);
     expect(writer.greeting).toBe('ready');
     let last: unknown;
@@ -131,7 +131,7 @@ describe('a place that cannot be used', () => {
     }
     expect(last).toMatchObject({ code: 'STORE_UNAVAILABLE', message: expect.stringContaining('disk') });
     expect(written).toBeGreaterThan(10);
-    // The process lives and reads on: only what needs room fails.
+    // The process still reads; only writes, which need space, fail.
     expect(await writer.ask('put sbx0 again')).toMatchObject({ code: 'STORE_UNAVAILABLE' });
     expect(await writer.ask('holds sbx0')).toBe(true);
     expect(await writer.ask(`holds sbx${written}`)).toBe(false);

@@ -59,7 +59,7 @@ function listen(store: PolicyStore): Change[] {
   return changes;
 }
 
-/** Another hand on the file: what it does, no store knows of. */
+/** Edits the file without any store. */
 function byHand<T>(work: (db: Database.Database) => T, file = path): T {
   const db = new Database(file, { timeout: 1000 });
   try {
@@ -69,7 +69,7 @@ function byHand<T>(work: (db: Database.Database) => T, file = path): T {
   }
 }
 
-/** A whole copy of the store at this moment, as a backup is. */
+/** A complete copy of the store, like a backup. */
 async function backup(): Promise<string> {
   const copy = join(folder, `backup-${randomBytes(4).toString('hex')}.db`);
   byHand((db) => db.exec(`VACUUM INTO '${copy}'`));
@@ -77,7 +77,7 @@ async function backup(): Promise<string> {
 }
 
 describe('the file', () => {
-  it('is for its user alone, its log and its folder too', async () => {
+  it('is accessible only to its user, and so are its log and its folder', async () => {
     path = join(folder, 'state', 'deep', 'policies.db');
     await (await open()).write([put()]);
     const mode = async (of: string) => ((await stat(of)).mode & 0o777).toString(8);
@@ -87,14 +87,14 @@ describe('the file', () => {
     expect(await mode(join(folder, 'state', 'deep'))).toBe('700');
   });
 
-  it('is closed to others again where somebody opened it', async () => {
+  it('gets its mode back if it was opened to others', async () => {
     await (await open()).close();
     await chmod(path, 0o644);
     await open();
     expect((await stat(path)).mode & 0o777).toBe(0o600);
   });
 
-  it('keeps its content and its epoch over a restart', async () => {
+  it('keeps its content and its epoch across a restart', async () => {
     const first = await open();
     await first.write([put()]);
     const [record, position] = [await first.read('sbx1'), first.position()];
@@ -104,7 +104,7 @@ describe('the file', () => {
     expect(second.position()).toEqual(position);
   });
 
-  it('has a log that does not grow without end', async () => {
+  it('has a log of bounded size', async () => {
     const store = await open();
     const puts = Array.from({ length: 200 }, (_, index) => put(`sbx${index}`));
     for (let round = 0; round < 100; round++) await store.write(puts);
@@ -120,17 +120,17 @@ describe('a file that is not ours, or damaged,', () => {
     expect(await readFile(path)).toEqual(before);
   };
 
-  it('is left as it is: text', async () => {
+  it('is not changed: text', async () => {
     await writeFile(path, 'these are not policies\n'.repeat(1000));
     await refused('STORE_CORRUPT');
   });
 
-  it('is left as it is: a few bytes', async () => {
+  it('is not changed: a few bytes', async () => {
     await writeFile(path, 'some bytes');
     await refused('STORE_CORRUPT');
   });
 
-  it('is left as it is: a damaged header', async () => {
+  it('is not changed: a damaged header', async () => {
     await (await open()).close();
     path = await backup();
     const file = await openFile(path, 'r+');
@@ -139,18 +139,18 @@ describe('a file that is not ours, or damaged,', () => {
     await refused('STORE_CORRUPT');
   });
 
-  it('is left as it is: the database of another program', async () => {
+  it('is not changed: the database of another program', async () => {
     byHand((db) => db.exec('CREATE TABLE cookies (id TEXT)'));
     await refused('STORE_CORRUPT');
   });
 
-  it('is left as it is: one of a later version', async () => {
+  it('is not changed: one of a later version', async () => {
     await (await open()).close();
     byHand((db) => db.exec('UPDATE meta SET schema_version = 2; PRAGMA wal_checkpoint(TRUNCATE)'));
     await refused('STATE_UNUSABLE');
   });
 
-  it('is STORE_CORRUPT where only a read meets the damage', async () => {
+  it('is STORE_CORRUPT if only a read finds the damage', async () => {
     const store = await open();
     await store.write(Array.from({ length: 500 }, (_, index) => put(`sbx${index}`)));
     await store.close();
@@ -164,7 +164,7 @@ describe('a file that is not ours, or damaged,', () => {
   });
 });
 
-describe('a place that cannot hold a store', () => {
+describe('a path that cannot be a store', () => {
   it('is STATE_UNUSABLE: a file where the folder should be', async () => {
     await writeFile(join(folder, 'plain'), '');
     path = join(folder, 'plain', 'policies.db');
@@ -177,7 +177,7 @@ describe('a place that cannot hold a store', () => {
   });
 });
 
-describe('a record that the file holds', () => {
+describe('a record in the file', () => {
   it.each(['{"sandboxId":', 'null', '[]', '"x"', '7', ''])(
     'as %j is unreadable, and hides no other',
     async (text) => {
@@ -193,7 +193,7 @@ describe('a record that the file holds', () => {
     },
   );
 
-  it('is given out as it is, fields of later versions included', async () => {
+  it('is returned as stored, including fields of later versions', async () => {
     const store = await open();
     const record = { ...stored('a'), quota: 1 };
     byHand((db) => db.prepare('INSERT INTO policies VALUES (?, ?)').run('a', JSON.stringify(record)));
@@ -201,8 +201,8 @@ describe('a record that the file holds', () => {
   });
 });
 
-describe('what others did to the file is told', () => {
-  it('as reset, when it was edited without a number', async () => {
+describe('a change made by another program is announced', () => {
+  it('as reset, if it did not increase the sequence', async () => {
     const store = await open();
     await store.write([put()]);
     const changes = listen(store);
@@ -210,7 +210,7 @@ describe('what others did to the file is told', () => {
     await eventually(() => expect(changes).toEqual([{ kind: 'reset', position: store.position() }]));
   });
 
-  it('as reset, when the sequence went back, or the epoch is another', async () => {
+  it('as reset, if the sequence went back or the epoch changed', async () => {
     const store = await open();
     await store.write([put('a'), put('b')]);
     const changes = listen(store);
@@ -223,7 +223,7 @@ describe('what others did to the file is told', () => {
     await eventually(() => expect(changes.at(-1)).toEqual({ kind: 'reset', position }));
   });
 
-  it('as reset, when more changed than is kept', async () => {
+  it('as reset, if there were more changes than are kept', async () => {
     const store = await open();
     const changes = listen(store);
     byHand((db) => db.exec("INSERT INTO changes VALUES (20000, 'x'); UPDATE meta SET sequence = 20000"));
@@ -232,7 +232,7 @@ describe('what others did to the file is told', () => {
     );
   });
 
-  it('in order and once, when two write in turn', async () => {
+  it('in order and once, if two stores write alternately', async () => {
     const [one, two] = [await open(), await open()];
     const [changesOne, changesTwo] = [listen(one), listen(two)];
     const expected: string[] = [];
@@ -242,9 +242,9 @@ describe('what others did to the file is told', () => {
       expected.push(`a${round}`, `b${round}`, `c${round}`);
     }
     for (const changes of [changesOne, changesTwo]) {
-      const told = () =>
+      const announced = () =>
         changes.flatMap((change) => (change.kind === 'changed' ? change.sandboxIds : ['reset']));
-      await eventually(() => expect(told()).toEqual(expected));
+      await eventually(() => expect(announced()).toEqual(expected));
     }
   });
 
@@ -261,7 +261,7 @@ describe('what others did to the file is told', () => {
 });
 
 describe('D8: a file that is replaced under a running store', () => {
-  it('is opened in its stead, and everything is void', async () => {
+  it('is opened instead, and announced as reset', async () => {
     const store = await open();
     await store.write([put('old')]);
     const copy = await backup();
@@ -279,7 +279,7 @@ describe('D8: a file that is replaced under a running store', () => {
     expect((await store.write([put('next')])).sequence).toBe(2);
   });
 
-  it('is not read while the log of the old file lies there', async () => {
+  it('is not read while the log of the old file exists', async () => {
     const store = await open();
     await store.write([put('old')]);
     const copy = await backup();
@@ -296,7 +296,7 @@ describe('D8: a file that is replaced under a running store', () => {
     expect(await store.read('old')).toBeDefined();
   });
 
-  it('is unavailable while it is gone or no store, never made anew, and comes back by itself', async () => {
+  it('is unavailable while it is gone or not a store, is not created again, and recovers on its own', async () => {
     const store = await open();
     await store.write([put()]);
     const copy = await backup();
@@ -318,7 +318,7 @@ describe('D8: a file that is replaced under a running store', () => {
   });
 });
 
-it('a lock that somebody keeps is STORE_UNAVAILABLE after a while, and does not stop this process', async () => {
+it('a lock that is never released is STORE_UNAVAILABLE after a while, and does not block this process', async () => {
   const store = await open();
   const holder = new Database(path);
   holder.exec('BEGIN IMMEDIATE');
@@ -327,7 +327,7 @@ it('a lock that somebody keeps is STORE_UNAVAILABLE after a while, and does not 
     given = true;
   });
   const refused = expect(write).rejects.toThrow(code('STORE_UNAVAILABLE'));
-  // Between its attempts, 20 of them, other work has its turns.
+  // Other work runs between its 20 attempts.
   for (let turns = 0; turns < 10; turns++) {
     await new Promise((resolve) => setImmediate(resolve));
     expect(given).toBe(false);
@@ -339,8 +339,8 @@ it('a lock that somebody keeps is STORE_UNAVAILABLE after a while, and does not 
   expect((await store.write([put()])).sequence).toBe(1);
 });
 
-describe('the moment until which all is told', () => {
-  it('moves with each look at the file, and stands still while there is none', async () => {
+describe('the moment up to which every change was delivered', () => {
+  it('advances with each poll of the file, and stops while there is none', async () => {
     const store = await open();
     expect(store.deliveredUntil()).toBeUndefined();
     await eventually(() =>
@@ -352,7 +352,7 @@ describe('the moment until which all is told', () => {
     await eventually(() => expect(store.fault()).toContain('was removed'));
     const last = store.deliveredUntil();
     clock.advance(1000);
-    // What it says of this file shows that it has looked again since.
+    // This fault shows that it has polled since.
     await writeFile(path, 'garbage');
     await eventually(() => expect(store.fault()).toMatch(/^(?!.*was removed)./));
     expect(store.deliveredUntil()).toEqual(last);
