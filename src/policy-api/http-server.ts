@@ -12,7 +12,7 @@ import { routeAdder, supportedMethods } from './route.ts';
 import { BODY_MAX, requestInvalid } from './schemas.ts';
 import { addTokenRoutes } from './token-routes.ts';
 
-export interface AdminServerOptions {
+export interface ApiServerOptions {
   admin: PolicyAdmin;
   admission: Admission;
   /** Most requests per second from one address, refused ones included; undefined: no limit. */
@@ -28,7 +28,7 @@ const CHECK_EVERY_MS = 1000;
 const PARAM_MAX = 64 * 1024;
 
 /** The policy API, not yet listening. Checks in this order: rate, Host, key, method, content type, body. */
-export async function createAdminServer(options: AdminServerOptions): Promise<FastifyInstance> {
+export async function createApiServer(options: ApiServerOptions): Promise<FastifyInstance> {
   const { admin, admission, maxPerSecond, onFault } = options;
   const fail = (reply: FastifyReply, thrown: unknown) => {
     const error = translateFastify(thrown);

@@ -11,7 +11,7 @@ const CONNECTIONS_MAX = 256;
 /** Longer than a write waits until it is in force, 2 s. */
 const CLOSE_TIMEOUT_MS = 3000;
 
-export interface AdminListener {
+export interface ApiListener {
   /** The address, with the port that the system chose if it was 0; or the socket. */
   readonly at: { path: string } | Address;
   /** Waits up to 3 s for open requests, then closes. */
@@ -19,7 +19,10 @@ export interface AdminListener {
 }
 
 /** Listens on a 0600 socket in a 0700 folder, or on TCP. Throws ADDRESS_IN_USE or STATE_UNUSABLE. */
-export async function listenForAdmin(app: FastifyInstance, wanted: Endpoint): Promise<AdminListener> {
+export async function listenForApi(
+  app: FastifyInstance,
+  wanted: { path: string } | Address,
+): Promise<ApiListener> {
   const server = app.server as Server;
   server.maxConnections = CONNECTIONS_MAX;
   const at = 'path' in wanted ? await onSocket(server, wanted.path) : await onTcp(server, wanted);

@@ -5,7 +5,7 @@ import type { Logger } from '../observe/logger.ts';
 import type { Settings } from '../settings.ts';
 import { resolveSocketPath } from '../state/socket-path.ts';
 import { readKeysFile } from './admission.ts';
-import type { AdminListener } from './listener.ts';
+import type { ApiListener } from './listener.ts';
 import type { PolicyAdmin } from './policy-admin.ts';
 
 /** Opens the policy API that the settings describe; undefined if they say `off`. Throws as its listener does. */
@@ -13,7 +13,7 @@ export async function openPolicyApi(
   settings: Settings,
   admin: PolicyAdmin,
   log: Logger,
-): Promise<AdminListener | undefined> {
+): Promise<ApiListener | undefined> {
   const { policyApi: at, policyApiKeysFile, policyApiHosts: hosts, stateDir } = settings;
   if (at === undefined) return undefined;
   // Loaded only if needed: the HTTP server takes 100 ms of CPU to load, and most commands do not use it.

@@ -1,8 +1,8 @@
 import type { Endpoint } from '../address.ts';
 import { toSandgateError } from '../errors.ts';
 import { allowedHosts, createKeyCheck } from './admission.ts';
-import { createAdminServer } from './http-server.ts';
-import { type AdminListener, listenForAdmin } from './listener.ts';
+import { createApiServer } from './http-server.ts';
+import { type ApiListener, listenForApi } from './listener.ts';
 import type { PolicyAdmin } from './policy-admin.ts';
 
 export interface PolicyApiOptions {
@@ -21,12 +21,12 @@ export interface PolicyApiOptions {
 const MAX_PER_SECOND = 500;
 
 /** Starts the policy API. Throws ADDRESS_IN_USE or STATE_UNUSABLE. */
-export async function startPolicyApi(options: PolicyApiOptions): Promise<AdminListener> {
+export async function startPolicyApi(options: PolicyApiOptions): Promise<ApiListener> {
   const { admin, listen, spare, keys, hosts, onFault } = options;
   const onTcp = !('path' in listen);
   // The allowed names depend on the port, which is known only once it listens.
   let isAllowedHost: (host: string | undefined) => boolean = () => false;
-  const app = await createAdminServer({
+  const app = await createApiServer({
     admin,
     admission: {
       isAllowedHost: (host) => isAllowedHost(host),
@@ -35,9 +35,9 @@ export async function startPolicyApi(options: PolicyApiOptions): Promise<AdminLi
     maxPerSecond: onTcp ? MAX_PER_SECOND : undefined,
     onFault,
   });
-  const listener = await listenForAdmin(app, listen).catch((error) => {
+  const listener = await listenForApi(app, listen).catch((error) => {
     if (spare === undefined || toSandgateError(error).code !== 'ADDRESS_IN_USE') throw error;
-    return listenForAdmin(app, { path: spare });
+    return listenForApi(app, { path: spare });
   });
   isAllowedHost = allowedHosts(listener.at, hosts);
   return listener;

@@ -5,8 +5,8 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { Address } from '../../src/address.ts';
 import { createKeyCheck } from '../../src/policy-api/admission.ts';
-import { createAdminServer } from '../../src/policy-api/http-server.ts';
-import { listenForAdmin } from '../../src/policy-api/listener.ts';
+import { createApiServer } from '../../src/policy-api/http-server.ts';
+import { listenForApi } from '../../src/policy-api/listener.ts';
 import type { PolicyAdmin } from '../../src/policy-api/policy-admin.ts';
 import { askAdmin } from './client.ts';
 import { KEY, OTHER_KEY, policy, type RunningApi, startApi } from './running-api.ts';
@@ -127,13 +127,13 @@ describe('the policy API on TCP', () => {
 
 describe('a flood', () => {
   it('is answered 429 past the limit, with or without a key', async () => {
-    const app = await createAdminServer({
+    const app = await createApiServer({
       admin: {} as PolicyAdmin,
       admission: { isAllowedHost: () => true, hasKey: createKeyCheck([KEY]) },
       maxPerSecond: 3,
       onFault: () => {},
     });
-    const listener = await listenForAdmin(app, { host: '127.0.0.1', port: 0 });
+    const listener = await listenForApi(app, { host: '127.0.0.1', port: 0 });
     try {
       const { port } = listener.at as Address;
       const ask = () => askAdmin(`127.0.0.1:${port}`, { path: '/nothing' });
