@@ -32,7 +32,7 @@ async function run(settings: Parameters<typeof startCloud>[0]): Promise<void> {
 
 /** A process in an unknown state must not run sandboxes. The supervisor restarts it, and the next start ends them. */
 function end(thrown: unknown): never {
-  const { code, message, remedy } = toSandgateError(thrown);
-  process.stderr.write(`sandgate: ${message} [${code}]${remedy ? `; remedy: ${remedy}` : ''}\n`);
-  process.exit(code === 'SETTINGS_INVALID' ? 2 : 1);
+  const error = toSandgateError(thrown);
+  process.stderr.write(errorText(error));
+  process.exit(error.code === 'SETTINGS_INVALID' ? 2 : 1);
 }

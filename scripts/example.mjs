@@ -11,12 +11,12 @@ const registry = language === 'py' ? 'pypi' : 'npm';
 
 const { readSettings, trustFiles } = await import('../dist/config.js');
 const { clientEnvironment } = await import('../dist/dev/client-environment.js');
-const { surroundings } = await import('../dist/cli/surroundings.js');
+const { hostEnvironment } = await import('../dist/cli/host-environment.js');
 const { report } = await import('../dist/cli/io.js');
 const wanted = version ?? SDK_VERSIONS[registry][0];
 let folder = '';
 try {
-  const { stateDir } = readSettings('env', {}, surroundings());
+  const { stateDir } = readSettings('env', {}, hostEnvironment());
   Object.assign(
     process.env,
     await clientEnvironment(

@@ -1,7 +1,7 @@
 import { isIPv4, isIPv6, SocketAddress } from 'node:net';
 import { networkInterfaces } from 'node:os';
 
-/** An IP address in its one spelling, without brackets, and a TCP port (0: any free one). */
+/** An IP address in canonical form, without brackets, and a TCP port (0: any free one). */
 export interface Address {
   readonly host: string;
   readonly port: number;
@@ -20,8 +20,8 @@ export function parseAddress(text: string): Address {
 }
 
 /**
- * The one spelling of an IP literal (IPv4 dotted decimal, IPv6 as RFC 5952), or undefined for anything else:
- * host names, zones, and spellings that some resolvers read otherwise (`127.1`, `0x7f.1`, `010.0.0.1`).
+ * The canonical form of an IP literal (IPv4 dotted decimal, IPv6 as in RFC 5952). Undefined for anything else: host
+ * names, zones, and spellings that resolvers disagree on (`127.1`, `0x7f.1`, `010.0.0.1`).
  */
 export function canonicalAddress(text: string): string | undefined {
   if (isIPv4(text)) return text;
@@ -36,17 +36,47 @@ export function formatAddress({ host, port }: Address): string {
 /** A unix socket or TCP. */
 export type Endpoint = { readonly path: string } | Address;
 
-/** `unix:/path` or `host:port`: as flags, run files and gRPC write it. */
+/** `unix:/path` or `host:port`, the form used in flags, run files and gRPC. */
 export function formatEndpoint(endpoint: Endpoint): string {
   return 'path' in endpoint ? `unix:${endpoint.path}` : formatAddress(endpoint);
 }
 
-/** Reads what `formatEndpoint` wrote; throws as `parseAddress`. */
+/** Parses the output of `formatEndpoint`; throws as `parseAddress` does. */
 export function parseEndpoint(text: string): Endpoint {
   return text.startsWith('unix:') ? { path: text.slice('unix:'.length) } : parseAddress(text);
 }
 
-/** An address that no other machine reaches. A form that is not known for one does not count. */
+/** How a client reaches a policy API. On TCP the host may be a name; without a scheme it is plain HTTP. */
+export type ApiUrl = { readonly path: string } | (Address & { readonly scheme?: 'http' | 'https' });
+
+const DEFAULT_PORT = { http: 80, https: 443 } as const;
+
+/** Reads `http://host:port` or `https://host[:port]`; throws an Error that says what is wrong. */
+export function parseApiUrl(text: string): ApiUrl {
+  const scheme = /^(https?):\/\//i.exec(text)?.[1]?.toLowerCase();
+  if (scheme !== 'http' && scheme !== 'https') {
+    const meant = /^[^\s/?#@]+:\d{1,5}$/.test(text) ? ` (did you mean http://${text}?)` : '';
+    throw new Error(`must be unix:<path>, http://host:port or https://host[:port]${meant}`);
+  }
+  if (!URL.canParse(text)) throw new Error('is not a valid URL');
+  const url = new URL(text);
+  const { pathname, search, hash, username, password } = url;
+  if (pathname !== '/' || search || hash || username || password) {
+    throw new Error('must be a scheme, a host and a port only');
+  }
+  return {
+    scheme,
+    host: url.hostname.replace(/^\[(.*)\]$/, '$1'),
+    port: url.port === '' ? DEFAULT_PORT[scheme] : Number(url.port),
+  };
+}
+
+/** `unix:<path>`, `http://host:port` or `https://host:port`. */
+export function formatApiUrl(url: ApiUrl): string {
+  return 'path' in url ? formatEndpoint(url) : `${url.scheme ?? 'http'}://${formatAddress(url)}`;
+}
+
+/** True for an address that other machines cannot reach; false for any form that is not known to be one. */
 export function isLoopback({ host }: Address): boolean {
   return host.startsWith('127.') || host === '::1';
 }
@@ -60,11 +90,11 @@ function localAddresses(): Set<string> {
 }
 
 /**
- * Tells whether an address and port is one of these listeners. A wildcard listener answers on every local address,
- * every loopback address among them, whatever the interfaces have just now.
+ * Returns a test for whether an address and port belong to one of these listeners. A wildcard listener answers on
+ * every local address, including every loopback address, whichever addresses the interfaces have at the moment.
  */
 export function ownListenerTest(listeners: readonly Address[]): (address: string, port: number) => boolean {
-  // By port first: it is asked for every request, and hardly ever about one of these.
+  // Indexed by port: the test runs for every request, and almost never finds a match.
   const hosts = new Map<number, Set<string>>();
   for (const { host, port } of listeners) hosts.set(port, (hosts.get(port) ?? new Set()).add(host));
   return (address, port) => {
@@ -77,8 +107,8 @@ export function ownListenerTest(listeners: readonly Address[]): (address: string
 }
 
 /**
- * What Sandgate listens on and never dials. It grows while a gate starts: the policy API needs rules that know the
- * listeners, and is one itself once it has its port.
+ * The listeners of Sandgate itself, which it never dials. The set grows while a gate starts: the policy API needs
+ * rules that know the listeners, and becomes a listener itself once its port is bound.
  */
 export class OwnListeners {
   #all: readonly Address[];
@@ -89,7 +119,7 @@ export class OwnListeners {
     this.#test = ownListenerTest(known);
   }
 
-  /** A unix socket is none: no route leads there. */
+  /** Ignores a unix socket: no route can lead to one. */
   add(endpoint: Endpoint | undefined): void {
     if (endpoint === undefined || 'path' in endpoint) return;
     this.#all = [...this.#all, endpoint];

@@ -14,7 +14,7 @@ import { startCheckServer } from './server/check-server.ts';
 import { openCheckTls } from './server/check-tls.ts';
 import { drain } from './server/drain.ts';
 import { startOpsListener } from './server/ops-listener.ts';
-import type { Settings } from './settings.ts';
+import { type Settings, sharedSettings } from './settings.ts';
 import { identify } from './state/process-identity.ts';
 import { type Readiness, readiness } from './state/readiness.ts';
 import { removeRun, writeRun } from './state/run-file.ts';
@@ -151,12 +151,8 @@ async function compose(
     check: address,
     ...(policyApi !== undefined && { policyApi }),
     ops: ops.address,
-    domains: settings.domains,
-    routing: settings.routing,
-    sandboxCidrs: settings.sandboxCidrs,
+    ...sharedSettings(settings),
     ownListeners: own.all,
-    store: settings.store,
-    policyDir: settings.policyDir,
     allowShadow: settings.allowShadow,
   });
   if (settings.allowShadow) log.warn({ setting: 'SANDGATE_ALLOW_SHADOW' }, 'shadow_mode_allowed');

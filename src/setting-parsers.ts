@@ -1,26 +1,26 @@
 import { resolve } from 'node:path';
-import { type Address, type Endpoint, parseAddress } from './address.ts';
+import { type Address, type ApiUrl, type Endpoint, parseAddress, parseApiUrl } from './address.ts';
 
-/** What the machine is like where settings depend on it; passed in so that tests need not be that machine. */
-export interface Surroundings {
+/** The properties of the machine that settings depend on; an argument, so that tests do not depend on theirs. */
+export interface HostEnvironment {
   /** Relative paths and the default state folder start here. */
   baseDir: string;
   ipv6Loopback: boolean;
 }
 
-/** Each reads the text of one setting, and throws an Error whose message is the end of a sentence that begins with its name. */
+// Each parser throws an Error whose message continues a sentence that starts with the name of the setting.
 
-export function list(text: string): string[] {
+export function list(text: string): readonly string[] {
   return text
     .split(',')
     .map((item) => item.trim())
     .filter((item) => item !== '');
 }
 
-export function addresses(text: string): Address[] {
+export function addresses(text: string): readonly Address[] {
   if (text === 'off' || text === '') return [];
   const items = list(text);
-  if (items.length === 0) throw new Error('names no address; `off` is none');
+  if (items.length === 0) throw new Error('names no address; use `off` for none');
   const faults: string[] = [];
   const read = items.flatMap((item) => {
     try {
@@ -34,13 +34,22 @@ export function addresses(text: string): Address[] {
   return read;
 }
 
-export function file(text: string, around: Surroundings): string | undefined {
-  return text === '' ? undefined : resolve(around.baseDir, text);
+export function file(text: string, host: HostEnvironment): string | undefined {
+  return text === '' ? undefined : resolve(host.baseDir, text);
 }
 
-export function parsePlace(text: string, around: Surroundings, stateDir: string): Endpoint {
-  if (!text.startsWith('unix:')) return parseAddress(text);
-  return { path: resolve(around.baseDir, text.slice('unix:'.length).replace('<state>', stateDir)) };
+export function parseListen(text: string, host: HostEnvironment, stateDir: string): Endpoint {
+  return text.startsWith('unix:') ? socketIn(text, host, stateDir) : parseAddress(text);
+}
+
+/** Reads `unix:<path>`, `http://host:port` or `https://host[:port]`. */
+export function apiUrl(text: string, host: HostEnvironment, stateDir: string): ApiUrl | undefined {
+  if (text === '') return undefined;
+  return text.startsWith('unix:') ? socketIn(text, host, stateDir) : parseApiUrl(text);
+}
+
+function socketIn(text: string, host: HostEnvironment, stateDir: string): { path: string } {
+  return { path: resolve(host.baseDir, text.slice('unix:'.length).replace('<state>', stateDir)) };
 }
 
 export function seconds(least: number, most: number): (text: string) => number {
@@ -73,16 +82,17 @@ export function onOff(text: string): boolean {
   return text === 'on';
 }
 
-export function oneOf(...choices: string[]): (text: string) => string {
+export function oneOf<const Choice extends string>(...choices: Choice[]): (text: string) => Choice {
   return (text) => {
-    if (!choices.includes(text)) throw new Error(`must be one of ${choices.join(', ')}`);
-    return text;
+    const chosen = choices.find((choice) => choice === text);
+    if (chosen === undefined) throw new Error(`must be one of ${choices.join(', ')}`);
+    return chosen;
   };
 }
 
 const KEY = /^[\x21-\x7e]{32,512}$/;
 
-/** What is wrong with a key of the policy API, without the key; undefined when nothing is. */
+/** The fault of a policy API key, in a text that does not contain the key; undefined if there is none. */
 export function keyFault(key: string): string | undefined {
   return KEY.test(key) ? undefined : 'each key must be 32 to 512 visible ASCII characters';
 }

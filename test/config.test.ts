@@ -3,9 +3,9 @@ import { readSettings } from '../src/config.ts';
 import type { SandgateError } from '../src/errors.ts';
 import { type Command, RENAMED } from '../src/settings.ts';
 
-const around = { baseDir: '/srv', ipv6Loopback: true };
+const host = { baseDir: '/srv', ipv6Loopback: true };
 const read = (command: Command, flags: Record<string, string>, env: Record<string, string> = {}) =>
-  readSettings(command, flags, around, env);
+  readSettings(command, flags, host, env);
 
 const SERVE = { sandboxCidrs: '10.0.0.0/8' };
 const TLS = { checkTlsCertificate: 'gate.pem', checkTlsKey: 'gate.key' };
@@ -56,7 +56,7 @@ describe('settings', () => {
   });
 
   it('leave out [::1] where the machine has none', () => {
-    const settings = readSettings('dev', {}, { ...around, ipv6Loopback: false }, {});
+    const settings = readSettings('dev', {}, { ...host, ipv6Loopback: false }, {});
     expect(settings.http).toEqual([{ host: '127.0.0.1', port: 3002 }]);
   });
 
@@ -131,7 +131,7 @@ describe('settings', () => {
       read('serve', { sandboxCidrs: '10.0.0.0/8', policyApi: '127.0.0.1:7001', ...flags }, env);
     expect(faultsOf(() => serve({}))).toContain('SANDGATE_POLICY_API_KEYS');
     expect(faultsOf(() => read('dev', { policyApi: '[::1]:7001' }))).toContain('SANDGATE_POLICY_API_KEYS');
-    expect(faultsOf(() => serve({ policyApiKeys: 'k'.repeat(32) }))).toContain('needs a key');
+    expect(faultsOf(() => serve({ policyApiKeys: 'k'.repeat(32) }))).toContain('requires a key');
     expect(serve({ policyApiKeysFile: 'keys' }).policyApiKeysFile).toBe('/srv/keys');
     const keys = ['a'.repeat(32), 'b'.repeat(32)];
     expect(serve({}, { SANDGATE_POLICY_API_KEYS: keys.join(', ') }).policyApiKeys).toEqual(keys);
@@ -147,8 +147,8 @@ describe('settings', () => {
     expect(read('dev', {}).policyApi).toEqual({ path: '/srv/.sandgate/policy-api/gate-<n>.sock' });
   });
 
-  it('refuse a stack without a door', () => {
-    expect(faultsOf(() => read('dev', { http: 'off', https: 'off' }))).toContain('no door');
+  it('refuse a stack without an ingress', () => {
+    expect(faultsOf(() => read('dev', { http: 'off', https: 'off' }))).toContain('nothing would listen');
     expect(read('dev', { https: 'off' }).https).toEqual([]);
   });
 

@@ -10,7 +10,7 @@ import { createInterface } from 'node:readline';
 import { parseArgs } from 'node:util';
 import { Client, credentials } from '@grpc/grpc-js';
 import { encodeCheckRequest } from '../../dist/check/check-request.js';
-import { surroundings } from '../../dist/cli/surroundings.js';
+import { hostEnvironment } from '../../dist/cli/host-environment.js';
 import { readSettings } from '../../dist/config.js';
 import { parsePut } from '../../dist/policy/put.js';
 import { openStore, policyRules } from '../../dist/policy-access.js';

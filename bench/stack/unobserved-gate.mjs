@@ -2,7 +2,7 @@
 // usage: node bench/stack/unobserved-gate.mjs --state-dir=… (the flags of `serve`)
 import { parseArgs } from 'node:util';
 import { startGate } from '../../dist/app.js';
-import { surroundings } from '../../dist/cli/surroundings.js';
+import { hostEnvironment } from '../../dist/cli/host-environment.js';
 import { readSettings } from '../../dist/config.js';
 import { createLogger } from '../../dist/observe/logger.js';
 import { flagKey, SETTINGS } from '../../dist/settings.js';
@@ -14,6 +14,6 @@ const { values } = parseArgs({
   options: Object.fromEntries(serving.map((setting) => [nameOf(setting), { type: 'string' }])),
 });
 const flags = Object.fromEntries(serving.map((setting) => [flagKey(setting), values[nameOf(setting)]]));
-const settings = readSettings('serve', /** @type {Record<string, string>} */ (flags), surroundings());
+const settings = readSettings('serve', /** @type {Record<string, string>} */ (flags), hostEnvironment());
 const gate = await startGate(settings, createLogger(settings.logLevel, 2).log, { observed: false });
 console.log(`sandgate ready: Check on ${gate.check}`);

@@ -1,60 +1,63 @@
 import { readFileSync } from 'node:fs';
-import { type Endpoint, formatEndpoint, parseEndpoint } from '../address.ts';
+import { type ApiUrl, formatApiUrl, parseEndpoint } from '../address.ts';
 import type { Flags } from '../config.ts';
 import { SandgateError } from '../errors.ts';
 import { type PolicyRules, parseNetworks } from '../policy/network.ts';
 import type { PolicyStore } from '../policy/store.ts';
 import { findStore, openStore, policyRules, storeAdmin } from '../policy-access.ts';
 import { HttpPolicyAdmin } from '../policy-api/client/http-client.ts';
+import { readKeyFile } from '../policy-api/keys-file.ts';
 import type { InForceAt, PolicyAdmin } from '../policy-api/policy-admin.ts';
-import { keyFault } from '../setting-parsers.ts';
 import type { Settings } from '../settings.ts';
-import { type GateRun, liveApis, type SupervisorRun } from '../state/run-file.ts';
-import { settingsBeside } from './gate-settings.ts';
+import { liveApis } from '../state/run-file.ts';
+import { settingsBesideGates } from './gate-settings.ts';
 import { type Io, warn } from './io.ts';
 
-/** The policies as one command reaches them. */
+/** The policies, opened for one command. */
 export interface Policies {
   admin: PolicyAdmin;
-  way: Way;
-  /** What a policy may say there, as far as it can be known here. */
+  connection: Connection;
+  /** The rules that policies must meet there, as far as this process can know them. */
   rules: PolicyRules;
   settings: Settings;
 }
 
-/** Of a gate that was named by address only: it alone knows its networks and its routing. */
-const RULES_ELSEWHERE: PolicyRules = {
+/** How a command reaches the policies; shown on stderr, and as `via` in JSON output. */
+export type Connection =
+  | { kind: 'api'; api: string }
+  | { kind: 'gate'; pid: number; api: string }
+  | { kind: 'store'; stateDir: string; gates: number };
+
+/** Rules for a gate that was named by URL only: its networks and its routing are not known here. */
+const UNKNOWN_RULES: PolicyRules = {
   routing: 'ingress',
   networks: parseNetworks(['0.0.0.0/1', '128.0.0.0/1', '::/1', '8000::/1']),
   isOwnListener: () => false,
 };
 
-/**
- * Opens the policies for one command and says, unless `quiet`, which way it goes. A command that only `reads` makes no
- * store where there is none: STATE_UNUSABLE then.
- */
+/** Opens the policies for one command; see `CommandContext.connect`. */
 export async function withPolicies<T>(
   io: Io,
   flags: Flags,
-  { quiet, reads = false }: { quiet: boolean; reads?: boolean },
+  { quiet, reads }: { quiet: boolean; reads: boolean },
   work: (policies: Policies) => Promise<T>,
 ): Promise<T> {
-  const { settings, gates } = settingsBeside(flags);
-  const rules = policyRules(settings);
-  const api = await findApi(settings);
+  const { settings, gates } = settingsBesideGates(flags);
+  const rules = rulesOf(settings);
+  const api = await findConnection(settings);
   if (api !== undefined) {
-    const { way, admin, gate } = api;
-    if (!quiet) warn(io, wayText(way));
-    return work({ admin, way, settings, rules: gate ? rules : RULES_ELSEWHERE });
+    const { connection, admin } = api;
+    if (!quiet) warn(io, describeConnection(connection));
+    return work({ admin, connection, settings, rules: connection.kind === 'gate' ? rules : UNKNOWN_RULES });
   }
   return withStore(settings, reads, async (store) => {
-    const way: Way = { kind: 'store', stateDir: settings.stateDir, gates: gates.length };
-    if (!quiet) warn(io, wayText(way));
-    return work({ admin: storeAdmin(store, rules, settings.stateDir), way, settings, rules });
+    const connection: Connection = { kind: 'store', stateDir: settings.stateDir, gates: gates.length };
+    if (!quiet) warn(io, describeConnection(connection));
+    return work({ admin: adminOf(store, rules, settings.stateDir), connection, settings, rules });
   });
 }
 
-/** The store of the state folder itself, for `explain`, which needs records as they lie there. */
+/** Opens the store of the state folder itself; `explain` needs it to show records exactly as stored. */
 export async function withStore<T>(
   settings: Settings,
   reads: boolean,
@@ -63,7 +66,7 @@ export async function withStore<T>(
   const store = reads ? await findStore(settings) : await openStore(settings);
   if (store === undefined) {
     throw new SandgateError('STATE_UNUSABLE', `there are no policies in ${settings.stateDir}`, {
-      remedy: 'put one, start a gate there, or name the state folder that is meant (--state-dir)',
+      remedy: 'put one, start a gate there, or name the intended state folder (--state-dir)',
     });
   }
   try {
@@ -73,105 +76,95 @@ export async function withStore<T>(
   }
 }
 
-/** How a command reaches the policies: told to people on stderr, and to programs as `via`. */
-export type Way =
-  | { kind: 'api'; api: string }
-  | { kind: 'gate'; pid: number; api: string }
-  | { kind: 'store'; stateDir: string; gates: number };
-
-/** Longer than a write waits for other gates (2 s) and for somebody else's lock on the store (2 s). */
+/** Exceeds the time that a write waits for other gates (2 s) and for a lock on the store (2 s). */
 const TIME_LIMIT_MS = 15_000;
-/** A gate that is stopped or starved still accepts connections; another one may answer at once. */
+/** A gate that is stopped or starved still accepts connections; another gate may answer at once. */
 const PROBE_MS = 2000;
 
-function wayText(way: Way): string {
-  switch (way.kind) {
+function describeConnection(connection: Connection): string {
+  switch (connection.kind) {
     case 'api':
-      return `via the policy API at ${way.api}`;
+      return `via the policy API at ${connection.api}`;
     case 'gate':
-      return `via the gate with pid ${way.pid}`;
-    case 'store':
-      return `straight to the store: no gate${way.gates > 0 ? ' with a policy API' : ''} runs on ${way.stateDir}`;
+      return `via the gate with pid ${connection.pid}`;
+    case 'store': {
+      const { gates, stateDir } = connection;
+      const why =
+        gates > 0 ? `no gate on ${stateDir} offers a policy API` : `no gate is running on ${stateDir}`;
+      return `using the store directly (${why})`;
+    }
     default:
-      return way satisfies never;
+      return connection satisfies never;
   }
 }
 
 /**
- * The policy API to go through: the one that was named, else that of the first gate of the state folder that answers.
- * Undefined where no gate offers one. Throws API_UNREACHABLE where gates do and none answers: with a write past them,
- * nobody would know when it is in force.
+ * Finds the policy API to use: the one that the settings name, else that of the first gate of the state folder that
+ * answers. Undefined if no gate offers one. Throws API_UNREACHABLE if gates offer one and none answers: after a write
+ * to the store behind their backs, it would be unknown when that write is in force.
  */
-async function findApi(
+async function findConnection(
   settings: Settings,
-): Promise<{ way: Way; admin: PolicyAdmin; gate?: GateRun | SupervisorRun } | undefined> {
-  // A socket asks for none, and whoever listens there need not learn it.
-  const keyFor = (at: Endpoint) => ('path' in at ? undefined : readKey(settings));
-  if (settings.policyApiUrl !== undefined) {
-    const { policyApiUrl: at } = settings;
-    const admin = new HttpPolicyAdmin({ at, key: keyFor(at), timeLimitMs: TIME_LIMIT_MS });
-    return { way: { kind: 'api', api: formatEndpoint(at) }, admin };
+): Promise<{ connection: Connection; admin: PolicyAdmin } | undefined> {
+  const { policyApiUrl, policyApiCa, stateDir } = settings;
+  // A unix socket needs no key, so the process that listens there does not get to see one.
+  const keyFor = (at: ApiUrl) => ('path' in at ? undefined : keyOf(settings));
+  if (policyApiUrl !== undefined) {
+    const admin = new HttpPolicyAdmin({
+      at: policyApiUrl,
+      key: keyFor(policyApiUrl),
+      ca: policyApiCa === undefined ? undefined : readCa(policyApiCa),
+      timeLimitMs: TIME_LIMIT_MS,
+    });
+    return { connection: { kind: 'api', api: formatApiUrl(policyApiUrl) }, admin };
   }
-  const offering = liveApis(settings.stateDir).filter((gate) => gate.policyApi !== undefined);
   const failures: string[] = [];
-  for (const gate of offering) {
-    const at = parseEndpoint(gate.policyApi!);
-    const door = { at, key: keyFor(at) };
+  for (const { pid, policyApi } of liveApis(stateDir)) {
+    if (policyApi === undefined) continue;
+    const at = parseEndpoint(policyApi);
+    const endpoint = { at, key: keyFor(at) };
     try {
-      await new HttpPolicyAdmin({ ...door, timeLimitMs: PROBE_MS }).list({ limit: 1 });
+      await new HttpPolicyAdmin({ ...endpoint, timeLimitMs: PROBE_MS }).list({ limit: 1 });
     } catch (error) {
       if (!(error instanceof SandgateError) || error.code !== 'API_UNREACHABLE') throw error;
-      failures.push(`pid ${gate.pid}: ${error.message}`);
+      failures.push(`pid ${pid}: ${error.message}`);
       continue;
     }
-    const admin = new HttpPolicyAdmin({ ...door, timeLimitMs: TIME_LIMIT_MS });
-    return { way: { kind: 'gate', pid: gate.pid, api: formatEndpoint(at) }, admin, gate };
+    const admin = new HttpPolicyAdmin({ ...endpoint, timeLimitMs: TIME_LIMIT_MS });
+    return { connection: { kind: 'gate', pid, api: formatApiUrl(at) }, admin };
   }
   if (failures.length === 0) return undefined;
-  throw new SandgateError(
-    'API_UNREACHABLE',
-    `no gate on ${settings.stateDir} answers (${failures.join('; ')})`,
-    {
-      remedy: 'see the log of that gate, end it if it hangs, and run the command again',
-    },
-  );
+  throw new SandgateError('API_UNREACHABLE', `no gate on ${stateDir} answers (${failures.join('; ')})`, {
+    remedy: 'see the log of that gate, stop it if it hangs, and run the command again',
+  });
 }
 
-/** The key that opens a policy API on TCP: the first line of the key file, else the environment's. */
-function readKey(settings: Pick<Settings, 'policyApiKey' | 'policyApiKeyFile'>): string | undefined {
-  const { policyApiKeyFile: file } = settings;
-  if (file === undefined) return settings.policyApiKey;
-  let text: string;
+/** The key for a policy API on TCP; the file takes precedence over the environment. */
+function keyOf({ policyApiKeyFile: file, policyApiKey }: Settings): string | undefined {
+  return file === undefined ? policyApiKey : readKeyFile(file);
+}
+
+function readCa(file: string): string {
   try {
-    text = readFileSync(file, 'utf8');
+    return readFileSync(file, 'utf8');
   } catch (cause) {
-    throw fileInvalid(`${file} cannot be read (${(cause as NodeJS.ErrnoException).code})`, cause);
-  }
-  const key = text.split('\n')[0]!.trim();
-  const fault = keyFault(key);
-  if (fault !== undefined) throw fileInvalid(`${file}: ${fault}`);
-  return key;
-}
-
-function fileInvalid(reason: string, cause?: unknown): SandgateError {
-  return new SandgateError(
-    'SETTINGS_INVALID',
-    `SANDGATE_POLICY_API_KEY_FILE (--policy-api-key-file): ${reason}`,
-    {
-      remedy: 'name a file whose first line is one of the keys of the gate',
+    const reason = `${file} cannot be read (${(cause as NodeJS.ErrnoException).code})`;
+    throw new SandgateError('SETTINGS_INVALID', `SANDGATE_POLICY_API_CA (--policy-api-ca): ${reason}`, {
+      remedy: 'name a PEM file with the certificate of the CA',
       cause,
-    },
-  );
+    });
+  }
 }
 
-/** The end of a sentence that says what was written. */
-export function inForceText({ gates, inForce }: InForceAt, way: Way): string {
-  if (gates === 0) return way.kind === 'store' ? 'written; no gate runs on this state folder' : 'written';
+/** The end of a message that says what was written. */
+export function inForceText({ gates, inForce }: InForceAt, connection: Connection): string {
+  if (gates === 0)
+    return connection.kind === 'store' ? 'written; no gate runs on this state folder' : 'written';
   if (!inForce) return 'written';
   return `in force at ${gates} gate${gates === 1 ? '' : 's'}`;
 }
 
 export function warnIfNotInForce(io: Io, { gates, inForce }: InForceAt): void {
   if (!inForce && gates > 0)
-    warn(io, `written, but not each of the ${gates} gates has taken it up yet; /readyz of a gate says why`);
+    warn(io, `written, but not yet in force at all ${gates} gates; see /readyz of each gate`);
 }

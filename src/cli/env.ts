@@ -1,12 +1,22 @@
 import { resolve } from 'node:path';
-import { type Flags, readSettings, trustFiles } from '../config.ts';
-import { clientEnvironment, exportLines } from '../dev/client-environment.ts';
-import { type Io, print, printJson } from './io.ts';
-import { surroundings } from './surroundings.ts';
+import type { Command } from 'commander';
+import { readSettings, trustFiles } from '../config.ts';
+import type { CommandContext } from './context.ts';
+import { hostEnvironment } from './host-environment.ts';
+import { print, printJson } from './io.ts';
+import { withSettings } from './setting-options.ts';
 
-/** `env`: for `eval "$(sandgate env)"`. It prints the API key: that is what it is for. */
-export async function clientEnv(io: Io, flags: Flags, json: boolean): Promise<void> {
-  const { stateDir } = readSettings('env', flags, surroundings());
+/** `env`: for `eval "$(sandgate env)"`. Its output contains the API key of the local cloud on purpose. */
+export function register(parent: Command, context: CommandContext): void {
+  withSettings(parent.command('env'), 'env')
+    .option('--json', 'print one JSON object')
+    .description("print what E2B's SDKs need to reach the running local cloud; use it with `eval`")
+    .action(() => env(context));
+}
+
+async function env({ io, json, flags }: CommandContext): Promise<void> {
+  const { stateDir } = readSettings('env', flags, hostEnvironment());
+  const { clientEnvironment, exportLines } = await import('../dev/client-environment.ts');
   const environment = await clientEnvironment(
     stateDir,
     trustFiles().map(({ file }) => resolve(file)),

@@ -1,28 +1,77 @@
-import { type Endpoint, formatAddress, isLoopback, parseAddress } from '../address.ts';
-import type { Flags } from '../config.ts';
-import { loadBundledConfig, renderBootstrap } from '../envoy/bootstrap.ts';
+import type { Command } from 'commander';
+import { formatAddress, isLoopback, parseAddress } from '../address.ts';
 import type { GateTls } from '../envoy/gate-tls.ts';
 import { SandgateError } from '../errors.ts';
-import type { Io } from './io.ts';
+import type { CommandContext } from './context.ts';
 
-/** `envoy config`: the bundled config with these addresses in it, on stdout. */
-export async function envoyConfig(io: Io, flags: Flags): Promise<void> {
-  const { tlsCertificate, tlsKey } = flags;
-  const https = addresses('--https', flags.https!);
+interface EnvoyConfigOptions {
+  http?: string;
+  https: string;
+  tlsCertificate?: string;
+  tlsKey?: string;
+  gate: string;
+  gateTlsCa?: string;
+  gateTlsName?: string;
+  gateTlsCertificate?: string;
+  gateTlsKey?: string;
+  admin: string;
+  stats: string;
+}
+
+/** `envoy config`: prints the bundled config for the given addresses. */
+export function register(parent: Command, context: CommandContext): void {
+  parent
+    .command('config')
+    .description('print the Envoy config for given addresses')
+    .option(
+      '--http <list|off>',
+      'plain HTTP listener, host:port[,host:port]; default: 0.0.0.0:8080, or off if --https is given',
+    )
+    .option('--https <list|off>', 'TLS listener; requires --tls-certificate and --tls-key', 'off')
+    .option('--tls-certificate <file>', 'PEM certificate chain that Envoy reads')
+    .option('--tls-key <file>', 'PEM private key that Envoy reads')
+    .option(
+      '--gate <list>',
+      'addresses of the gates: unix:<path> or host:port, comma-separated',
+      'unix:/run/sandgate/gate.sock',
+    )
+    .option(
+      '--gate-tls-ca <file>',
+      "TLS to gates on TCP: the CA of the gates' certificates; requires --gate-tls-name",
+    )
+    .option('--gate-tls-name <name>', "host name or IP address in the gates' certificates")
+    .option(
+      '--gate-tls-certificate <file>',
+      'PEM certificate chain that Envoy presents to the gates; requires --gate-tls-key',
+    )
+    .option('--gate-tls-key <file>', 'PEM private key of that certificate')
+    .option('--admin <path>', "unix socket of Envoy's admin interface", '/run/envoy/admin.sock')
+    .option(
+      '--stats <host:port|off>',
+      'address at which to expose /stats/prometheus and /ready of the admin interface, and nothing else of it',
+      'off',
+    )
+    .action((options: EnvoyConfigOptions) => envoyConfig(context, options));
+}
+
+async function envoyConfig({ io }: CommandContext, options: EnvoyConfigOptions): Promise<void> {
+  const { loadBundledConfig, renderBootstrap } = await import('../envoy/bootstrap.ts');
+  const { tlsCertificate, tlsKey } = options;
+  const https = addresses('--https', options.https);
   if (https.length > 0 && !(tlsCertificate && tlsKey)) {
-    throw new SandgateError('SETTINGS_INVALID', '--https needs --tls-certificate and --tls-key');
+    throw new SandgateError('SETTINGS_INVALID', '--https requires --tls-certificate and --tls-key');
   }
-  const gates = flags.gate!.split(',').map(gateAddress);
-  const tlsToGates = gateTls(flags, gates);
-  const [stats] = addresses('--stats', flags.stats!);
+  const gates = options.gate.split(',').map(gateAddress);
+  const tlsToGates = gateTls(options, gates);
+  const [stats] = addresses('--stats', options.stats);
   const rendered = renderBootstrap(await loadBundledConfig(), {
-    // Who asks for TLS alone must not get a plain door beside it.
-    http: addresses('--http', flags.http ?? (https.length > 0 ? 'off' : '0.0.0.0:8080')),
+    // --https alone must not open a plain HTTP listener too.
+    http: addresses('--http', options.http ?? (https.length > 0 ? 'off' : '0.0.0.0:8080')),
     https,
     ...(tlsCertificate && tlsKey ? { tls: { certificate: tlsCertificate, key: tlsKey } } : {}),
     gates,
     ...(tlsToGates && { gateTls: tlsToGates }),
-    admin: { path: flags.admin! },
+    admin: { path: options.admin },
     ...(stats && { stats }),
   });
   io.stdout.write(rendered);
@@ -30,15 +79,15 @@ export async function envoyConfig(io: Io, flags: Flags): Promise<void> {
 
 function gateAddress(text: string): Endpoint {
   if (text.startsWith('unix:')) return { path: text.slice('unix:'.length) };
-  if (!text.startsWith('/')) return asked('--gate', text);
-  throw new SandgateError('SETTINGS_INVALID', `--gate: a socket is written unix:${text}`);
+  if (!text.startsWith('/')) return address('--gate', text);
+  throw new SandgateError('SETTINGS_INVALID', `--gate: write a socket as unix:${text}`);
 }
 
 function addresses(flag: string, text: string) {
-  return text === 'off' ? [] : text.split(',').map((item) => asked(flag, item));
+  return text === 'off' ? [] : text.split(',').map((item) => address(flag, item));
 }
 
-function asked(flag: string, text: string) {
+function address(flag: string, text: string) {
   try {
     return parseAddress(text);
   } catch (error) {
@@ -46,23 +95,25 @@ function asked(flag: string, text: string) {
   }
 }
 
-/** `--gate-tls-*` of `envoy config`: undefined without any. Throws SETTINGS_INVALID for what the gates would refuse too. */
-function gateTls(flags: Flags, gates: readonly Endpoint[]): GateTls | undefined {
-  const { gateTlsCa: ca, gateTlsName: name, gateTlsCertificate: certificate, gateTlsKey: key } = flags;
-  const asked = [ca, name, certificate, key].some((value) => value !== undefined);
-  const whole = ca && name && Boolean(certificate) === Boolean(key);
-  if (asked && !whole) {
-    throw wrong(
-      '--gate-tls-ca and --gate-tls-name belong together, and so do --gate-tls-certificate and --gate-tls-key',
+/** The `--gate-tls-*` options; undefined if none is given. Throws SETTINGS_INVALID for combinations that gates refuse. */
+function gateTls(options: EnvoyConfigOptions, gates: readonly GateAddress[]): GateTls | undefined {
+  const { gateTlsCa: ca, gateTlsName: name, gateTlsCertificate: certificate, gateTlsKey: key } = options;
+  const given = [ca, name, certificate, key].some((value) => value !== undefined);
+  const complete = ca && name && Boolean(certificate) === Boolean(key);
+  if (given && !complete) {
+    throw invalid(
+      '--gate-tls-ca requires --gate-tls-name and vice versa, and --gate-tls-certificate requires --gate-tls-key and vice versa',
     );
   }
   for (const gate of gates) {
     if ('path' in gate) {
-      if (asked)
-        throw wrong(`--gate unix:${gate.path} speaks no TLS: give host:port, or leave out --gate-tls-…`);
-    } else if (!isLoopback(gate) && !(whole && certificate)) {
-      throw wrong(
-        `--gate ${formatAddress(gate)} is not on this machine: it needs --gate-tls-ca, --gate-tls-name, --gate-tls-certificate and --gate-tls-key`,
+      if (given)
+        throw invalid(
+          `--gate unix:${gate.path} does not use TLS: give host:port, or leave out the --gate-tls-… options`,
+        );
+    } else if (!isLoopback(gate) && !(complete && certificate)) {
+      throw invalid(
+        `--gate ${formatAddress(gate)} is not on this machine: it requires --gate-tls-ca, --gate-tls-name, --gate-tls-certificate and --gate-tls-key`,
       );
     }
   }
@@ -70,6 +121,6 @@ function gateTls(flags: Flags, gates: readonly Endpoint[]): GateTls | undefined 
   return { ca, name, client: certificate && key ? { certificate, key } : undefined };
 }
 
-function wrong(message: string): SandgateError {
+function invalid(message: string): SandgateError {
   return new SandgateError('SETTINGS_INVALID', message);
 }

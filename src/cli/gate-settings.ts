@@ -1,41 +1,42 @@
 import { isDeepStrictEqual } from 'node:util';
 import { type Flags, findSettings, readSettings } from '../config.ts';
 import { SandgateError } from '../errors.ts';
-import type { Settings } from '../settings.ts';
+import { type Settings, sharedSettings } from '../settings.ts';
 import { type GateRun, liveGates } from '../state/run-file.ts';
-import { surroundings } from './surroundings.ts';
+import { hostEnvironment } from './host-environment.ts';
 
-/** What says how a policy is read, and where it lies. */
-const OF_THE_GATE = ['domains', 'routing', 'sandboxCidrs', 'store', 'policyDir'] as const;
-
-/** The settings of a command, and the gates that live in its state folder: theirs hold then. */
-export interface SettingsBeside {
+/** The settings of a command, and the gates that run on its state folder, whose shared settings apply. */
+export interface SettingsBesideGates {
   settings: Settings;
   gates: readonly GateRun[];
 }
 
 /**
- * What is accepted here is what the gates accept, so theirs win over defaults; a flag or variable that says otherwise is
- * refused, since neither what it names nor what the gate has is surely meant. Throws SETTINGS_INVALID.
+ * A command must accept exactly what the gates accept, so their settings replace the command's defaults. A flag or
+ * variable that contradicts them is refused, since either one might be the mistake. Throws SETTINGS_INVALID.
  */
-export function settingsBeside(flags: Flags): SettingsBeside {
-  const named = readSettings('policy', flags, surroundings());
+export function settingsBesideGates(flags: Flags): SettingsBesideGates {
+  const named = readSettings('policy', flags, hostEnvironment());
   const gates = liveGates(named.stateDir);
   const [gate] = gates;
   if (gate === undefined) return { settings: { ...named, ownListeners: [] }, gates };
-  const { found } = findSettings('policy', flags, surroundings());
-  const said = new Set(found.filter(({ from }) => from !== 'default').map(({ setting }) => setting.name));
-  const against = OF_THE_GATE.filter((name) => said.has(name) && !isDeepStrictEqual(named[name], gate[name]));
+  const shared = sharedSettings(gate);
+  const ours = new Map<string, unknown>(Object.entries(sharedSettings(named)));
+  const conflicts = new Set(
+    Object.entries(shared)
+      .filter(([name, value]) => !isDeepStrictEqual(ours.get(name), value))
+      .map(([name]) => name),
+  );
+  const { found } = findSettings('policy', flags, hostEnvironment());
+  const against = found.filter(({ setting, from }) => from !== 'default' && conflicts.has(setting.name));
   if (against.length > 0) {
-    const flagsOf = found.filter(({ setting }) => (against as readonly string[]).includes(setting.name));
-    const names = flagsOf.map(({ setting }) => `${setting.env} (${setting.flag.split(' ')[0]})`).join(', ');
+    const names = against.map(({ setting }) => `${setting.env} (${setting.flag.split(' ')[0]})`).join(', ');
     throw new SandgateError(
       'SETTINGS_INVALID',
-      `the gate with pid ${gate.pid} runs on ${named.stateDir} with another ${names}`,
+      `conflicts with the running gate (pid ${gate.pid} on ${named.stateDir}): ${names}`,
       { remedy: 'leave it out, or name another state folder (--state-dir)' },
     );
   }
-  const { domains, routing, sandboxCidrs, ownListeners, store, policyDir } = gate;
-  const theirs = { domains, routing, sandboxCidrs, ownListeners, store, policyDir };
-  return { settings: { ...named, ...theirs, allowShadow: gate.allowShadow === true }, gates };
+  const { ownListeners, allowShadow } = gate;
+  return { settings: { ...named, ...shared, ownListeners, allowShadow: allowShadow === true }, gates };
 }

@@ -1,16 +1,16 @@
 import type { Readable, Writable } from 'node:stream';
-import { SandgateError, toSandgateError } from '../errors.ts';
+import { errorText, SandgateError, toSandgateError } from '../errors.ts';
 
-/** What a command may touch of the terminal. */
+/** The standard streams of a command. */
 export interface Io {
   stdin: Readable;
   stdout: Writable;
   stderr: Writable;
 }
 
-/** Said at every start, since a door that was opened to measure is easily forgotten. */
+/** Shown at every start, since it is easy to forget that access is open. */
 export const SHADOW_WARNING =
-  'shadow mode is allowed (SANDGATE_ALLOW_SHADOW): sandboxes whose access.shadowUntil is ahead let requests without a valid token through';
+  'shadow mode is allowed (SANDGATE_ALLOW_SHADOW): until its access.shadowUntil, a sandbox allows requests without a valid token';
 
 export function print(io: Io, text: string): void {
   io.stdout.write(`${text}\n`);
@@ -24,19 +24,19 @@ export function warn(io: Io, text: string): void {
   io.stderr.write(`sandgate: ${text}\n`);
 }
 
-/** One error to a person, or to a program with `--json`: no stack. Returns the exit code: 2 for what was asked wrongly, else 1. */
+/** Prints an error without its stack. Returns the exit code: 2 for a usage or settings error, else 1. */
 export function report(io: Io, thrown: unknown, json: boolean): number {
   const error = toSandgateError(thrown);
   if (json) {
     const { code, message, field, remedy } = error;
     io.stderr.write(`${JSON.stringify({ error: { code, message, field, remedy } })}\n`);
   } else {
-    warn(io, `${error.message} [${error.code}]${error.remedy ? `; remedy: ${error.remedy}` : ''}`);
+    io.stderr.write(errorText(error));
   }
   return error.code === 'SETTINGS_INVALID' ? 2 : 1;
 }
 
-/** All of a stream as UTF-8. Throws INPUT_INVALID past `limit` bytes. */
+/** Reads a whole stream as UTF-8. Throws INPUT_INVALID above `limit` bytes. */
 export async function readAll(stream: Readable, limit: number): Promise<string> {
   const chunks: Buffer[] = [];
   let size = 0;

@@ -1,37 +1,48 @@
+import type { Command } from 'commander';
 import { formatAddress } from '../address.ts';
-import { startGate } from '../app.ts';
-import { type Flags, readSettings } from '../config.ts';
-import { startFleet } from '../fleet/fleet.ts';
+import type { Gate } from '../app.ts';
+import { readSettings } from '../config.ts';
 import { keepHeapSmall } from '../heap.ts';
-import { createLogger, type Logger } from '../observe/logger.ts';
+import type { Logger } from '../observe/logger.ts';
 import type { Settings } from '../settings.ts';
 import { listenForStop, type StopSignal } from '../stop-signal.ts';
+import type { CommandContext } from './context.ts';
+import { hostEnvironment } from './host-environment.ts';
 import { type Io, print, SHADOW_WARNING, warn } from './io.ts';
-import { surroundings } from './surroundings.ts';
+import { withSettings } from './setting-options.ts';
 
-/** `serve`: the gate alone, or several under one supervisor, until SIGTERM or SIGINT. Logs go to stderr. */
-export async function serve(io: Io, flags: Flags): Promise<void> {
-  const settings = readSettings('serve', flags, surroundings());
+/** `serve`: one gate, or several under a supervisor, until SIGTERM or SIGINT. Logs go to stderr. */
+export function register(parent: Command, context: CommandContext): void {
+  withSettings(parent.command('serve'), 'serve')
+    .description('run a gate for your own Envoy (Check over gRPC)')
+    .action(() => serve(context));
+}
+
+async function serve(context: CommandContext): Promise<void> {
+  const settings = readSettings('serve', context.flags, hostEnvironment());
+  const { createLogger } = await import('../observe/logger.ts');
   const { log, flush } = createLogger(settings.logLevel, 2);
   try {
-    if (settings.processes === 1) await serveOne(io, settings, log);
-    else await serveSeveral(io, settings, flags, log);
+    if (settings.processes === 1) await serveOne(context, settings, log);
+    else await serveSeveral(context, settings, log);
   } finally {
     flush();
   }
 }
 
-async function serveOne(io: Io, settings: Settings, log: Logger): Promise<void> {
+async function serveOne({ io }: CommandContext, settings: Settings, log: Logger): Promise<void> {
   keepHeapSmall();
+  const { startGate } = await import('../app.ts');
   const signals = listenForStop(process, () => performance.now());
   const gate = await startGate(settings, log);
   await untilStopped(io, settings, gate, signals);
   await gate.close(signals.force);
 }
 
-async function serveSeveral(io: Io, settings: Settings, flags: Flags, log: Logger): Promise<void> {
+async function serveSeveral({ io, flags }: CommandContext, settings: Settings, log: Logger): Promise<void> {
+  const { startFleet } = await import('../fleet/fleet.ts');
   let restart = () => {};
-  // On a terminal SIGHUP says that the terminal is gone.
+  // On a terminal SIGHUP means that the terminal was closed.
   const onHangup = process.stdin.isTTY ? undefined : () => restart();
   const signals = listenForStop(process, () => performance.now(), onHangup);
   const fleet = await startFleet(settings, flags, log, signals);
@@ -43,7 +54,7 @@ async function serveSeveral(io: Io, settings: Settings, flags: Flags, log: Logge
 async function untilStopped(
   io: Io,
   { allowShadow }: Settings,
-  { check, ops }: Pick<Awaited<ReturnType<typeof startGate>>, 'check' | 'ops'>,
+  { check, ops }: Pick<Gate, 'check' | 'ops'>,
   { stopped }: StopSignal,
 ): Promise<void> {
   if (allowShadow) warn(io, SHADOW_WARNING);

@@ -1,13 +1,20 @@
 import { type Command, Option } from 'commander';
 import { type Command as CommandName, fallbackOf, SETTINGS } from '../settings.ts';
-import { surroundings } from './surroundings.ts';
+import { hostEnvironment } from './host-environment.ts';
 
-/** Adds the settings of a command as options. The environment and the defaults are read later, in one place. */
+/** Heading of the settings in the help of a command; they follow its own options. */
+export const SETTINGS_HEADING = 'Settings:';
+
+/** Adds the settings of a command as options. `config.ts` reads the environment and the defaults later. */
 export function withSettings(command: Command, name: CommandName): Command {
-  for (const setting of SETTINGS.filter(({ commands }) => commands.includes(name))) {
-    const fallback = fallbackOf(setting, name, surroundings());
+  for (const setting of SETTINGS) {
+    const readers: readonly CommandName[] = setting.commands;
+    if (!readers.includes(name)) continue;
+    const fallback = fallbackOf(setting, name, hostEnvironment());
     const notes = [`env: ${setting.env}`, ...(fallback ? [`default: ${fallback}`] : [])];
-    command.addOption(new Option(setting.flag, `${setting.meaning} (${notes.join(', ')})`));
+    command.addOption(
+      new Option(setting.flag, `${setting.meaning} (${notes.join(', ')})`).helpGroup(SETTINGS_HEADING),
+    );
   }
   return command;
 }

@@ -24,9 +24,16 @@ export async function startLoggedGate(
 /** The last error in the log of a child that has ended, or its last line, and the remedy that it names. */
 export function lastWords(logFile: string): { cause: string; remedy: string | undefined } {
   const lines = readFileSync(logFile, 'utf8').trim().split('\n');
-  const line = lines.findLast((text) => text.startsWith('sandgate: ')) ?? lines.at(-1) ?? '';
-  const [cause = '', remedy] = line.replace(/^sandgate: /, '').split('; remedy: ');
-  return { cause, remedy };
+  const from = lines.findLastIndex((line) => line.startsWith('sandgate: '));
+  if (from < 0) return { cause: lines.at(-1) ?? '', remedy: undefined };
+  // A message may have several lines; the last one ends with the code.
+  const length = lines.slice(from).findIndex((line) => / \[[A-Z_]+\]$/.test(line)) + 1;
+  const message = lines.slice(from, from + Math.max(length, 1)).join('\n');
+  const next = length > 0 ? lines[from + length] : undefined;
+  return {
+    cause: message.slice('sandgate: '.length),
+    remedy: next?.startsWith('fix: ') ? next.slice('fix: '.length) : undefined,
+  };
 }
 
 /** A remedy: the one of the child, or to read its log. */

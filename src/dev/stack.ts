@@ -1,6 +1,7 @@
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Address } from '../address.ts';
+import type { Flags } from '../config.ts';
 import { findEnvoy } from '../envoy/binary.ts';
 import { type Children, recordChildren } from '../fleet/children.ts';
 import { gateOpsAddresses } from '../fleet/gate-ops.ts';
@@ -16,7 +17,7 @@ import { startWith, Teardown } from '../teardown.ts';
 import { ensureCertificates } from './certificates/certificates.ts';
 import { startCloudProcess, whyNoCloud } from './cloud-process.ts';
 import { startDemoSandbox } from './demo-sandbox.ts';
-import { gateFlags, policyApiPlaces, policyApiSockets } from './gate-flags.ts';
+import { ownFlags, policyApiEndpoints, policyApiSockets } from './gate-flags.ts';
 import { createLocalEnvoy } from './local-envoy.ts';
 import { startLoggedGate } from './logged-gate.ts';
 import { endLeftovers, makeStateFolder } from './prepare-state.ts';
@@ -40,12 +41,16 @@ type RunInfo = Pick<DevRun, 'http' | 'https' | 'client'>;
 
 const READY_WITHIN_MS = 30_000;
 
+/** The command line of a gate, from the flags that are its own. */
+type GateFlags = (own: Flags) => string[];
+
 /**
  * Starts a demo server, Envoy and the gates. Envoy comes before the gates: only Envoy knows which ports it got, and the
  * gates must never dial those. Leaves nothing running if it throws, or if `stop` is aborted during the start.
  */
 export async function startStack(
   settings: Settings,
+  gateFlags: GateFlags,
   { stop, force }: Pick<StopSignal, 'stop' | 'force'>,
   notice: (line: string) => void,
 ): Promise<Stack | 'stopped'> {
@@ -76,6 +81,7 @@ export async function startStack(
 /** Parts are opened in the reverse of the order in which they close: the local cloud and Envoy first, then the gates. */
 async function start(
   settings: Settings,
+  gateFlags: GateFlags,
   children: Children,
   info: RunInfo,
   stop: AbortSignal,
@@ -120,8 +126,8 @@ async function start(
     onStart: (pid) => children.add(pid),
   });
   const ops = await gateOpsAddresses(settings.ops, settings.gates);
-  const policyApi = await policyApiPlaces(settings);
-  const policyApis = policyApiSockets(policyApi.places, tmpdir());
+  const policyApi = await policyApiEndpoints(settings);
+  const policyApis = policyApiSockets(policyApi.endpoints, tmpdir());
   const policyApiPaths = policyApis.map((place) => place.slice('unix:'.length));
   // Once `stop` is aborted, a part that was killed while it started must not come back.
   const supervise = async (name: string, run: () => Promise<Running>) =>

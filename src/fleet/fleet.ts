@@ -12,7 +12,7 @@ import { gateOpsAddresses } from './gate-ops.ts';
 import { startGateProcess } from './gate-process.ts';
 import { fleetReadiness, type GateView } from './gate-view.ts';
 import { fleetMetrics } from './merged-metrics.ts';
-import { checkPlaces, placeText, processFlags } from './process-flags.ts';
+import { checkEndpoints, formatListen, processFlags } from './process-flags.ts';
 import { RollingRestart } from './rolling-restart.ts';
 import { Supervised } from './supervised.ts';
 
@@ -83,7 +83,7 @@ async function compose(
   const programs: Supervised[] = [];
   teardown.add('the gates', () => Promise.all(programs.map((program) => program.stop())));
 
-  const places = checkPlaces(settings.listen, processes);
+  const places = checkEndpoints(settings.listen, processes);
   const tcp = places.flatMap((place) => ('host' in place ? [place] : []));
   const own = new OwnListeners([...settings.ownListeners, ...tcp, opsListener.address, ...ops]);
   const policyApi = await openApi(settings, own, log, teardown);
@@ -99,7 +99,7 @@ async function compose(
     startGateProcess({
       stateDir,
       flags: processFlags(flags, {
-        listen: placeText(places[n]!),
+        listen: formatListen(places[n]!),
         ops: formatAddress(ops[n]!),
         ownListeners,
         policyApi: 'off',

@@ -2,7 +2,6 @@ import { createHash, timingSafeEqual } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { type Endpoint, formatAddress } from '../address.ts';
 import { SandgateError } from '../errors.ts';
-import { keyFault } from '../setting-parsers.ts';
 
 export interface Admission {
   isAllowedHost(host: string | undefined): boolean;

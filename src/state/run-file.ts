@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import type { Address } from '../address.ts';
 import { SandgateError } from '../errors.ts';
 import { makeFolder } from '../folder.ts';
+import type { SharedSettings } from '../settings.ts';
 import { isAlive, type ProcessIdentity } from './process-identity.ts';
 
 /** What commands on the same machine read about a running gate: `<state>/run/<pid>.json`. Contains no secret. */
@@ -14,9 +15,6 @@ export interface GateRun extends ProcessIdentity {
   policyApi?: string;
   /** Where `/readyz` is served. */
   ops: Address;
-  domains: readonly string[];
-  routing: 'gate' | 'ingress';
-  sandboxCidrs: readonly string[];
   ownListeners: readonly Address[];
   store: 'embedded' | 'files';
   policyDir: string;

@@ -56,6 +56,6 @@ describe('E2: Check on an address that other machines reach', () => {
       authority.ca,
     );
     expect(ran).toMatchObject({ code: 1, stdout: '' });
-    expect(ran.stderr).toMatch(/^sandgate: .*late\.pem expired on .* \[TLS_UNUSABLE\]; remedy: renew it\n$/);
+    expect(ran.stderr).toMatch(/^sandgate: .*late\.pem expired on .* \[TLS_UNUSABLE\]\nfix: renew it\n$/);
   });
 });

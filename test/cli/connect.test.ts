@@ -40,12 +40,12 @@ function pretendGate(policyApi?: string): void {
   writeFileSync(join(state.path, 'run', `${process.pid}.json`), JSON.stringify(run));
 }
 
-describe('the way to the policies', { timeout: SEVERAL_PROCESSES_MS }, () => {
-  it('is the store where no gate runs, and it is said, on stderr alone', async () => {
+describe('the connection to the policies', { timeout: SEVERAL_PROCESSES_MS }, () => {
+  it('is the store if no gate runs, which is said on stderr alone', async () => {
     expect(await state.run(['policy', 'put', '-'], { input: RECORD })).toMatchObject({
       code: 0,
       stdout: 'put way1: written; no gate runs on this state folder\n',
-      stderr: `sandgate: straight to the store: no gate runs on ${state.path}\n`,
+      stderr: `sandgate: using the store directly (no gate is running on ${state.path})\n`,
     });
     expect(await state.json(['policy', 'put', '-'], RECORD)).toMatchObject({
       via: { kind: 'store', stateDir: state.path, gates: 0 },
@@ -55,23 +55,23 @@ describe('the way to the policies', { timeout: SEVERAL_PROCESSES_MS }, () => {
     expect(JSON.parse(listed.stdout)).toHaveLength(1);
   });
 
-  it('is the store where the gates offer no policy API', async () => {
+  it('is the store if the gates offer no policy API', async () => {
     pretendGate();
     expect((await put()).code).toBe(0);
     const got = await state.ask(['policy', 'list']);
     expect(got.stderr).toBe(
-      `sandgate: straight to the store: no gate with a policy API runs on ${state.path}\n`,
+      `sandgate: using the store directly (no gate on ${state.path} offers a policy API)\n`,
     );
   });
 
-  it('is nothing, and nothing is made, where there is no store to read', async () => {
+  it('is nothing, and creates nothing, if there is no store to read', async () => {
     const elsewhere = join(state.path, 'nowhere');
     const got = await sandgateInside(['policy', 'list', '--state-dir', elsewhere]);
     expect(got).toMatchObject({ code: 1, stderr: expect.stringContaining(`no policies in ${elsewhere}`) });
     expect(existsSync(elsewhere)).toBe(false);
   });
 
-  it('is none where a flag or a variable says otherwise than the gate that runs', async () => {
+  it('is refused if a flag or a variable contradicts the running gate', async () => {
     pretendGate();
     const said = [
       { args: ['--store', 'files'], env: {}, names: 'SANDGATE_STORE (--store)' },
@@ -80,12 +80,14 @@ describe('the way to the policies', { timeout: SEVERAL_PROCESSES_MS }, () => {
     for (const { args, env, names } of said) {
       const got = await state.ask(['policy', 'delete', 'way1', ...args], '', env);
       expect(got.code).toBe(2);
-      expect(got.stderr).toContain(`with another ${names}`);
+      expect(got.stderr).toContain(
+        `conflicts with the running gate (pid ${process.pid} on ${state.path}): ${names}`,
+      );
     }
-    expect((await state.ask(['policy', 'list', '--store', 'embedded'])).stderr).not.toContain('another');
+    expect((await state.ask(['policy', 'list', '--store', 'embedded'])).stderr).not.toContain('conflicts');
   });
 
-  it('is a gate that answers: past one that is frozen, and past none at all', async () => {
+  it('is a gate that answers, not one that is frozen, and never the store behind frozen gates', async () => {
     const [first, second] = await Promise.all([state.startGate(), state.startGate()]);
     expect((await put()).stderr).toMatch(
       new RegExp(`^sandgate: via the gate with pid (${first.pid}|${second.pid})\n$`),
@@ -97,16 +99,16 @@ describe('the way to the policies', { timeout: SEVERAL_PROCESSES_MS }, () => {
     awake.signal('SIGSTOP');
     const refused = await state.ask(['policy', 'delete', 'way1']);
     expect(refused).toMatchObject({ code: 1, stdout: '' });
-    expect(refused.stderr).toMatch(/no gate .* answers .*API_UNREACHABLE.*remedy/);
+    expect(refused.stderr).toMatch(/no gate .* answers .*\[API_UNREACHABLE\]\nfix: /);
     for (const gate of state.gates) await gate.end();
     // Nothing was written behind the frozen gates' backs.
     expect(await state.ask(['policy', 'get', 'way1'])).toMatchObject({
       code: 0,
-      stderr: expect.stringContaining('straight'),
+      stderr: expect.stringContaining('using the store directly'),
     });
   });
 
-  it('is never the store where a gate should answer and does not', async () => {
+  it('is never the store if a gate should answer and does not', async () => {
     pretendGate('unix:/nowhere/policy-api.sock');
     const refused = await put('--json');
     expect(refused).toMatchObject({ code: 1, stdout: '' });
@@ -115,7 +117,7 @@ describe('the way to the policies', { timeout: SEVERAL_PROCESSES_MS }, () => {
     });
   });
 
-  it('is the one that was named, by flag or environment', async () => {
+  it('is the API that a flag or the environment names', async () => {
     const gate = await state.startGate();
     const { policyApi } = runFile(gate.pid);
     const elsewhere = makeStateFolder();
@@ -147,7 +149,7 @@ describe('the way to the policies', { timeout: SEVERAL_PROCESSES_MS }, () => {
       code: 0,
       stderr: expect.stringContaining('via the gate'),
     });
-    const byEnv = await state.run(['policy', 'list', '--policy-api-url', policyApi!], {
+    const byEnv = await state.run(['policy', 'list', '--policy-api-url', `http://${policyApi}`], {
       env: { SANDGATE_POLICY_API_KEY: `second-${KEY}` },
     });
     expect(byEnv.code).toBe(0);
@@ -161,8 +163,15 @@ describe('the way to the policies', { timeout: SEVERAL_PROCESSES_MS }, () => {
 
   it.each([
     [['--policy-api-url', 'nonsense'], 'SANDGATE_POLICY_API_URL (--policy-api-url)'],
-    [['--policy-api-key-file', '/nowhere/key', '--policy-api-url', '127.0.0.1:1'], '--policy-api-key-file'],
-  ])('%j is asked wrongly', async (args, named) => {
+    [['--policy-api-url', '127.0.0.1:7001'], 'did you mean http://127.0.0.1:7001?'],
+    [['--policy-api-url', 'http://127.0.0.1:1/v1'], 'a scheme, a host and a port only'],
+    [['--policy-api-url', 'http://127.0.0.1:1', '--policy-api-ca', 'ca.pem'], '--policy-api-ca'],
+    [['--policy-api-url', 'https://127.0.0.1:1', '--policy-api-ca', '/nowhere/ca.pem'], '--policy-api-ca'],
+    [
+      ['--policy-api-key-file', '/nowhere/key', '--policy-api-url', 'http://127.0.0.1:1'],
+      '--policy-api-key-file',
+    ],
+  ])('%j is a settings error', async (args, named) => {
     expect(await state.ask(['policy', 'list', ...args])).toMatchObject({
       code: 2,
       stderr: expect.stringContaining(named),
@@ -184,7 +193,7 @@ describe('the way to the policies', { timeout: SEVERAL_PROCESSES_MS }, () => {
     const refused = await state.ask(['policy', 'put', '-'], text);
     expect(refused).toMatchObject({
       code: 1,
-      stderr: expect.stringMatching(/REQUEST_TOO_LARGE.*policy import/),
+      stderr: expect.stringMatching(/\[REQUEST_TOO_LARGE\]\nfix: .*policy import/),
     });
     expect(JSON.parse((await state.ask(['policy', 'list', '--json'])).stdout)).toEqual([]);
   });

@@ -36,7 +36,7 @@ describe('the generated pages of docs/', () => {
   it('list every error code', async () => {
     const rows = Object.entries(ERROR_CODES).map(([code, meaning]) => [`\`${code}\``, meaning]);
     const intro =
-      "In brackets behind a command's message, as `error.code` with `--json`, and as `code` in the log.";
+      "Shown in brackets after a command's message, as `error.code` with `--json`, and as `code` in the log.";
     await expect(
       `# Error codes\n\n${intro} ${NOTE}\n\n${table(['code', 'meaning'], rows)}\n`,
     ).toMatchFileSnapshot(pageFile('errors.md'));
@@ -58,7 +58,7 @@ describe('the generated pages of docs/', () => {
       meaning,
     ]);
     rows.push(...secrets);
-    const intro = 'A flag wins over the environment. Defaults are those of `dev`.';
+    const intro = 'A flag takes precedence over the environment. Defaults are those of `dev`. The settings of `policy` also apply to `token` and `explain`.';
     const head = ['environment', 'flag', 'default', 'commands', 'meaning'];
     await expect(`# Settings\n\n${intro} ${NOTE}\n\n${table(head, rows)}\n`).toMatchFileSnapshot(
       pageFile('settings.md'),

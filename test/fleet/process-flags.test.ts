@@ -1,12 +1,15 @@
 import { expect, it } from 'vitest';
-import { checkPlaces, placeText, processFlags } from '../../src/fleet/process-flags.ts';
+import { checkEndpoints, formatListen, processFlags } from '../../src/fleet/process-flags.ts';
 
 it('each process gets a numbered socket, or the next port', () => {
-  expect(checkPlaces({ path: '/run/sandgate/gate.sock' }, 2).map(placeText)).toEqual([
+  expect(checkEndpoints({ path: '/run/sandgate/gate.sock' }, 2).map(formatListen)).toEqual([
     'unix:/run/sandgate/gate-0.sock',
     'unix:/run/sandgate/gate-1.sock',
   ]);
-  expect(checkPlaces({ host: '::1', port: 9000 }, 2).map(placeText)).toEqual(['[::1]:9000', '[::1]:9001']);
+  expect(checkEndpoints({ host: '::1', port: 9000 }, 2).map(formatListen)).toEqual([
+    '[::1]:9000',
+    '[::1]:9001',
+  ]);
 });
 
 it('a process gets the flags of its supervisor, except for its own', () => {

@@ -2,7 +2,8 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
-import { allowedHosts, readKeysFile } from '../../src/policy-api/admission.ts';
+import { allowedHosts } from '../../src/policy-api/admission.ts';
+import { readKeysFile } from '../../src/policy-api/keys-file.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'sandgate-test-'));
 afterAll(() => rmSync(folder, { recursive: true }));

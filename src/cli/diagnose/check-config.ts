@@ -1,26 +1,41 @@
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { type Flags, findSettings, type SettingFound } from '../../config.ts';
-import { ensureCertificates } from '../../dev/certificates/certificates.ts';
+import type { Command } from 'commander';
+import { findSettings, type SettingFound } from '../../config.ts';
 import { checkCertificates } from '../../doctor/certificate-trust.ts';
 import type { Finding } from '../../doctor/finding.ts';
-import { checkEnvoy, checkEnvoyConfig } from '../../doctor/programs.ts';
 import { checkPaths, checkStateFolder, type NamedPath } from '../../doctor/state-folder.ts';
 import { checkStore } from '../../doctor/store-health.ts';
 import type { BootstrapSettings } from '../../envoy/bootstrap.ts';
 import { SandgateError } from '../../errors.ts';
-import { checkPlaces } from '../../fleet/process-flags.ts';
-import { findStore, policyRules } from '../../policy-access.ts';
+import { checkEndpoints } from '../../fleet/process-flags.ts';
+import { findStore, rulesOf } from '../../policy-access.ts';
 import type { Settings } from '../../settings.ts';
+import type { CommandContext } from '../context.ts';
+import { hostEnvironment } from '../host-environment.ts';
 import { type Io, print, printJson } from '../io.ts';
-import { surroundings } from '../surroundings.ts';
+import { withSettings } from '../setting-options.ts';
 import { envoyOf, printFindings, refuseFailures } from './findings.ts';
 
 type Started = 'serve' | 'dev';
 
-/** `check-config [serve|dev]`: what a start with these settings would find, without starting or making anything. */
-export async function checkConfig(io: Io, command: Started, flags: Flags, json: boolean): Promise<void> {
-  const { found, faults, settings } = findSettings(command, flags, surroundings());
+/** `check-config [serve|dev]`: checks what a start with these settings would use, without starting or creating anything. */
+export function register(parent: Command, context: CommandContext): void {
+  const group = parent
+    .command('check-config')
+    .description(
+      'check the settings, the files they name, the store and the Envoy config; starts and creates nothing',
+    );
+  for (const name of ['serve', 'dev'] as const) {
+    withSettings(group.command(name, { isDefault: name === 'serve' }), name)
+      .description(`check what \`sandgate ${name}\` would start with, and show where each setting comes from`)
+      .option('--json', 'print settings, faults and findings as JSON')
+      .action(() => checkConfig(context, name));
+  }
+}
+
+async function checkConfig({ io, json, flags }: CommandContext, command: Started): Promise<void> {
+  const { found, faults, settings } = findSettings(command, flags, hostEnvironment());
   const findings = settings === undefined ? [] : await findingsOf(command, settings);
   const rows = found.map((one) => shown(one, settings));
   if (json) printJson(io, { command, settings: rows, faults, findings });
@@ -38,6 +53,7 @@ export async function checkConfig(io: Io, command: Started, flags: Flags, json: 
 }
 
 async function findingsOf(command: Started, settings: Settings): Promise<Finding[]> {
+  const { checkEnvoy, checkEnvoyConfig } = await import('../../doctor/programs.ts');
   const { finding, binary } = await checkEnvoy(() => envoyOf(settings));
   return [
     ...checkPaths(pathsOf(settings)),
@@ -66,25 +82,26 @@ function pathsOf({ store, policyDir, envoy }: Settings): NamedPath[] {
   ];
 }
 
-/** The config that `dev` would run; for `serve`, that of an Envoy which asks its gates. */
+/** The config that `dev` would run; for `serve`, the config of an Envoy that uses its gates. */
 async function bootstrapOf(command: Started, settings: Settings, folder: string): Promise<BootstrapSettings> {
   const admin = { path: join(folder, 'admin.sock') };
   if (command === 'serve') {
     const { listen, processes } = settings;
-    const gates = processes === 1 ? [listen] : checkPlaces(listen, processes);
+    const gates = processes === 1 ? [listen] : checkEndpoints(listen, processes);
     return { http: [{ host: '0.0.0.0', port: 8080 }], https: [], gates, admin };
   }
   const { http, https, domains } = settings;
+  const { ensureCertificates } = await import('../../dev/certificates/certificates.ts');
   const tls = await ensureCertificates(join(folder, 'certificates'), domains, Date.now, () => {});
   return { http, https, tls, gates: [{ path: join(folder, 'gate.sock') }], admin };
 }
 
-/** In force rather than as written, where the state folder is known. */
+/** The value that applies, with `<state>` replaced if the state folder is known. */
 function shown({ setting, text, from }: SettingFound, settings: Settings | undefined) {
   const stateDir = settings?.stateDir;
-  const meant =
+  const value =
     setting.name === 'stateDir' ? (stateDir ?? text) : text.replace('<state>', stateDir ?? '<state>');
-  return { name: setting.env, flag: setting.flag.split(' ')[0], value: meant, from };
+  return { name: setting.env, flag: setting.flag.split(' ')[0], value, from };
 }
 
 function printSettings(io: Io, rows: readonly ReturnType<typeof shown>[]): void {

@@ -2,32 +2,40 @@ import { lookup } from 'node:dns/promises';
 import { readFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import type { Command } from 'commander';
 import { formatAddress } from '../../address.ts';
-import { type Flags, readSettings, trustFiles } from '../../config.ts';
+import { readSettings, trustFiles } from '../../config.ts';
 import { stateFlag } from '../../dev/banner.ts';
 import { checkCertificates } from '../../doctor/certificate-trust.ts';
 import { checkClock } from '../../doctor/clock-sanity.ts';
 import type { Finding } from '../../doctor/finding.ts';
 import { type CloudNames, checkNames, checkPorts, type WantedAddress } from '../../doctor/ports-and-names.ts';
-import { checkEnvoy, checkNode, checkPython } from '../../doctor/programs.ts';
 import { checkLeftovers, checkStateFolder } from '../../doctor/state-folder.ts';
 import { checkGates, checkStore } from '../../doctor/store-health.ts';
-import { findPython } from '../../envoy/pip.ts';
 import { PACKAGE_ROOT } from '../../package-root.ts';
 import { systemClock } from '../../policy/clock.ts';
 import { findStore, policyRules } from '../../policy-access.ts';
 import type { Settings } from '../../settings.ts';
 import type { Readiness } from '../../state/readiness.ts';
 import { type GateRun, liveClient, liveGates, readRuns } from '../../state/run-file.ts';
-import { type Io, printJson } from '../io.ts';
-import { surroundings } from '../surroundings.ts';
+import type { CommandContext } from '../context.ts';
+import { hostEnvironment } from '../host-environment.ts';
+import { printJson } from '../io.ts';
+import { withSettings } from '../setting-options.ts';
 import { envoyOf, printFindings, refuseFailures } from './findings.ts';
 
 const READY_WITHIN_MS = 2000;
 
-/** `doctor`: looks at everything that the local stack needs of this machine, and says what to do. Changes nothing. */
-export async function doctor(io: Io, flags: Flags, json: boolean): Promise<void> {
-  const settings = readSettings('dev', flags, surroundings());
+/** `doctor`: checks this machine for everything the local stack needs, and says how to fix it. Changes nothing. */
+export function register(parent: Command, context: CommandContext): void {
+  withSettings(parent.command('doctor'), 'dev')
+    .description('check this machine for everything the local stack needs; changes nothing')
+    .option('--json', 'print the findings as JSON')
+    .action(() => doctor(context));
+}
+
+async function doctor({ io, json, flags }: CommandContext): Promise<void> {
+  const settings = readSettings('dev', flags, hostEnvironment());
   const findings = await findingsOf(settings);
   if (json) printJson(io, { findings });
   else printFindings(io, findings);
@@ -35,6 +43,8 @@ export async function doctor(io: Io, flags: Flags, json: boolean): Promise<void>
 }
 
 async function findingsOf(settings: Settings): Promise<Finding[]> {
+  const { checkEnvoy, checkNode, checkPython } = await import('../../doctor/programs.ts');
+  const { findPython } = await import('../../envoy/pip.ts');
   const before = { wall: systemClock.now(), monotonic: systemClock.monotonic() };
   const { stateDir, domains, searchPath } = settings;
   const runs = readRuns(stateDir);
@@ -47,8 +57,8 @@ async function findingsOf(settings: Settings): Promise<Finding[]> {
     ...checkStateFolder(stateDir, process.getuid?.()),
     await checkStore(() => findStore(settings), policyRules(settings)),
     checkLeftovers(runs),
-    ...(await checkGates(liveGates(stateDir), askReady)),
-    ...(await checkPorts(wantedBy(settings), runs)),
+    ...(await checkGates(liveGates(stateDir), fetchReadiness)),
+    ...(await checkPorts(requiredPorts(settings), runs)),
     ...(await checkNames(domains, resolve, cloud)),
     ...checkCertificates(join(stateDir, 'certificates'), systemClock.now(), trustFiles(), cloud?.remedy),
     checkClock(systemClock, before, tmpdir()),
@@ -61,7 +71,7 @@ function cloudOf(settings: Settings): CloudNames | undefined {
   return client && { domain: client.domain.replace(/:\d+$/, ''), remedy };
 }
 
-function wantedBy({ http, https, ops, gates }: Settings): WantedAddress[] {
+function requiredPorts({ http, https, ops, gates }: Settings): WantedAddress[] {
   const opsOf = (n: number) => ({ ...ops, port: ops.port === 0 ? 0 : ops.port + n });
   return [
     ...http.map((address) => ({ address, setting: 'SANDGATE_HTTP' })),
@@ -74,7 +84,7 @@ async function resolve(name: string): Promise<string[]> {
   return (await lookup(name, { all: true })).map(({ address }) => address);
 }
 
-async function askReady({ ops }: GateRun): Promise<Readiness> {
+async function fetchReadiness({ ops }: GateRun): Promise<Readiness> {
   const signal = AbortSignal.timeout(READY_WITHIN_MS);
   return (await (await fetch(`http://${formatAddress(ops)}/readyz`, { signal })).json()) as Readiness;
 }

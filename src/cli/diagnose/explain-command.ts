@@ -1,42 +1,57 @@
-import type { Flags } from '../../config.ts';
+import { type Command, Option } from 'commander';
 import { SandgateError } from '../../errors.ts';
-import { hasToken, readRequest, withToken } from '../../explain/client-request.ts';
-import { explain } from '../../explain/explain.ts';
-import { formatExplanation } from '../../explain/explanation.ts';
 import { systemClock } from '../../policy/clock.ts';
 import { handlerContext, policyRules } from '../../policy-access.ts';
 import { withStore } from '../connect.ts';
-import { settingsBeside } from '../gate-settings.ts';
-import { type Io, print, printJson, readAll, warn } from '../io.ts';
+import type { CommandContext } from '../context.ts';
+import { settingsBesideGates } from '../gate-settings.ts';
+import { print, printJson, readAll, warn } from '../io.ts';
+import { withSettings } from '../setting-options.ts';
 
 const LARGEST_TOKEN = 64 * 1024;
 
-export interface ExplainFlags {
+interface ExplainOptions {
   header?: readonly string[];
   method: string;
   tokenStdin?: true;
   token?: string | true;
-  json?: true;
 }
 
-/** `explain <url>`: what the gate would decide, step by step. Sends nothing to the sandbox. */
-export async function explainCommand(io: Io, url: string, flags: ExplainFlags & object): Promise<void> {
-  const { header = [], method, tokenStdin, token, json, ...settings } = flags;
+/** `explain <url>`: shows step by step what the gate would decide. Sends nothing to the sandbox. */
+export function register(parent: Command, context: CommandContext): void {
+  const collect = (line: string, before: readonly string[] = []) => [...before, line];
+  withSettings(parent.command('explain'), 'policy')
+    .argument('<url>', 'URL that a client would request, such as http://8080-demo.e2b.localhost:3002/')
+    .description('show step by step what the gate decides for a request, and why; sends nothing')
+    .option('-H, --header <line>', "a request header, 'name: value'; may be repeated", collect)
+    .option('-X, --method <method>', 'request method', 'GET')
+    .option('--token-stdin', 'read the traffic access token from standard input')
+    .addOption(new Option('--token [value]').hideHelp())
+    .option('--json', 'print the explanation as JSON')
+    .action((url: string, options: ExplainOptions) => explainCommand(context, url, options));
+}
+
+async function explainCommand(context: CommandContext, url: string, options: ExplainOptions): Promise<void> {
+  const { io, json } = context;
+  const { header = [], method, tokenStdin, token } = options;
   if (token !== undefined) {
     throw new SandgateError(
       'SETTINGS_INVALID',
-      'a token is no argument: others on this machine would see it',
+      'do not pass a token as an argument: other users can see it',
       {
-        remedy: 'give it on standard input with --token-stdin',
+        remedy: 'pass it on standard input with --token-stdin',
       },
     );
   }
-  const read = readRequest(url, header, method);
+  const { hasToken, readAsked, withToken } = await import('../../explain/asked.ts');
+  const { explain } = await import('../../explain/explain.ts');
+  const { explanationText } = await import('../../explain/explanation-text.ts');
+  const read = readAsked(url, header, method);
   if (hasToken(read) && !json)
-    warn(io, 'a token in -H is seen by every user of this machine; --token-stdin shows it to none');
+    warn(io, 'every user of this machine can see a token in -H; use --token-stdin instead');
   const request = tokenStdin ? withToken(read, await readAll(io.stdin, LARGEST_TOKEN)) : read;
-  const { settings: found, gates } = settingsBeside(settings as Flags);
-  const rules = policyRules(found);
+  const { settings: found, gates } = settingsBesideGates(context.flags);
+  const rules = rulesOf(found);
   await withStore(found, true, async (store) => {
     const explanation = await explain(request, {
       store,
@@ -47,6 +62,6 @@ export async function explainCommand(io: Io, url: string, flags: ExplainFlags & 
     if (json) return printJson(io, { ...explanation, gates: gates.length });
     print(io, formatExplanation(explanation));
     if (gates.length === 0)
-      print(io, '\nNo gate runs on this state folder: judged with the settings of this command.');
+      print(io, '\nNo gate runs on this state folder; this result is based on the settings of this command.');
   });
 }

@@ -1,12 +1,12 @@
 import { join } from 'node:path';
 import type { Finding } from '../../doctor/finding.ts';
-import { type EnvoyBinary, findInstalledEnvoy } from '../../envoy/binary.ts';
+import type { EnvoyBinary } from '../../envoy/binary.ts';
 import { SandgateError } from '../../errors.ts';
 import { PACKAGE_ROOT } from '../../package-root.ts';
 import type { Settings } from '../../settings.ts';
 import { type Io, print } from '../io.ts';
 
-/** A line each, and what to do under those that are not ok. */
+/** Prints one line per finding, and the remedy below those that are not ok. */
 export function printFindings(io: Io, findings: readonly Finding[]): void {
   const width = Math.max(...findings.map(({ check }) => check.length));
   for (const { level, check, found, remedy } of findings) {
@@ -15,18 +15,21 @@ export function printFindings(io: Io, findings: readonly Finding[]): void {
   }
 }
 
-/** Throws CHECKS_FAILED where one failed; a warning is no failure. */
+/** Throws CHECKS_FAILED if a check failed; a warning is not a failure. */
 export function refuseFailures(findings: readonly Finding[]): void {
   const failed = findings.filter(({ level }) => level === 'fail').map(({ check }) => check);
   if (failed.length === 0) return;
   throw new SandgateError('CHECKS_FAILED', `${failed.length} failed: ${failed.join(', ')}`, {
-    remedy: 'see what each of them says',
+    remedy: 'see the remedy of each finding',
   });
 }
 
-/** The Envoy that `dev` would run, unless it would have to be fetched. */
-export function envoyOf(settings: Pick<Settings, 'envoy' | 'searchPath'>): Promise<EnvoyBinary | undefined> {
-  return findInstalledEnvoy({
+/** The Envoy that `dev` would run; undefined if it would have to be downloaded. */
+export async function envoyOf(
+  settings: Pick<Settings, 'envoy' | 'searchPath'>,
+): Promise<EnvoyBinary | undefined> {
+  const { lookForEnvoy } = await import('../../envoy/binary.ts');
+  return lookForEnvoy({
     named: settings.envoy,
     searchPath: settings.searchPath,
     cacheDir: join(PACKAGE_ROOT, '.cache'),

@@ -2,21 +2,21 @@ import { SandgateError, toSandgateError } from '../../errors.ts';
 import type { InForceAt, PolicyAdmin } from '../../policy-api/policy-admin.ts';
 import { isRecordFault } from './import-validator.ts';
 
-/** One record on its way, and the line that it came from. */
+/** A record to write, and the line that it came from. */
 export interface ImportedRecord {
   line: number;
   input: unknown;
   bytes: number;
 }
 
-/** Half of what the policy API takes at once, and short enough that other writers are not kept waiting. */
+/** Half of what the policy API accepts in one request, and small enough to not block other writers for long. */
 const BATCH_BYTES = 512 * 1024;
 export const BATCH_RECORDS = 500;
 
-/** Writes records in batches, each of them one transaction. */
+/** Writes records in batches, each in one transaction. */
 export class ImportBatch {
   readonly #admin: Pick<PolicyAdmin, 'put'>;
-  /** Called for a record that the store refuses; without it the import stops there. */
+  /** Called for a record that the store refuses; if undefined, the import stops there. */
   readonly #onRefused: ((line: number, error: SandgateError) => void) | undefined;
   #held: ImportedRecord[] = [];
   #bytes = 0;
@@ -44,7 +44,7 @@ export class ImportBatch {
     if (batch.length > 0) await this.#write(batch);
   }
 
-  /** The error of an import that ends at a line which this batch never got; writes what it holds first. */
+  /** Flushes, and returns the error of an import that stops at a line outside this batch. */
   async stoppedAt(line: number, error: SandgateError): Promise<SandgateError> {
     await this.flush();
     return this.#stopped(error, `line ${line}`);
@@ -60,7 +60,7 @@ export class ImportBatch {
       if (this.#onRefused === undefined || !isRecordFault(error))
         throw this.#stopped(error, linesOf(batch, error));
       if (batch.length === 1) return this.#onRefused(batch[0]!.line, error);
-      // Halves, until what is refused stands alone.
+      // Bisects until the refused record is alone in its batch.
       const middle = batch.length >> 1;
       await this.#write(batch.slice(0, middle));
       await this.#write(batch.slice(middle));
@@ -71,7 +71,7 @@ export class ImportBatch {
     const before = `${this.written} records were written before, the others were not`;
     return new SandgateError(error.code, `${lines}: ${error.message} (${before})`, {
       ...(error.field !== undefined && { field: error.field }),
-      remedy: `${error.remedy ? `${error.remedy}; then ` : ''}run the import again: what is there by now is left as it is`,
+      remedy: `${error.remedy ? `${error.remedy}; then ` : ''}run the import again, which leaves the records already written alone`,
       cause: error,
     });
   }

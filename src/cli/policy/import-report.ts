@@ -1,9 +1,9 @@
 import { SandgateError } from '../../errors.ts';
 import type { InForceAt } from '../../policy-api/policy-admin.ts';
-import { inForceText, type Way, warnIfNotInForce } from '../connect.ts';
+import { type Connection, inForceText, warnIfNotInForce } from '../connect.ts';
 import { type Io, print, printJson, warn } from '../io.ts';
 
-/** What an import found and did. */
+/** The outcome of an import. */
 export interface ImportReport {
   dryRun: boolean;
   /** Records, good and bad. */
@@ -13,14 +13,14 @@ export interface ImportReport {
   written: number;
   unchanged: number;
   bad: { line: number; error: SandgateError }[];
-  /** Of the last batch; absent where nothing was written. */
+  /** For the last batch; absent if nothing was written. */
   inForce?: InForceAt;
 }
 
-/** Enough to see what is wrong; a file of another kind is bad in every line. */
+/** Enough to see the problem; in a file of another kind every line is bad. */
 const NAMED = 20;
 
-export function importAsJson(report: ImportReport, way: Way): object {
+function importAsJson(report: ImportReport, connection: Connection): object {
   const { dryRun, writable, written, unchanged, bad, inForce } = report;
   return {
     ...(dryRun ? { wouldWrite: writable } : { written }),
@@ -29,30 +29,30 @@ export function importAsJson(report: ImportReport, way: Way): object {
     badLines: bad.map(({ line, error: { code, message, field } }) => ({ line, code, message, field })),
     dryRun,
     ...(inForce && { gates: inForce.gates, inForce: inForce.inForce }),
-    via: way,
+    via: connection,
   };
 }
 
-export function printImport(io: Io, report: ImportReport, way: Way, json: boolean): void {
+export function printImport(io: Io, report: ImportReport, connection: Connection, json: boolean): void {
   const { dryRun, writable, written, unchanged, bad, inForce } = report;
   if (inForce) warnIfNotInForce(io, inForce);
   if (json) {
-    printJson(io, importAsJson(report, way));
+    printJson(io, importAsJson(report, connection));
     return;
   }
   for (const text of named(report)) warn(io, `skipped ${text}`);
   const counts = `${unchanged} unchanged, ${bad.length} skipped`;
   if (dryRun) print(io, `would write ${writable}, ${counts}; nothing was written`);
-  else print(io, `imported ${written}, ${counts}${inForce ? `: ${inForceText(inForce, way)}` : ''}`);
+  else print(io, `imported ${written}, ${counts}${inForce ? `: ${inForceText(inForce, connection)}` : ''}`);
 }
 
-/** The error of an import that was to stop at a bad line. */
+/** The error of an import that stops at bad lines. */
 export function importFailed(report: ImportReport): SandgateError {
   const { error } = report.bad[0]!;
-  const message = `${report.bad.length} of ${report.lines} lines bad, nothing was written:\n${named(report).join('\n')}`;
+  const message = `${report.bad.length} of ${report.lines} lines are bad, nothing was written:\n${named(report).join('\n')}`;
   return new SandgateError(error.code, message, {
     ...(error.field !== undefined && { field: error.field }),
-    remedy: 'mend them, or leave them out with --on-error skip',
+    remedy: 'fix them, or skip them with --on-error skip',
     cause: error,
   });
 }

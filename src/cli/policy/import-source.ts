@@ -7,15 +7,15 @@ import { pipeline } from 'node:stream/promises';
 import { SandgateError } from '../../errors.ts';
 import type { Io } from '../io.ts';
 
-/** The input of an import, which is read twice: once to judge it, once to write it. */
+/** The input of an import, which is read twice: first to validate it, then to write it. */
 export interface ImportSource {
   name: string;
-  /** From its beginning. */
+  /** Reads from the start. */
   read(): Readable;
   close(): Promise<void>;
 }
 
-/** `-` is standard input; that, and whatever else cannot be read twice, goes through a private temporary file. */
+/** `-` is standard input. Input that cannot be read twice is copied to a private temporary file. */
 export async function openImport(io: Io, file: string): Promise<ImportSource> {
   const name = file === '-' ? 'standard input' : file;
   try {
@@ -47,7 +47,7 @@ async function spool(stream: Readable): Promise<FileHandle> {
     await pipeline(stream, createWriteStream(path, { mode: 0o600 }));
     return await open(path, 'r');
   } finally {
-    // The open handle keeps the bytes; nothing stays behind, however this process ends.
+    // The open handle keeps the data available; nothing is left behind, however this process ends.
     await rm(folder, { recursive: true, force: true });
   }
 }
@@ -55,13 +55,13 @@ async function spool(stream: Readable): Promise<FileHandle> {
 export interface Line {
   /** From 1. */
   number: number;
-  /** With its newline, where it has one. */
+  /** Including the newline, if there is one. */
   bytes: Buffer;
 }
 
 const NEWLINE = 0x0a;
 
-/** The lines of a stream, one at a time. Throws INPUT_INVALID at one longer than `longest` bytes. */
+/** The lines of a stream, one at a time. Throws INPUT_INVALID on a line longer than `longest` bytes. */
 export async function* readLines(stream: AsyncIterable<Buffer>, longest: number): AsyncGenerator<Line> {
   let number = 1;
   let held: Buffer[] = [];
@@ -87,7 +87,7 @@ export async function* readLines(stream: AsyncIterable<Buffer>, longest: number)
         'INPUT_INVALID',
         `line ${number} is longer than ${longest} bytes; nothing was written`,
         {
-          remedy: 'give one policy record a line, as `sandgate policy export` does',
+          remedy: 'write one policy record per line, as `sandgate policy export` does',
         },
       );
     }

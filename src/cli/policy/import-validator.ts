@@ -9,17 +9,19 @@ import type { Line } from './import-source.ts';
 import { isTrailer } from './policy-export.ts';
 import type { StoredView } from './stored-view.ts';
 
-/** What one line of an import asks for. */
-export type Verdict =
+/** The result of validating one line of an import. */
+export type LineResult =
   | { kind: 'blank' }
   | { kind: 'trailer'; trailer: unknown }
-  /** `input`: for a put, without versions. */
+  /** `input`: of the put, without versions. */
   | { kind: 'write'; input: unknown }
   | { kind: 'unchanged' }
   | { kind: 'bad'; error: SandgateError };
 
-/** Judges one line after another as the store will, so that what it refuses is known before anything is written. */
-export class ImportJudge {
+type Json = Record<string, unknown>;
+
+/** Validates lines in order by the rules of the store, so that all refusals are known before anything is written. */
+export class ImportValidator {
   readonly #rules: PolicyRules;
   readonly #stored: StoredView;
   readonly #now: () => number;
@@ -31,7 +33,7 @@ export class ImportJudge {
     this.#now = now;
   }
 
-  async judge(line: Line): Promise<Verdict> {
+  async validate(line: Line): Promise<LineResult> {
     const parsed = parseLine(line.bytes);
     if (parsed === undefined) return { kind: 'blank' };
     if (parsed instanceof SandgateError) return { kind: 'bad', error: parsed };
@@ -40,7 +42,7 @@ export class ImportJudge {
     try {
       const put = parsePut(input, this.#rules);
       if (this.#seen.has(put.sandboxId)) {
-        throw new SandgateError('POLICY_INVALID', 'sandboxId repeats that of an earlier line.', {
+        throw new SandgateError('POLICY_INVALID', 'sandboxId repeats that of an earlier line', {
           field: 'sandboxId',
         });
       }
@@ -64,23 +66,23 @@ export class ImportJudge {
   }
 }
 
-/** True for what is wrong with one record, whatever the others are. */
+/** True for errors that concern one record, independent of the others. */
 export function isRecordFault(error: SandgateError): boolean {
   return ['POLICY_INVALID', 'TOKEN_REVOKED', 'VERSION_CONFLICT', 'POLICY_UNREADABLE'].includes(error.code);
 }
 
 function parseLine(bytes: Buffer): { value: unknown } | SandgateError | undefined {
-  if (!isUtf8(bytes)) return new SandgateError('INPUT_INVALID', 'it is not UTF-8.');
+  if (!isUtf8(bytes)) return new SandgateError('INPUT_INVALID', 'it is not valid UTF-8');
   const text = bytes.toString('utf8').trim();
   if (text === '') return undefined;
   try {
     return { value: JSON.parse(text) as unknown };
   } catch (cause) {
-    return new SandgateError('INPUT_INVALID', 'it is not JSON.', { cause });
+    return new SandgateError('INPUT_INVALID', 'it is not JSON', { cause });
   }
 }
 
-/** Versions are a store's own: in another store, or after a restore, they would only be conflicts. */
+/** Each store assigns its own versions: in another store, or after a restore, they would only cause conflicts. */
 function withoutVersions(value: unknown): unknown {
   if (!isObject(value)) return value;
   const { runtime, access }: UnreadRecord = value;

@@ -2,28 +2,47 @@ import { createHash } from 'node:crypto';
 import { once } from 'node:events';
 import { open, realpath, rename, rm, stat } from 'node:fs/promises';
 import type { Writable } from 'node:stream';
-import type { Flags } from '../../config.ts';
+import type { Command } from 'commander';
 import { SandgateError } from '../../errors.ts';
-import { type Policies, withPolicies } from '../connect.ts';
-import { type Io, print, printJson, warn } from '../io.ts';
+import type { Policies } from '../connect.ts';
+import type { CommandContext } from '../context.ts';
+import { print, printJson, warn } from '../io.ts';
 import { Progress } from '../progress.ts';
-import { policyPages } from './policy-read.ts';
+import { policyPages } from './policy-list.ts';
 
 interface Exported {
   count: number;
   sha256: string;
-  /** Ids of records that are not whole, and so could not be imported. */
+  /** Ids of incomplete records, which could not be imported again. */
   unreadable: string[];
 }
 
-/** `policy export [file|-]`: JSON Lines as stored, in the order of ids, with a trailer. */
-export async function policyExport(io: Io, file: string, flags: Flags, json: boolean): Promise<void> {
-  await withPolicies(io, flags, { quiet: json, reads: true }, async (policies) => {
+/** `policy export [file|-]`: JSON Lines as stored, in order of ids, with a trailer. */
+export function register(parent: Command, context: CommandContext): void {
+  parent
+    .command('export')
+    .argument('[file|-]', 'output file; - is standard output', '-')
+    .description('write every policy as JSON Lines, with a last line that contains their count and digest')
+    .option('--json', 'with a file: print a summary of the export as JSON')
+    .addHelpText('after', NOTES)
+    .action((file: string) => policyExport(context, file));
+}
+
+const NOTES = `
+The export contains digests of tokens, never tokens. The file appears only once it is complete, readable for its owner
+only. A policy that is written during the export may or may not be included. Incomplete records are named, left out,
+and make the command exit with 1.`;
+
+async function policyExport(context: CommandContext, file: string): Promise<void> {
+  const { io, json } = context;
+  await context.connect({ reads: true }, async (policies) => {
     const sink = file === '-' ? streamSink(io.stdout) : await fileSink(file, process.pid);
     const progress = new Progress(io, () => performance.now());
     let exported: Exported;
     try {
-      exported = await exportTo(sink, policies, (count) => progress.tell(() => `${count} policies exported`));
+      exported = await exportTo(sink, policies, (count) =>
+        progress.report(() => `${count} policies exported`),
+      );
     } catch (error) {
       await sink.abandon();
       throw error;
@@ -34,7 +53,7 @@ export async function policyExport(io: Io, file: string, flags: Flags, json: boo
     const text = `exported ${count} ${count === 1 ? 'policy' : 'policies'}`;
     if (file === '-') {
       if (!json) warn(io, text);
-    } else if (json) printJson(io, { file, count, sha256, unreadable, via: policies.way });
+    } else if (json) printJson(io, { file, count, sha256, unreadable, via: policies.connection });
     else print(io, `${text} to ${file}`);
     if (unreadable.length > 0) throw leftOut(unreadable);
   });
@@ -68,20 +87,19 @@ function leftOut(ids: readonly string[]): SandgateError {
   const named = ids.slice(0, 10).join(', ') + (ids.length > 10 ? ', …' : '');
   return new SandgateError(
     'POLICY_UNREADABLE',
-    `the rest was exported; left out, since they are not whole: ${named}`,
+    `the rest was exported, without these incomplete records: ${named}`,
     {
       remedy: 'put these policies again, or delete them',
     },
   );
 }
 
-/** Where an export goes. */
 interface ExportSink {
-  /** Resolves when more is welcome. */
+  /** Resolves when the sink accepts more. */
   write(text: string): Promise<void>;
-  /** Only now does a file have its name. */
+  /** Only now does the file appear under its name. */
   finish(): Promise<void>;
-  /** After a failure: no half of a file is left. */
+  /** Removes a partial file after a failure. */
   abandon(): Promise<void>;
 }
 
@@ -95,10 +113,10 @@ function streamSink(stream: Writable): ExportSink {
   };
 }
 
-/** A file that appears whole or not at all, readable for its owner only. Throws STATE_UNUSABLE. */
+/** A file that appears only once it is complete, readable for its owner only. Throws STATE_UNUSABLE. */
 async function fileSink(file: string, pid: number): Promise<ExportSink> {
   const path = await realpath(file).catch(() => file);
-  // A pipe or a device is written to, never replaced.
+  // A pipe or a device must be written to, not replaced.
   const special = await stat(path).then(
     (found) => !found.isFile(),
     () => false,
@@ -131,12 +149,12 @@ async function writing<T>(file: string, work: () => Promise<T>): Promise<T> {
   }
 }
 
-/** The last line of an export: without it the rest may be cut, and nobody would see. */
+/** The last line of an export, which makes a truncated file detectable. */
 export interface ExportTrailer {
   sandgateExport: 1;
-  /** Records before it. */
+  /** Number of records before it. */
   count: number;
-  /** SHA-256 in hex over every byte before it. */
+  /** SHA-256 of every byte before it, in hex. */
   sha256: string;
 }
 
@@ -144,19 +162,19 @@ function trailerLine(count: number, sha256: string): string {
   return `${JSON.stringify({ sandgateExport: 1, count, sha256 } satisfies ExportTrailer)}\n`;
 }
 
-/** True also for one that is not whole: it is no policy in any case. */
+/** True for an incomplete trailer too, since that cannot be a policy either. */
 export function isTrailer(value: unknown): boolean {
   return typeof value === 'object' && value !== null && Object.hasOwn(value, 'sandgateExport');
 }
 
-/** Why an export is not whole, as a sentence; undefined when it is. */
+/** Why an export is not complete; undefined if it is. */
 export function trailerFault(trailer: unknown, count: number, sha256: string): string | undefined {
-  if (trailer === undefined)
-    return 'its last line is not the trailer that an export ends with, so it may be cut short';
-  const { sandgateExport, count: told, sha256: toldDigest } = trailer as Partial<ExportTrailer>;
-  if (sandgateExport !== 1) return 'it was exported in a form that this version does not know';
-  if (told !== count) return `it holds ${count} records, its trailer says ${JSON.stringify(told)}`;
-  return toldDigest === sha256
+  if (trailer === undefined) return 'its last line is not the trailer of an export, so it may be truncated';
+  const { sandgateExport, count: expected, sha256: expectedDigest } = trailer as Partial<ExportTrailer>;
+  if (sandgateExport !== 1) return 'it has a format that this version does not know';
+  if (expected !== count)
+    return `it contains ${count} records, but its trailer says ${JSON.stringify(expected)}`;
+  return expectedDigest === sha256
     ? undefined
-    : 'its SHA-256 is not the one that its trailer says, so it was changed';
+    : 'its SHA-256 differs from the one in its trailer, so it was changed';
 }

@@ -1,25 +1,36 @@
 import { readFile } from 'node:fs/promises';
+import type { Command } from 'commander';
 import { type ParseError, parse, printParseErrorCode } from 'jsonc-parser';
-import type { Flags } from '../../config.ts';
 import { SandgateError } from '../../errors.ts';
-import { inForceText, warnIfNotInForce, withPolicies } from '../connect.ts';
+import { inForceText, warnIfNotInForce } from '../connect.ts';
+import type { CommandContext } from '../context.ts';
 import { type Io, print, printJson, readAll } from '../io.ts';
 
 const LARGEST_INPUT = 64 * 1024 * 1024;
 
-/** `policy put <file|->`: one record or an array of them, written as one transaction. */
-export async function policyPut(io: Io, file: string, flags: Flags, json: boolean): Promise<void> {
+/** `policy put <file|->`. */
+export function register(parent: Command, context: CommandContext): void {
+  parent
+    .command('put')
+    .argument('<file|->', 'JSON: one record, or an array of records (one transaction); - is standard input')
+    .description('write policies and wait until they are in force at the running gates')
+    .option('--json', 'print the records as stored')
+    .action((file: string) => policyPut(context, file));
+}
+
+async function policyPut(context: CommandContext, file: string): Promise<void> {
+  const { io, json } = context;
   const input = parseJsonInput(await readInput(io, file), file === '-' ? 'standard input' : file);
   const records = Array.isArray(input) ? input : [input];
-  if (records.length === 0) throw new SandgateError('INPUT_INVALID', 'the array holds no record');
-  await withPolicies(io, flags, { quiet: json }, async ({ admin, way }) => {
+  if (records.length === 0) throw new SandgateError('INPUT_INVALID', 'the array is empty');
+  await context.connect({ reads: false }, async ({ admin, connection }) => {
     const written = await admin.put(records);
     const { gates, inForce } = written;
-    if (json) printJson(io, { records: written.records, gates, inForce, via: way });
+    if (json) printJson(io, { records: written.records, gates, inForce, via: connection });
     else
       print(
         io,
-        `put ${written.records.map((put) => put.sandboxId).join(', ')}: ${inForceText(written, way)}`,
+        `put ${written.records.map((put) => put.sandboxId).join(', ')}: ${inForceText(written, connection)}`,
       );
     warnIfNotInForce(io, written);
   });
@@ -38,7 +49,7 @@ async function readInput(io: Io, file: string): Promise<string> {
 function parseJsonInput(text: string, source: string): unknown {
   if (text.trim() === '') {
     throw new SandgateError('INPUT_INVALID', `${source} is empty`, {
-      remedy: 'give one policy record, or an array of them',
+      remedy: 'give one policy record, or an array of records',
     });
   }
   try {
@@ -49,14 +60,14 @@ function parseJsonInput(text: string, source: string): unknown {
       'INPUT_INVALID',
       `${source} is not JSON: ${problem} at line ${line}, column ${column}`,
       {
-        remedy: 'give one policy record, or an array of them',
+        remedy: 'give one policy record, or an array of records',
         cause,
       },
     );
   }
 }
 
-/** JSON.parse does not always say where. */
+/** The position of a syntax error, which the error of JSON.parse does not always contain. */
 function locate(text: string): { line: number; column: number; problem: string } {
   const errors: ParseError[] = [];
   parse(text, errors, { disallowComments: true, allowTrailingComma: false, allowEmptyContent: false });

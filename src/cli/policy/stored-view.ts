@@ -4,11 +4,11 @@ import type { PolicyAdmin } from '../../policy-api/policy-admin.ts';
 const PAGE = 500;
 const LONGEST_ID = 63;
 
-/** Look-ups by id, a page at a time: ids that come in ascending order, as an export has them, cost one call for 500. */
+/** Look-ups by id that fetch whole pages: ids in ascending order, as in an export, cost one call per 500. */
 export class StoredView {
   readonly #admin: Pick<PolicyAdmin, 'list'>;
-  #records = new Map<string, UnreadRecord>();
-  /** What the page covers: above `#from`, up to and with `#to`. Ids are never above '~'. */
+  #records = new Map<string, StoredRecord>();
+  /** The range that the page covers: above `#from`, up to and including `#to`. All ids sort below '~'. */
   #from = '~';
   #to = '';
 
@@ -16,12 +16,12 @@ export class StoredView {
     this.#admin = admin;
   }
 
-  async lookup(sandboxId: string): Promise<UnreadRecord | undefined> {
-    if (!(sandboxId > this.#from && sandboxId <= this.#to)) await this.#turnTo(sandboxId);
+  async lookup(sandboxId: string): Promise<StoredRecord | undefined> {
+    if (!(sandboxId > this.#from && sandboxId <= this.#to)) await this.#fetchPage(sandboxId);
     return this.#records.get(sandboxId);
   }
 
-  async #turnTo(sandboxId: string): Promise<void> {
+  async #fetchPage(sandboxId: string): Promise<void> {
     const after = justBelow(sandboxId);
     const { records, next } = await this.#admin.list({ ...(after !== '' && { after }), limit: PAGE });
     this.#records = new Map(records.map((record) => [String(record.sandboxId), record]));
@@ -30,7 +30,7 @@ export class StoredView {
   }
 }
 
-/** The greatest id below this one; '' where there is none. */
+/** The greatest id below this one; '' if there is none. */
 export function justBelow(sandboxId: string): string {
   const head = sandboxId.slice(0, -1);
   const last = sandboxId.at(-1)!;

@@ -1,4 +1,4 @@
-import { formatEndpoint } from '../../address.ts';
+import { formatApiUrl } from '../../address.ts';
 import { ERROR_CODES, type ErrorCode, SandgateError } from '../../errors.ts';
 import { type PartName, sandboxIdSchema, type UnreadRecord } from '../../policy/record.ts';
 import { sandboxUnknown } from '../../policy/store.ts';
@@ -15,14 +15,14 @@ import type {
   Written,
 } from '../policy-admin.ts';
 import { BODY_MAX } from '../schemas.ts';
-import { type Exchange, exchange, type HttpDoor } from './http-exchange.ts';
+import { type ApiEndpoint, type Exchange, exchange } from './http-exchange.ts';
 
 /** The policy API of a gate, over HTTP. */
 export class HttpPolicyAdmin implements PolicyAdmin {
-  readonly #door: HttpDoor;
+  readonly #endpoint: ApiEndpoint;
 
-  constructor(door: HttpDoor) {
-    this.#door = door;
+  constructor(endpoint: ApiEndpoint) {
+    this.#endpoint = endpoint;
   }
 
   async get(sandboxId: string): Promise<UnreadRecord> {
@@ -74,21 +74,26 @@ export class HttpPolicyAdmin implements PolicyAdmin {
   ): Promise<T> {
     const body = input === undefined ? undefined : JSON.stringify(input);
     if (body !== undefined && Buffer.byteLength(body) > BODY_MAX) throw tooLarge();
-    const answer = await exchange(this.#door, { method, path, headers, ...(body !== undefined && { body }) });
+    const answer = await exchange(this.#endpoint, {
+      method,
+      path,
+      headers,
+      ...(body !== undefined && { body }),
+    });
     const json = parsed(answer.text);
     if (answer.status >= 200 && answer.status < 300 && json !== undefined) return json as T;
     throw faultOf(json) ?? this.#foreign(answer.status);
   }
 
   #foreign(status: number): SandgateError {
-    const message = `what listens at ${formatEndpoint(this.#door.at)} answered ${status}, and not as a policy API does`;
+    const message = `${formatApiUrl(this.#endpoint.at)} answered ${status} and does not look like a policy API`;
     return new SandgateError('API_UNREACHABLE', message, {
-      remedy: 'see that --policy-api-url (SANDGATE_POLICY_API_URL) names the policy API of a gate',
+      remedy: 'make --policy-api-url (SANDGATE_POLICY_API_URL) name the policy API of a gate',
     });
   }
 }
 
-/** An id that cannot be one never becomes part of a path, where it might name something else. */
+/** An invalid id must never become part of a path, in which it could name something else. */
 function policyPath(sandboxId: string): string {
   if (!sandboxIdSchema.safeParse(sandboxId).success) {
     throw sandboxUnknown(sandboxId);
@@ -101,7 +106,7 @@ const tokensPath = (sandboxId: string) => `${policyPath(sandboxId)}/tokens`;
 function tokenPath(sandboxId: string, tokenId: string): string {
   const base = tokensPath(sandboxId);
   if (!/^[A-Za-z0-9._-]{1,64}$/.test(tokenId) || /^\.+$/.test(tokenId)) {
-    throw new SandgateError('TOKEN_UNKNOWN', `${sandboxId} has no token with that id.`, {
+    throw new SandgateError('TOKEN_UNKNOWN', `${sandboxId} has no token with that id`, {
       field: 'tokenId',
       remedy: `see \`sandgate token list ${sandboxId}\``,
     });
@@ -117,7 +122,7 @@ function parsed(text: string): unknown {
   }
 }
 
-/** The error that the server threw, once more; undefined where the body is not one of its errors. */
+/** The error that the server reported; undefined if the body is not an error of a policy API. */
 function faultOf(body: unknown): SandgateError | undefined {
   const { code, message, field, currentVersion, remedy } = (body ?? {}) as Record<string, unknown>;
   if (typeof code !== 'string' || !Object.hasOwn(ERROR_CODES, code) || typeof message !== 'string')
@@ -132,9 +137,9 @@ function faultOf(body: unknown): SandgateError | undefined {
 function tooLarge(): SandgateError {
   return new SandgateError(
     'REQUEST_TOO_LARGE',
-    `the policies are more than the ${BODY_MAX} bytes that the policy API takes at once`,
+    `the policies exceed the ${BODY_MAX} bytes that the policy API accepts in one request`,
     {
-      remedy: 'write them as one JSON object a line and use `sandgate policy import --no-verify`',
+      remedy: 'write them as one JSON object per line and use `sandgate policy import --no-verify`',
     },
   );
 }

@@ -1,13 +1,16 @@
-import { type IncomingMessage, request } from 'node:http';
-import { type Endpoint, formatEndpoint } from '../../address.ts';
+import { type IncomingMessage, request as requestHttp } from 'node:http';
+import { request as requestHttps } from 'node:https';
+import { type ApiUrl, formatApiUrl } from '../../address.ts';
 import { SandgateError } from '../../errors.ts';
 
-/** Where a policy API listens, what opens it, and for how long a call is waited for. */
-export interface HttpDoor {
-  at: Endpoint;
+/** How to reach a policy API. */
+export interface ApiEndpoint {
+  at: ApiUrl;
   /** Sent as `Authorization: Bearer <key>`; a unix socket needs none. */
   key?: string | undefined;
-  /** Milliseconds for one call, the whole answer included. */
+  /** PEM certificates that an `https` server must chain to; undefined: the roots that Node trusts. */
+  ca?: string | undefined;
+  /** Milliseconds for one call, including the whole response. */
   timeLimitMs: number;
 }
 
@@ -24,37 +27,40 @@ export interface Exchanged {
   text: string;
 }
 
-/** A page of 500 of the largest records is below; more is no answer of a policy API. */
+/** More than a page of 500 of the largest records; a policy API never sends as much. */
 const LARGEST_ANSWER = 128 * 1024 * 1024;
 
-/** One request on a connection of its own. Throws API_UNREACHABLE, which says whether the request may have arrived. */
-export function exchange(door: HttpDoor, asked: Exchange): Promise<Exchanged> {
-  const { at, key, timeLimitMs } = door;
+/** Sends one request on its own connection. Throws API_UNREACHABLE, which says whether the request may have arrived. */
+export function exchange(endpoint: ApiEndpoint, call: Exchange): Promise<Exchanged> {
+  const { at, key, ca, timeLimitMs } = endpoint;
+  const secure = isSecure(at);
   return new Promise((resolve, reject) => {
     const late = AbortSignal.timeout(timeLimitMs);
     let connected = false;
     const fail = (error: Error) =>
       reject(
         unreachable(
-          door,
+          endpoint,
           late.aborted ? `no answer within ${timeLimitMs / 1000} s` : error.message,
           connected,
           error,
         ),
       );
-    const sent = request(
+    const sent = (secure ? requestHttps : requestHttp)(
       {
+        // Explicit, so that NODE_TLS_REJECT_UNAUTHORIZED cannot send the key to an unknown server.
+        ...(secure && { rejectUnauthorized: true, ...(ca !== undefined && { ca }) }),
         ...('path' in at ? { socketPath: at.path, host: 'localhost' } : { host: at.host, port: at.port }),
-        method: asked.method,
-        path: asked.path,
+        method: call.method,
+        path: call.path,
         headers: {
           accept: 'application/json',
-          ...(asked.body !== undefined && {
+          ...(call.body !== undefined && {
             'content-type': 'application/json',
-            'content-length': Buffer.byteLength(asked.body),
+            'content-length': Buffer.byteLength(call.body),
           }),
           ...(key !== undefined && { authorization: `Bearer ${key}` }),
-          ...asked.headers,
+          ...call.headers,
         },
         agent: false,
         signal: late,
@@ -63,9 +69,10 @@ export function exchange(door: HttpDoor, asked: Exchange): Promise<Exchanged> {
         readText(response).then((text) => resolve({ status: response.statusCode ?? 0, text }), fail);
       },
     );
-    sent.once('socket', (socket) => socket.once('connect', () => (connected = true)));
+    const established = secure ? 'secureConnect' : 'connect';
+    sent.once('socket', (socket) => socket.once(established, () => (connected = true)));
     sent.once('error', fail);
-    sent.end(asked.body);
+    sent.end(call.body);
   });
 }
 
@@ -80,15 +87,16 @@ async function readText(response: IncomingMessage): Promise<string> {
   return Buffer.concat(chunks).toString('utf8');
 }
 
-function unreachable(door: HttpDoor, why: string, connected: boolean, cause: Error): SandgateError {
+function unreachable({ at }: ApiEndpoint, why: string, connected: boolean, cause: Error): SandgateError {
   const doubt = connected ? '; whether the request took effect is not known' : '';
-  return new SandgateError(
-    'API_UNREACHABLE',
-    `no answer from the policy API at ${formatEndpoint(door.at)}: ${why}${doubt}`,
-    {
-      remedy:
-        'see that the gate runs and listens there (its log, /readyz), or name another one with --policy-api-url',
-      cause,
-    },
-  );
+  const message = `no answer from the policy API at ${formatApiUrl(at)}: ${why}${doubt}`;
+  const remedy =
+    isSecure(at) && !connected
+      ? 'check that the URL names the policy API, and that --policy-api-ca names the CA of its certificate'
+      : 'check that the gate runs and listens there (its log, /readyz), or name another policy API with --policy-api-url';
+  return new SandgateError('API_UNREACHABLE', message, { remedy, cause });
+}
+
+function isSecure(at: ApiUrl): boolean {
+  return 'host' in at && at.scheme === 'https';
 }

@@ -54,7 +54,7 @@ describe('sandgate doctor', () => {
       '127.0.0.1:0',
     ]);
     expect(told.code).toBe(1);
-    expect(told.stderr).toMatch(/^sandgate: 2 failed: state folder, port .*CHECKS_FAILED.*\n$/);
+    expect(told.stderr).toMatch(/^sandgate: 2 failed: state folder, port .*\[CHECKS_FAILED\]\nfix: .*\n$/);
     expect(told.stdout).toMatch(/^fail {2}state folder .*\n +-> chmod 700 /m);
     expect(told.stdout).toMatch(/^fail {2}port .*in use by another program\n +-> stop what listens there/m);
     expect(readdirSync(dir)).toEqual([]);

@@ -88,7 +88,7 @@ describe('sandgate policy', { timeout: SEVERAL_PROCESSES_MS }, () => {
 });
 
 describe('sandgate', { timeout: SEVERAL_PROCESSES_MS }, () => {
-  it('exits 2 when it is asked wrongly, and 0 for help', async () => {
+  it('exits 2 on a usage error, and 0 for help', async () => {
     expect((await sandgate(['policy', 'put'])).code).toBe(2);
     expect((await sandgateInside(['serve', '--nope'])).code).toBe(2);
     for (const command of [[], ['serve'], ['dev'], ['policy'], ['policy', 'put'], ['envoy', 'config']]) {
@@ -104,7 +104,7 @@ describe('sandgate', { timeout: SEVERAL_PROCESSES_MS }, () => {
     expect(refused.stderr).toContain('SANDGATE_LISTEN');
   });
 
-  it('refuses a corrupt database, a busy port and an unusable folder in one line, and changes nothing', async () => {
+  it('refuses a corrupt database, a busy port and an unusable folder with a fix, and changes nothing', async () => {
     const dir = mkdtempSync(join(tmpdir(), 'sandgate-cli-'));
     try {
       const serve = (stateDir: string, ops = '127.0.0.1:0') =>
@@ -117,14 +117,14 @@ describe('sandgate', { timeout: SEVERAL_PROCESSES_MS }, () => {
         serve(join(dir, 'policies.db', 'inside')),
       ]);
       expect(corrupt).toMatchObject({ code: 1 });
-      expect(corrupt.stderr).toMatch(/^sandgate: .*STORE_CORRUPT.*remedy: .*\n$/);
+      expect(corrupt.stderr).toMatch(/^sandgate: .*\[STORE_CORRUPT\]\nfix: .*\n$/);
       expect(readFileSync(join(dir, 'policies.db'), 'utf8')).toBe(garbage);
 
       expect(busy.code).toBe(1);
-      expect(busy.stderr).toMatch(/sandgate: .*ADDRESS_IN_USE.*SANDGATE_OPS/);
+      expect(busy.stderr).toMatch(/sandgate: .*\[ADDRESS_IN_USE\]\nfix: .*SANDGATE_OPS/);
 
       expect(unusable.code).toBe(1);
-      expect(unusable.stderr).toMatch(/sandgate: .*STATE_UNUSABLE.*remedy: /);
+      expect(unusable.stderr).toMatch(/sandgate: .*\[STATE_UNUSABLE\]\nfix: /);
     } finally {
       rmSync(dir, { recursive: true, force: true });
     }

@@ -36,7 +36,7 @@ async function idsIn(stateDir: string): Promise<string[]> {
 
 describe.each([
   ['through a gate', 1],
-  ['straight to the store', 0],
+  ['directly on the store', 0],
 ])('policy export and import, %s', { timeout: SEVERAL_PROCESSES_MS }, (_way, gates) => {
   let from: StateFolder;
   let to: StateFolder;
@@ -122,7 +122,7 @@ describe('policy import', { timeout: SEVERAL_PROCESSES_MS }, () => {
     ['cut at a line', first + second, 'not the trailer'],
     ['cut inside a line', good.slice(0, good.length - 10), 'not the trailer'],
     ['empty', '', 'not the trailer'],
-    ['short of a line', first + third + trailer, 'holds 2 records, its trailer says 3'],
+    ['short of a line', first + third + trailer, 'contains 2 records, but its trailer says 3'],
     ['changed in one byte', good.replace('s00001', 's00009'), 'SHA-256'],
     ['in another order', second + first + third + trailer, 'SHA-256'],
     ['followed by more', good + first, 'line 5 comes after the trailer'],
@@ -156,7 +156,7 @@ describe('policy import', { timeout: SEVERAL_PROCESSES_MS }, () => {
     const input = `${first}${line}\n${third}`;
     const refused = await state.ask(['policy', 'import', '-', '--no-verify'], input);
     expect(refused).toMatchObject({ code: 1, stdout: '' });
-    expect(refused.stderr).toContain('1 of 3 lines bad, nothing was written');
+    expect(refused.stderr).toContain('1 of 3 lines are bad, nothing was written');
     expect(refused.stderr).toContain(message);
     expect(refused.stderr).not.toContain('    at ');
     expect(await idsIn(state.path)).toEqual([]);
@@ -171,7 +171,7 @@ describe('policy import', { timeout: SEVERAL_PROCESSES_MS }, () => {
     expect((await state.ask(['policy', 'import', '-', '--on-error', 'maybe'])).code).toBe(2);
   });
 
-  it('leaves whole batches when it is killed, and is mended by running it again', async () => {
+  it('leaves complete batches when it is killed, and completes when it runs again', async () => {
     const file = join(state.path, 'many.jsonl');
     const count = 8000;
     writeFileSync(file, whole(many(count)));
@@ -216,7 +216,7 @@ describe('policy export', { timeout: SEVERAL_PROCESSES_MS }, () => {
     }
   });
 
-  it('leaves out a record that is not whole, names it, and exits 1', async () => {
+  it('leaves out an incomplete record, names it, and exits 1', async () => {
     const state = makeStateFolder();
     try {
       await state.ask(['policy', 'put', '-'], JSON.stringify(many(3)));
@@ -226,7 +226,7 @@ describe('policy export', { timeout: SEVERAL_PROCESSES_MS }, () => {
       db.close();
       const exported = await state.ask(['policy', 'export']);
       expect(exported.code).toBe(1);
-      expect(exported.stderr).toContain(`left out, since they are not whole: ${numbered(1)}`);
+      expect(exported.stderr).toContain(`without these incomplete records: ${numbered(1)}`);
       expect(exported.stdout.trim().split('\n')).toHaveLength(3);
     } finally {
       await state.remove();

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { parseDuration } from '../../../src/cli/token/token-commands.ts';
+import { parseDuration } from '../../../src/cli/token/duration.ts';
 
 describe('a duration', () => {
   it.each([

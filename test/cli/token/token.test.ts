@@ -19,8 +19,8 @@ function everything(folder: string): string {
 
 describe.each([
   ['through a gate', 1],
-  ['straight to the store', 0],
-])('sandgate token, %s', { timeout: SEVERAL_PROCESSES_MS }, (_way, gates) => {
+  ['directly on the store', 0],
+])('sandgate token, %s', { timeout: SEVERAL_PROCESSES_MS }, (_connection, gates) => {
   let state: StateFolder;
   /** Each command has a process of its own once: through a gate. */
   const run: StateFolder['ask'] = (args) => (gates > 0 ? state.run(args) : state.ask(args));
@@ -47,7 +47,7 @@ describe.each([
     expect(minted).toMatchObject({ code: 0, stdout: expect.stringMatching(/^[0-9a-f]{64}\n$/) });
     const token = minted.stdout.trim();
     expect(minted.stderr).toContain(
-      gates > 0 ? `via the gate with pid ${state.gates[0]!.pid}` : 'straight to the store',
+      gates > 0 ? `via the gate with pid ${state.gates[0]!.pid}` : 'using the store directly',
     );
     expect(minted.stderr).toContain(gates > 0 ? 'in force at 1 gate' : 'no gate runs');
     const { tokens } = await state.json<{ tokens: object[] }>(['token', 'list', 'tok1']);
@@ -66,7 +66,7 @@ describe.each([
     expect(told.join('\n')).not.toContain(digestOf(token));
   });
 
-  it('prints all of it with --json, and says which way', async () => {
+  it('prints all of it with --json, and the connection', async () => {
     const minted = await state.json([
       'token',
       'mint',
@@ -87,7 +87,7 @@ describe.each([
     });
   });
 
-  it('revokes for good, and says from when on', async () => {
+  it('revokes permanently, and says from when on', async () => {
     const { token } = await state.json([
       'token',
       'mint',
@@ -114,11 +114,11 @@ describe.each([
     expect(JSON.parse(gone.stderr)).toMatchObject({ error: { code: 'TOKEN_UNKNOWN' } });
   });
 
-  it('rotates: the successor alone on stdout, the old one ends after the overlap', async () => {
+  it('rotates: the new token alone on stdout, the old one expires after the overlap', async () => {
     await state.json(['token', 'mint', 'tok1', '--id', 'old', '--label', 'kept', '--port', '80']);
     const rotated = await run(['token', 'rotate', 'tok1', 'old', '--overlap', '5m', '--id', 'new']);
     expect(rotated).toMatchObject({ code: 0, stdout: expect.stringMatching(/^[0-9a-f]{64}\n$/) });
-    expect(rotated.stderr).toMatch(/token new .* takes over from old, which ends at \d{4}-/);
+    expect(rotated.stderr).toMatch(/token new .* replaces old, which expires at \d{4}-/);
     expect(rotated.stderr).not.toContain(rotated.stdout.trim());
     const { tokens } = await state.json<{ tokens: object[] }>(['token', 'list', 'tok1']);
     expect(tokens).toContainEqual(expect.objectContaining({ id: 'old', expiresAt: expect.any(String) }));
@@ -143,7 +143,7 @@ describe.each([
   });
 });
 
-describe('sandgate token, asked wrongly', () => {
+describe('sandgate token, with a usage error', () => {
   it.each([
     [['mint'], 'sandboxId'],
     [['mint', 'a', '--ttl', '0'], '--ttl'],

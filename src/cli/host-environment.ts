@@ -1,9 +1,9 @@
 import { hasIpv6Loopback } from '../address.ts';
 import { PACKAGE_ROOT } from '../package-root.ts';
-import type { Surroundings } from '../settings.ts';
+import type { HostEnvironment } from '../settings.ts';
 
-/** In a checkout the state folder stays in the checkout, wherever the command is typed; an installed package has no such place. */
-export function surroundings(): Surroundings {
+/** Relative paths start at the checkout, in whichever folder the command runs; for an installed package, at that folder. */
+export function hostEnvironment(): HostEnvironment {
   const installed = PACKAGE_ROOT.includes('/node_modules/');
   return { baseDir: installed ? process.cwd() : PACKAGE_ROOT, ipv6Loopback: hasIpv6Loopback() };
 }

@@ -1,0 +1,75 @@
+import { type Command, Option } from 'commander';
+import type { StoredRecord } from '../../policy/store.ts';
+import type { ListRequest, PolicyAdmin } from '../../policy-api/policy-admin.ts';
+import type { CommandContext } from '../context.ts';
+import { print, printJson } from '../io.ts';
+
+type ListFilter = Pick<ListRequest, 'state' | 'idPrefix'>;
+
+interface ListOptions {
+  state?: NonNullable<ListRequest['state']>;
+  prefix?: string;
+}
+
+/** `policy list`: one line per policy, or one JSON array. */
+export function register(parent: Command, context: CommandContext): void {
+  parent
+    .command('list')
+    .description('list policies: id, state, route, access')
+    .addOption(
+      new Option('--state <state>', 'only policies in this state').choices([
+        'running',
+        'paused',
+        'transitioning',
+      ]),
+    )
+    .option('--prefix <text>', 'only ids that start with this')
+    .option('--json', 'print one array of records')
+    .action(({ state, prefix }: ListOptions) =>
+      policyList(context, { ...(state && { state }), ...(prefix && { idPrefix: prefix }) }),
+    );
+}
+
+async function policyList(context: CommandContext, filter: ListFilter): Promise<void> {
+  const { io, json } = context;
+  await context.connect({ reads: true }, async ({ admin }) => {
+    const records: StoredRecord[] = [];
+    let count = 0;
+    for await (const page of policyPages(admin, filter)) {
+      count += page.length;
+      if (json) records.push(...page);
+      else for (const record of page) print(io, summary(record));
+    }
+    if (json) printJson(io, records);
+    else if (count === 0) print(io, 'no policies');
+  });
+}
+
+function summary(record: StoredRecord): string {
+  const runtime = record.runtime as
+    | { state?: string; route?: { address?: string; port?: number } }
+    | undefined;
+  const access = record.access as { allowPublicTraffic?: boolean; tokens?: unknown[] } | undefined;
+  const route = runtime?.route
+    ? `${runtime.route.address}${runtime.route.port ? `:${runtime.route.port}` : ''}`
+    : '-';
+  const tokens = access?.tokens?.length ?? 0;
+  const closed = tokens === 0 ? 'closed: no token' : `${tokens} token(s)`;
+  const accessText = access?.allowPublicTraffic === true ? 'public' : closed;
+  return [record.sandboxId, runtime?.state ?? '?', route, accessText].join('\t');
+}
+
+const PAGE = 500;
+
+/** Every policy that matches the filter, a page at a time, in ascending order of ids. */
+export async function* policyPages(
+  admin: Pick<PolicyAdmin, 'list'>,
+  filter: ListFilter = {},
+): AsyncGenerator<StoredRecord[]> {
+  let after: string | undefined;
+  do {
+    const page = await admin.list({ ...filter, ...(after !== undefined && { after }), limit: PAGE });
+    if (page.records.length > 0) yield page.records;
+    after = page.next;
+  } while (after !== undefined);
+}
