@@ -58,7 +58,8 @@ describe('the generated pages of docs/', () => {
       meaning,
     ]);
     rows.push(...secrets);
-    const intro = 'A flag takes precedence over the environment. Defaults are those of `dev`. The settings of `policy` also apply to `token` and `explain`.';
+    const intro =
+      'A flag takes precedence over the environment. Defaults are those of `dev`. The settings of `policy` also apply to `token` and `explain`.';
     const head = ['environment', 'flag', 'default', 'commands', 'meaning'];
     await expect(`# Settings\n\n${intro} ${NOTE}\n\n${table(head, rows)}\n`).toMatchFileSnapshot(
       pageFile('settings.md'),
