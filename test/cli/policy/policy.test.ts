@@ -52,7 +52,7 @@ describe('sandgate policy', { timeout: SEVERAL_PROCESSES_MS }, () => {
 
   it('refuses nothing at all as input: an empty one, and an array without a record', async () => {
     expect((await policy(['put', '-'], ' \n')).stderr).toContain('standard input is empty [INPUT_INVALID]');
-    expect((await policy(['put', '-'], '[]')).stderr).toContain('holds no record [INPUT_INVALID]');
+    expect((await policy(['put', '-'], '[]')).stderr).toContain('the array is empty [INPUT_INVALID]');
   });
 
   it('says which networks a route lies outside of', async () => {
