@@ -144,7 +144,7 @@ describe('the local stack', { timeout: SEVERAL_PROCESSES_MS }, () => {
       '203.0.113.1:0',
     ]);
     expect(ran.code).toBe(1);
-    expect(ran.stderr).toContain('[ADDRESS_IN_USE]; remedy:');
+    expect(ran.stderr).toContain('[ADDRESS_IN_USE]\nfix: ');
     expect(devRun()).toBeUndefined();
   });
 
