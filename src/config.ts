@@ -172,7 +172,7 @@ function* checkListener(settings: Partial<Settings>): Iterable<string> {
     }
   } else if (!isLoopback(listen)) {
     if (missing.length > 0) {
-      yield `SANDGATE_LISTEN (--listen): ${formatAddress(listen)} is reachable from other machines, which needs mutual TLS: set ${missing.join(' and ')}, or listen on a unix socket or a loopback address`;
+      yield `SANDGATE_LISTEN (--listen): ${formatAddress(listen)} can be reached from other machines, which requires mutual TLS: set ${missing.join(' and ')}, or listen on a unix socket or a loopback address`;
     }
   } else if (given.length > 0 && !(settings.checkTlsCertificate && settings.checkTlsKey)) {
     const needed = missing.filter((name) => name !== TLS_FILES.checkTlsClientCa);

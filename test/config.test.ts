@@ -43,7 +43,7 @@ describe('settings', () => {
     });
   });
 
-  it('refuse several processes where Envoy could not know their ports, or there are none', () => {
+  it('refuse several processes if Envoy could not know their ports, or the ports would be invalid', () => {
     const serve = (more: Record<string, string>) =>
       faultsOf(() => read('serve', { ...SERVE, processes: '4', ...more }));
     expect(serve({ listen: '127.0.0.1:0' })).toContain('name the first one, or a unix socket');
@@ -55,12 +55,12 @@ describe('settings', () => {
     expect(read('serve', { ...SERVE, processes: '4', listen: '127.0.0.1:65532' }).processes).toBe(4);
   });
 
-  it('leave out [::1] where the machine has none', () => {
+  it('leave out [::1] if the machine does not have it', () => {
     const settings = readSettings('dev', {}, { ...host, ipv6Loopback: false }, {});
     expect(settings.http).toEqual([{ host: '127.0.0.1', port: 3002 }]);
   });
 
-  it('take a flag over the environment, and an empty variable for none', () => {
+  it('prefer a flag to the environment, and ignore an empty variable', () => {
     const env = { SANDGATE_DOMAINS: 'a.example', SANDGATE_STORE: '' };
     expect(read('dev', { domains: 'b.example' }, env)).toMatchObject({
       domains: ['b.example'],
@@ -68,7 +68,7 @@ describe('settings', () => {
     });
   });
 
-  it('are refused all at once, each by its name', () => {
+  it('report all faults at once, each by the name of the setting', () => {
     const faults = faultsOf(() =>
       read(
         'serve',
@@ -83,23 +83,25 @@ describe('settings', () => {
     expect(faults).toContain('SANDGATE_SANDBOX_CIDRS');
   });
 
-  it('take an empty flag for none, whatever the environment says', () => {
+  it('treat an empty flag as unset, whatever the environment says', () => {
     const env = { SANDGATE_CHECK_TLS_KEY: 'gate.key' };
     expect(() => read('serve', SERVE, env)).toThrow('needs no TLS');
     expect(read('serve', { ...SERVE, checkTlsKey: '' }, env).checkTlsKey).toBeUndefined();
   });
 
-  it('refuse networks that hold everything', () => {
+  it('refuse networks that contain every address', () => {
     for (const cidr of ['0.0.0.0/0', '::/0']) {
       expect(faultsOf(() => read('serve', { sandboxCidrs: cidr }))).toContain(cidr);
     }
   });
 
-  it('refuse a Check address off this machine without mutual TLS, in one line that says what to set', () => {
+  it('refuse a Check address that other machines reach without mutual TLS, in one line that says what to set', () => {
     for (const listen of ['10.0.0.1:9000', '0.0.0.0:9000', '[::]:9000', '[::ffff:127.0.0.1]:9000']) {
       for (const half of [{}, TLS, { checkTlsClientCa: 'ca.pem' }]) {
         const faults = faultsOf(() => read('serve', { ...SERVE, listen, ...half }));
-        expect(faults).toMatch(/^SANDGATE_LISTEN \(--listen\): .* needs mutual TLS: set SANDGATE_CHECK_TLS_/);
+        expect(faults).toMatch(
+          /^SANDGATE_LISTEN \(--listen\): .* requires mutual TLS: set SANDGATE_CHECK_TLS_/,
+        );
         expect(faults).not.toContain('\n');
       }
     }
@@ -113,7 +115,7 @@ describe('settings', () => {
     });
   });
 
-  it('refuse one half of a TLS pair, and TLS on a unix socket', () => {
+  it('refuse half of a TLS pair, and TLS on a unix socket', () => {
     const listen = '127.0.0.1:0';
     expect(faultsOf(() => read('serve', { ...SERVE, listen, checkTlsCertificate: 'gate.pem' }))).toMatch(
       /^SANDGATE_CHECK_TLS_CERTIFICATE .*: set SANDGATE_CHECK_TLS_KEY /,
@@ -152,7 +154,7 @@ describe('settings', () => {
     expect(read('dev', { https: 'off' }).https).toEqual([]);
   });
 
-  it('name every address and domain that cannot be used, and no list is none', () => {
+  it('name every address and domain that cannot be used, and refuse an empty list', () => {
     const faults = faultsOf(() =>
       read('dev', { http: 'a:1,127.0.0.1:2,b:3', https: ',', domains: 'a_b,c_d' }),
     );
@@ -164,11 +166,11 @@ describe('settings', () => {
     expect(read('dev', { ops: '127.0.0.1:65535', gates: '1' }).gates).toBe(1);
   });
 
-  it('are no concern of a command that does not use them', () => {
+  it('are ignored by a command that does not use them', () => {
     expect(() => read('policy', {}, { SANDGATE_GATES: 'many', SANDGATE_HTTP: 'x' })).not.toThrow();
   });
 
-  it('allow shadow mode by the exact text true alone', () => {
+  it('allow shadow mode only for the exact text true', () => {
     const allowed = (value: string) =>
       read('serve', { sandboxCidrs: '10.0.0.0/8' }, { SANDGATE_ALLOW_SHADOW: value }).allowShadow;
     expect([allowed('true'), allowed('false'), allowed('')]).toEqual([true, false, false]);

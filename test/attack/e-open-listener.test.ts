@@ -35,11 +35,11 @@ describe('E2: Check on an address that other machines reach', () => {
       () => ['--check-tls-certificate', own.certificate, '--check-tls-key', own.key],
     ],
     ['with a client CA alone', () => ['--check-tls-client-ca', authority.ca]],
-  ])('is never listened on %s: exit 2, and one line with the remedy', async (_, flags) => {
+  ])('is never listened on %s: exit 2, the cause and the fix', async (_, flags) => {
     const ran = await serve('--listen', '0.0.0.0:0', ...flags());
     expect(ran).toMatchObject({ code: 2, stdout: '' });
     expect(ran.stderr).toMatch(
-      /^sandgate: SANDGATE_LISTEN \(--listen\): 0\.0\.0\.0:0 can be reached from other machines, which needs mutual TLS: set SANDGATE_CHECK_TLS_.*\n$/,
+      /^sandgate: SANDGATE_LISTEN \(--listen\): 0\.0\.0\.0:0 can be reached from other machines, which requires mutual TLS: set SANDGATE_CHECK_TLS_.* \[SETTINGS_INVALID\]\nfix: .*\n$/,
     );
   });
 

@@ -21,7 +21,7 @@ const put = (...args: string[]) => state.ask(['policy', 'put', '-', ...args], RE
 const runFile = (pid: number): GateRun =>
   JSON.parse(readFileSync(join(state.path, 'run', `${pid}.json`), 'utf8'));
 
-/** A run file of this very process, as a gate would leave it, whose policy API is at `policyApi`. */
+/** Writes a run file for this process, as a gate would, with its policy API at `policyApi`. */
 function pretendGate(policyApi?: string): void {
   mkdirSync(join(state.path, 'run'), { recursive: true });
   const run: GateRun = {
@@ -178,7 +178,7 @@ describe('the connection to the policies', { timeout: SEVERAL_PROCESSES_MS }, ()
     });
   });
 
-  it('takes no more than the API does in one put, and names the way out', async () => {
+  it('takes no more than the API does in one put, and names the alternative', async () => {
     await state.startGate();
     const records = Array.from({ length: 4000 }, (_, n) => ({ ...restricted(`big${n}`), schema: 1 }));
     const text = JSON.stringify(

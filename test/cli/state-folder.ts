@@ -5,14 +5,14 @@ import { type Ran, type RunOptions, sandgate } from '../stack/command.ts';
 import { sandgateInside } from '../stack/command-inside.ts';
 import { type GateProcess, type GateProcessOptions, startGateProcess } from '../stack/gate-process.ts';
 
-/** A state folder, commands that are run on it as processes of their own, and the gates that live there. */
+/** A state folder, with commands that run on it in child processes, and its gates. */
 export interface StateFolder {
   path: string;
   gates: GateProcess[];
   run(args: readonly string[], options?: RunOptions): Promise<Ran>;
-  /** The same inside this process: for all that needs none of its own. */
+  /** Runs a command inside this process, for tests that do not need a child process. */
   ask(args: readonly string[], input?: string, env?: RunOptions['env']): Promise<Omit<Ran, 'signal'>>;
-  /** What `ask` prints, of a command that must succeed with `--json`. */
+  /** The output of a command with `--json`, which must succeed. */
   json<T = Record<string, unknown>>(
     args: readonly string[],
     input?: string,

@@ -5,12 +5,12 @@ import { policyApiPlaces } from '../../src/dev/gate-flags.ts';
 const places = (policyApi: Endpoint | undefined) => policyApiPlaces({ policyApi, gates: 2, stateDir: '/s' });
 
 describe('the policy APIs of the local stack', () => {
-  it('are a socket each', async () => {
+  it('are one socket per gate', async () => {
     const sockets = ['unix:/s/policy-api/gate-0.sock', 'unix:/s/policy-api/gate-1.sock'];
     expect(await places({ path: '/s/policy-api/gate-<n>.sock' })).toEqual({ endpoints: sockets, tcp: [] });
   });
 
-  it('give the first gate what was chosen for one', async () => {
+  it('give the first gate an endpoint that was chosen for one gate', async () => {
     expect((await places({ path: '/x.sock' })).endpoints).toEqual([
       'unix:/x.sock',
       'unix:/s/policy-api/gate-1.sock',
@@ -48,7 +48,7 @@ describe('a gate of the local stack', () => {
     return readSettings('serve', Object.fromEntries(given), host, env);
   }
 
-  it('has the settings of `dev`, by flag, environment or default, but for its own endpoints', () => {
+  it('has the settings of `dev`, from flag, environment or default, except for its own endpoints', () => {
     const flags = { stateDir: 'state', cacheFresh: '2.5', logAllows: '0.5', allowShadow: 'true' };
     const env = { SANDGATE_DOMAINS: 'a.example, *.b.example', SANDGATE_STORE: 'files', SANDGATE_DRAIN: '7' };
     const gate = gateSettings(flags, env);

@@ -19,11 +19,11 @@ const check = (
 ) => how(['check-config', ...args, '--state-dir', dir], { env });
 
 describe('sandgate check-config', () => {
-  it('shows each setting and where it is from, validates with the real Envoy, and makes nothing', async () => {
+  it('shows each setting and where it comes from, validates with the real Envoy, and creates nothing', async () => {
     const env = { SANDGATE_DOMAINS: 'a.example', SANDGATE_ENVOY: envoyBinary() };
-    const told = await check(['dev', '--gates', '3', '--json'], env, sandgate);
-    expect(told).toMatchObject({ code: 0, stderr: '' });
-    const { settings, faults, findings } = JSON.parse(told.stdout);
+    const ran = await check(['dev', '--gates', '3', '--json'], env, sandgate);
+    expect(ran).toMatchObject({ code: 0, stderr: '' });
+    const { settings, faults, findings } = JSON.parse(ran.stdout);
     expect(faults).toEqual([]);
     expect(settings).toEqual(
       expect.arrayContaining([
@@ -42,24 +42,24 @@ describe('sandgate check-config', () => {
     expect(readdirSync(dir)).toEqual([]);
   });
 
-  it('is for serve unless another is named', async () => {
-    const told = await check(['--sandbox-cidrs', '10.0.0.0/8']);
-    expect(told.code).toBe(0);
-    expect(told.stdout).toMatch(/^SANDGATE_SANDBOX_CIDRS +flag +10\.0\.0\.0\/8$/m);
-    expect(told.stdout).toMatch(/^SANDGATE_LISTEN +default +unix:.*check\/gate\.sock$/m);
-    expect(told.stdout).not.toContain('SANDGATE_GATES');
+  it('is for serve by default', async () => {
+    const ran = await check(['--sandbox-cidrs', '10.0.0.0/8']);
+    expect(ran.code).toBe(0);
+    expect(ran.stdout).toMatch(/^SANDGATE_SANDBOX_CIDRS +flag +10\.0\.0\.0\/8$/m);
+    expect(ran.stdout).toMatch(/^SANDGATE_LISTEN +default +unix:.*check\/gate\.sock$/m);
+    expect(ran.stdout).not.toContain('SANDGATE_GATES');
     expect(existsSync(join(dir, 'policies.db'))).toBe(false);
   });
 
   it('exits 2 with every fault', async () => {
-    const told = await check(['serve', '--ops', 'nowhere'], { SANDGATE_DRAIN: 'soon' });
-    expect(told.code).toBe(2);
+    const ran = await check(['serve', '--ops', 'nowhere'], { SANDGATE_DRAIN: 'soon' });
+    expect(ran.code).toBe(2);
     for (const name of ['SANDGATE_OPS', 'SANDGATE_DRAIN', 'SANDGATE_SANDBOX_CIDRS'])
-      expect(told.stderr).toContain(name);
-    expect(told.stdout).toMatch(/^SANDGATE_DRAIN +environment +soon$/m);
+      expect(ran.stderr).toContain(name);
+    expect(ran.stdout).toMatch(/^SANDGATE_DRAIN +environment +soon$/m);
   });
 
-  it('exits 1 where what the settings name cannot be used', async () => {
+  it('exits 1 if a file that the settings name cannot be used', async () => {
     writeFileSync(join(dir, 'policies.db'), 'this is no database, '.repeat(500));
     const corrupt = await check(['dev']);
     expect(corrupt).toMatchObject({ code: 1 });

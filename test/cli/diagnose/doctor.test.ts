@@ -21,12 +21,12 @@ const findingsOf = (stdout: string) =>
   );
 
 describe('sandgate doctor', () => {
-  it('finds a running stack well, and knows its ports for our own', async () => {
+  it('finds no fault in a running stack, and recognizes its ports', async () => {
     const [http, ops] = [formatAddress(stack.http), formatAddress(stack.gate.ops)];
     const where = ['--http', http, '--https', 'off', '--ops', ops, '--gates', '1'];
-    const told = await sandgate(['doctor', '--json', '--state-dir', stack.stateDir, ...where]);
-    expect(told).toMatchObject({ code: 0, stderr: '' });
-    expect(findingsOf(told.stdout)).toMatchObject({
+    const ran = await sandgate(['doctor', '--json', '--state-dir', stack.stateDir, ...where]);
+    expect(ran).toMatchObject({ code: 0, stderr: '' });
+    expect(findingsOf(ran.stdout)).toMatchObject({
       node: { level: 'ok' },
       envoy: { level: 'ok' },
       store: { level: 'ok', found: 'embedded, 1 policy' },
@@ -38,11 +38,11 @@ describe('sandgate doctor', () => {
     });
   });
 
-  it('exits 1 with what to do, and makes nothing', async () => {
+  it('exits 1 with the remedies, and creates nothing', async () => {
     const dir = mkdtempSync(join(tmpdir(), 'sandgate-doctor-'));
     chmodSync(dir, 0o777);
     const http = formatAddress(stack.http);
-    const told = await sandgateInside([
+    const ran = await sandgateInside([
       'doctor',
       '--state-dir',
       dir,
@@ -53,15 +53,15 @@ describe('sandgate doctor', () => {
       '--ops',
       '127.0.0.1:0',
     ]);
-    expect(told.code).toBe(1);
-    expect(told.stderr).toMatch(/^sandgate: 2 failed: state folder, port .*\[CHECKS_FAILED\]\nfix: .*\n$/);
-    expect(told.stdout).toMatch(/^fail {2}state folder .*\n +-> chmod 700 /m);
-    expect(told.stdout).toMatch(/^fail {2}port .*in use by another program\n +-> stop what listens there/m);
+    expect(ran.code).toBe(1);
+    expect(ran.stderr).toMatch(/^sandgate: 2 failed: state folder, port .*\[CHECKS_FAILED\]\nfix: .*\n$/);
+    expect(ran.stdout).toMatch(/^fail {2}state folder .*\n +-> chmod 700 /m);
+    expect(ran.stdout).toMatch(/^fail {2}port .*in use by another program\n +-> stop what listens there/m);
     expect(readdirSync(dir)).toEqual([]);
     rmSync(dir, { recursive: true, force: true });
   });
 
-  it('exits 2 for a setting that is wrong', async () => {
+  it('exits 2 for an invalid setting', async () => {
     expect((await sandgateInside(['doctor', '--gates', 'many'])).code).toBe(2);
   });
 });

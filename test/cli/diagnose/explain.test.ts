@@ -25,39 +25,39 @@ const explain = (args: string[], input?: string, how: typeof sandgateInside = sa
 describe('sandgate explain', () => {
   it('takes a token from standard input, with or without a line end, and never shows it', async () => {
     const inputs = [TOKEN, `${TOKEN}\n`, `${TOKEN}\r\n`];
-    for (const told of await Promise.all(
+    for (const ran of await Promise.all(
       inputs.map((input) => explain([URL_OF_IT, '--token-stdin'], input, sandgate)),
     )) {
-      expect(told).toMatchObject({ code: 0, stderr: '' });
-      expect(told.stdout).toMatch(/^ALLOWED {4}GET 8080-sbx1\.e2b\.localhost\/a\n/);
-      expect(told.stdout).toContain('token default matches');
-      expect(told.stdout).toContain('No gate runs');
-      expect(told.stdout).not.toContain(TOKEN);
-      expect(told.stdout).not.toContain('secret');
+      expect(ran).toMatchObject({ code: 0, stderr: '' });
+      expect(ran.stdout).toMatch(/^ALLOWED {4}GET 8080-sbx1\.e2b\.localhost\/a\n/);
+      expect(ran.stdout).toContain('token default matches');
+      expect(ran.stdout).toContain('No gate runs');
+      expect(ran.stdout).not.toContain(TOKEN);
+      expect(ran.stdout).not.toContain('secret');
     }
   });
 
   it('exits 0 for a denial, with the answer that the client gets, and a fingerprint of the token at most', async () => {
-    const told = await explain([URL_OF_IT, '-H', `E2B-Traffic-Access-Token: ${OTHER_TOKEN}`, '--json']);
-    expect(told.code).toBe(0);
-    expect(JSON.parse(told.stdout)).toMatchObject({
+    const ran = await explain([URL_OF_IT, '-H', `E2B-Traffic-Access-Token: ${OTHER_TOKEN}`, '--json']);
+    expect(ran.code).toBe(0);
+    expect(JSON.parse(ran.stdout)).toMatchObject({
       decision: 'deny',
       status: 403,
       reason: 'token_invalid',
       gates: 0,
       answer: { status: 403 },
     });
-    expect(told.stdout).not.toContain(OTHER_TOKEN);
-    expect(told.stdout).toContain(digestOf(OTHER_TOKEN).slice(0, 8));
-    expect(told.stdout).not.toContain(digestOf(OTHER_TOKEN).slice(0, 9));
-    expect(told.stdout).not.toContain(digestOf(TOKEN).slice(0, 9));
+    expect(ran.stdout).not.toContain(OTHER_TOKEN);
+    expect(ran.stdout).toContain(digestOf(OTHER_TOKEN).slice(0, 8));
+    expect(ran.stdout).not.toContain(digestOf(OTHER_TOKEN).slice(0, 9));
+    expect(ran.stdout).not.toContain(digestOf(TOKEN).slice(0, 9));
   });
 
   it('routes by header on localhost', async () => {
     const routing = ['-H', 'E2b-Sandbox-Id: sbx1', '-H', 'E2b-Sandbox-Port: 9000'];
-    const told = await explain(['https://localhost:443', ...routing]);
-    expect(told.stdout).toMatch(/^DENIED 403 token_missing {4}GET localhost\/\n/);
-    expect(told.stdout).toContain('port 9000 of sbx1, from the routing headers');
+    const ran = await explain(['https://localhost:443', ...routing]);
+    expect(ran.stdout).toMatch(/^DENIED 403 token_missing {4}GET localhost\/\n/);
+    expect(ran.stdout).toContain('port 9000 of sbx1, from the routing headers');
   });
 
   it.each([
@@ -74,18 +74,18 @@ describe('sandgate explain', () => {
     ['a token as an argument, with =', [URL_OF_IT, `--token=${TOKEN}`]],
     ['no URL', []],
   ])('exits 2 for %s, and repeats none of it', async (_, args) => {
-    const told = await explain(args);
-    expect(told).toMatchObject({ code: 2, stdout: '' });
-    expect(told.stderr).not.toContain(TOKEN);
-    expect(told.stderr).not.toContain('    at ');
+    const ran = await explain(args);
+    expect(ran).toMatchObject({ code: 2, stdout: '' });
+    expect(ran.stderr).not.toContain(TOKEN);
+    expect(ran.stderr).not.toContain('    at ');
   });
 
-  it('exits 1 where the store cannot be read', async () => {
+  it('exits 1 if the store cannot be read', async () => {
     const dir = mkdtempSync(join(tmpdir(), 'sandgate-explain-'));
     writeFileSync(join(dir, 'policies.db'), 'this is no database, '.repeat(500));
-    const told = await sandgateInside(['explain', URL_OF_IT, '--state-dir', dir]);
+    const ran = await sandgateInside(['explain', URL_OF_IT, '--state-dir', dir]);
     rmSync(dir, { recursive: true, force: true });
-    expect(told).toMatchObject({ code: 1, stdout: '' });
-    expect(told.stderr).toContain('STORE_CORRUPT');
+    expect(ran).toMatchObject({ code: 1, stdout: '' });
+    expect(ran.stderr).toContain('STORE_CORRUPT');
   });
 });

@@ -17,7 +17,7 @@ afterEach(async () => {
   await state.remove();
 });
 
-/** A policy API in which the token `a` of sbx1 is revoked between the first look of an import and its second. */
+/** A policy API in which the token `a` of sbx1 is revoked between the first and the second pass of an import. */
 async function racingApi() {
   const written: string[] = [];
   let lists = 0;
@@ -42,7 +42,7 @@ async function racingApi() {
   return { at: `unix:${path}`, written, close: () => new Promise((resolve) => server.close(resolve)) };
 }
 
-describe('an import, while a token that it brings is revoked', () => {
+describe('an import, while one of its tokens is revoked', () => {
   const lines = [input('sbx0'), input('sbx1', { access: { tokens: [token('a')] } })]
     .map((record) => `${JSON.stringify(record)}\n`)
     .join('');
@@ -54,9 +54,9 @@ describe('an import, while a token that it brings is revoked', () => {
     const api = await racingApi();
     try {
       const args = ['policy', 'import', '-', '--no-verify', '--policy-api-url', api.at, ...flags];
-      const told = await state.ask(args, lines);
-      expect(told.code).toBe(code);
-      expect(told.stderr).toMatch(/line 2: access\.tokens\[0\] of sbx1 was revoked/);
+      const ran = await state.ask(args, lines);
+      expect(ran.code).toBe(code);
+      expect(ran.stderr).toMatch(/line 2: access\.tokens\[0\] of sbx1 was revoked/);
       expect(api.written).toEqual(['sbx0']);
     } finally {
       await api.close();

@@ -12,7 +12,7 @@ async function collect(chunks: readonly Buffer[], longest = 1000) {
 }
 
 describe('the lines of a stream', () => {
-  it('are the same however it was cut into chunks, and hold every byte', async () => {
+  it('are the same for any division into chunks, and contain every byte', async () => {
     await fc.assert(
       fc.asyncProperty(
         fc.array(fc.string({ unit: fc.constantFrom('a', 'é', '\n', '\r') })),
@@ -27,7 +27,7 @@ describe('the lines of a stream', () => {
     );
   });
 
-  it('are bounded: the one that is too long is named', async () => {
+  it('are bounded, with an error that names the line', async () => {
     await expect(
       collect([Buffer.from('ok\n'), Buffer.alloc(9, 'x'), Buffer.alloc(9, 'x')], 16),
     ).rejects.toMatchObject({

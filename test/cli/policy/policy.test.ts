@@ -19,7 +19,7 @@ const policy = (args: string[], input?: unknown, how: typeof sandgateInside = sa
   });
 
 describe('sandgate policy', { timeout: SEVERAL_PROCESSES_MS }, () => {
-  it('puts a record, in force when it returns, and gives it back', async () => {
+  it('puts a record, which is in force when the command returns, and prints it', async () => {
     const put = await policy(['put', '-'], restricted('cli1'), sandgate);
     expect(put).toMatchObject({ code: 0, stdout: 'put cli1: in force at 1 gate\n' });
     const got = await policy(['get', 'cli1'], undefined, sandgate);
@@ -28,13 +28,13 @@ describe('sandgate policy', { timeout: SEVERAL_PROCESSES_MS }, () => {
       access: { tokens: [{ id: 'default', sha256: digestOf(TOKEN) }] },
     });
     expect((await policy(['put', '-'], got.stdout)).code).toBe(0);
-    // That was a write: what `get` printed before is no longer the version that lies there.
+    // That was a write, so the version that `get` printed before is no longer the stored one.
     const stale = await policy(['put', '-'], got.stdout);
     expect(stale.code).toBe(1);
     expect(stale.stderr).toContain('VERSION_CONFLICT');
   });
 
-  it('writes an array whole or not at all', async () => {
+  it('writes all of an array or nothing', async () => {
     const refused = await policy(['put', '-'], [restricted('cli2'), { sandboxId: 'NO' }]);
     expect(refused.code).toBe(1);
     expect(refused.stderr).toContain('[1].sandboxId');
@@ -43,19 +43,19 @@ describe('sandgate policy', { timeout: SEVERAL_PROCESSES_MS }, () => {
     expect(JSON.parse(written.stdout)).toMatchObject({ inForce: true, gates: 1, records: [{}, {}] });
   });
 
-  it('names line and column of what is not JSON, and keeps stacks to itself', async () => {
+  it('names line and column of a JSON error, and shows no stack', async () => {
     const refused = await policy(['put', '-'], '{\n  "sandboxId": oops }');
     expect(refused.code).toBe(1);
     expect(refused.stderr).toContain('line 2, column 16');
     expect(refused.stderr).not.toContain('    at ');
   });
 
-  it('refuses nothing at all as input: an empty one, and an array without a record', async () => {
+  it('refuses empty input, and an empty array', async () => {
     expect((await policy(['put', '-'], ' \n')).stderr).toContain('standard input is empty [INPUT_INVALID]');
     expect((await policy(['put', '-'], '[]')).stderr).toContain('the array is empty [INPUT_INVALID]');
   });
 
-  it('says which networks a route lies outside of', async () => {
+  it('names the networks that do not contain a route', async () => {
     const refused = await policy(
       ['put', '-'],
       restricted('cli5', { runtime: { route: { address: '10.0.0.1' } } }),
@@ -98,7 +98,7 @@ describe('sandgate', { timeout: SEVERAL_PROCESSES_MS }, () => {
     }
   });
 
-  it('E2: refuses Check on an address off this machine', async () => {
+  it('E2: refuses Check on an address that other machines reach', async () => {
     const refused = await sandgate(['serve', '--listen', '0.0.0.0:0', '--sandbox-cidrs', '10.0.0.0/8']);
     expect(refused.code).toBe(2);
     expect(refused.stderr).toContain('SANDGATE_LISTEN');

@@ -9,7 +9,7 @@ const sandboxId = fc.string({
   maxLength: 5,
 });
 
-/** A listing of pages of two, whatever limit was asked for. */
+/** A listing with two records per page, whatever the limit. */
 function listing(ids: readonly string[]) {
   const calls: ListRequest[] = [];
   const list = async (page: ListRequest) => {
@@ -21,26 +21,26 @@ function listing(ids: readonly string[]) {
   return { list, calls };
 }
 
-describe('a view of what is stored', () => {
-  it('finds exactly what is there, in whatever order it is asked', async () => {
+describe('a view of the stored policies', () => {
+  it('finds exactly the stored policies, in any order of look-ups', async () => {
     await fc.assert(
-      fc.asyncProperty(fc.uniqueArray(sandboxId), fc.array(sandboxId), async (stored, asked) => {
+      fc.asyncProperty(fc.uniqueArray(sandboxId), fc.array(sandboxId), async (stored, requested) => {
         const view = new StoredView(listing(stored));
-        for (const id of [...asked, ...stored]) {
+        for (const id of [...requested, ...stored]) {
           expect((await view.lookup(id))?.sandboxId).toBe(stored.includes(id) ? id : undefined);
         }
       }),
     );
   });
 
-  it('costs one call a page where ids ascend', async () => {
+  it('costs one call per page if ids ascend', async () => {
     const { list, calls } = listing(['a1', 'a2', 'a3', 'a4', 'a5']);
     const view = new StoredView({ list });
     for (const id of ['a1', 'a2', 'a3', 'a4', 'a5', 'a6', 'b']) await view.lookup(id);
     expect(calls).toHaveLength(3);
   });
 
-  it('knows the id just below another one: nothing lies between', () => {
+  it('computes the next lower id, with no id in between', () => {
     fc.assert(
       fc.property(sandboxId, sandboxId, (id, other) => {
         const below = justBelow(id);

@@ -13,7 +13,7 @@ const many = (count: number) => Array.from({ length: count }, (_, n) => restrict
 const jsonLines = (records: readonly object[]) =>
   records.map((record) => `${JSON.stringify(record)}\n`).join('');
 
-/** With a trailer that fits. */
+/** Adds a correct trailer. */
 function whole(records: readonly object[]): string {
   const text = jsonLines(records);
   const sha256 = createHash('sha256').update(text).digest('hex');
@@ -37,7 +37,7 @@ async function idsIn(stateDir: string): Promise<string[]> {
 describe.each([
   ['through a gate', 1],
   ['directly on the store', 0],
-])('policy export and import, %s', { timeout: SEVERAL_PROCESSES_MS }, (_way, gates) => {
+])('policy export and import, %s', { timeout: SEVERAL_PROCESSES_MS }, (_connection, gates) => {
   let from: StateFolder;
   let to: StateFolder;
   const file = () => join(from.path, 'all.jsonl');
@@ -51,7 +51,7 @@ describe.each([
     await to?.remove();
   });
 
-  it('carry every policy to another store, revoked digests and lives included', async () => {
+  it('carry every policy to another store, including revoked digests and incarnations', async () => {
     const records = many(620);
     Object.assign(records[7]!, {
       runtime: { ...records[7]!.runtime, incarnation: 'life-7', state: 'paused' },
@@ -85,7 +85,7 @@ describe.each([
     );
   });
 
-  it('say with --dry-run what they would write, and write nothing', async () => {
+  it('report with --dry-run what they would write, and write nothing', async () => {
     const input = whole([restricted('dry1'), restricted(numbered(1))]);
     const dry = await to.ask(['policy', 'import', '-', '--dry-run'], input);
     expect(dry).toMatchObject({
@@ -95,7 +95,7 @@ describe.each([
     expect(await idsIn(to.path)).not.toContain('dry1');
   });
 
-  it('skip with --on-error skip what cannot be written, and name it', async () => {
+  it('skip, with --on-error skip, the lines that cannot be written, and name them', async () => {
     const revoked = restricted(numbered(8));
     const input = whole([restricted('skip1'), { sandboxId: 'NO' }, revoked, restricted('skip2')]);
     const skipped = await to.ask(['policy', 'import', '-', '--on-error', 'skip'], input);
@@ -152,7 +152,7 @@ describe('policy import', { timeout: SEVERAL_PROCESSES_MS }, () => {
       JSON.stringify(restricted('x', { access: { maskRequestHost: '??' } })),
       'line 2: access.maskRequestHost',
     ],
-  ])('names the line that holds %s, and writes nothing at all', async (_what, line, message) => {
+  ])('names the line that contains %s, and writes nothing', async (_what, line, message) => {
     const input = `${first}${line}\n${third}`;
     const refused = await state.ask(['policy', 'import', '-', '--no-verify'], input);
     expect(refused).toMatchObject({ code: 1, stdout: '' });
@@ -162,7 +162,7 @@ describe('policy import', { timeout: SEVERAL_PROCESSES_MS }, () => {
     expect(await idsIn(state.path)).toEqual([]);
   });
 
-  it('refuses a line without an end, and a file that is not there', async () => {
+  it('refuses an endless line, and a missing file', async () => {
     const endless = await state.ask(['policy', 'import', '-'], first + 'x'.repeat(1100 * 1024));
     expect(endless).toMatchObject({ code: 1, stderr: expect.stringContaining('line 2 is longer') });
     const missing = await state.ask(['policy', 'import', join(state.path, 'nowhere')]);
@@ -194,7 +194,7 @@ describe('policy import', { timeout: SEVERAL_PROCESSES_MS }, () => {
 });
 
 describe('policy export', { timeout: SEVERAL_PROCESSES_MS }, () => {
-  it('replaces a file whole or not at all, and leaves nothing beside it', async () => {
+  it('replaces a file completely or not at all, and leaves no temporary file', async () => {
     const state = makeStateFolder();
     try {
       const file = join(state.path, 'old.jsonl');
@@ -208,7 +208,7 @@ describe('policy export', { timeout: SEVERAL_PROCESSES_MS }, () => {
       });
       expect(readFileSync(file, 'utf8')).toContain('"sandgateExport":1');
       expect(readdirSync(state.path).filter((name) => name.includes('.new'))).toEqual([]);
-      // A device is written to, never replaced by a file.
+      // A device must be written to, not replaced by a file.
       expect((await state.run(['policy', 'export', '/dev/null'])).code).toBe(0);
       expect(statSync('/dev/null').isCharacterDevice()).toBe(true);
     } finally {

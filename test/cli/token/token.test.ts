@@ -7,8 +7,8 @@ import { digestOf, restricted } from '../../stack/test-stack.ts';
 import { makeStateFolder, type StateFolder } from '../state-folder.ts';
 
 /**
- * Everything that lies in a folder, as text. Read by another process: a store that was closed here may still have the
- * file open (libsql lets go of it at a collection), and whoever closes a file drops all locks that its process has on it.
+ * The contents of all files in a folder, as text. Read by another process: a store that was closed here may still have
+ * the file open (libsql releases it at a garbage collection), and closing a file drops all locks of the process on it.
  */
 function everything(folder: string): string {
   const files = readdirSync(folder, { recursive: true, encoding: 'utf8' })
@@ -22,7 +22,7 @@ describe.each([
   ['directly on the store', 0],
 ])('sandgate token, %s', { timeout: SEVERAL_PROCESSES_MS }, (_connection, gates) => {
   let state: StateFolder;
-  /** Each command has a process of its own once: through a gate. */
+  /** Through a gate, each command runs in a child process. */
   const run: StateFolder['ask'] = (args) => (gates > 0 ? state.run(args) : state.ask(args));
   beforeAll(async () => {
     state = makeStateFolder();
@@ -60,10 +60,10 @@ describe.each([
     );
     const human = await run(['token', 'list', 'tok1']);
     expect(human.stdout).toContain(`${digestOf(token).slice(0, 8)}\tfor ci\t`);
-    const told = [minted.stderr, human.stdout, human.stderr, JSON.stringify(tokens)];
-    const places = [...told, ...state.gates.map((gate) => gate.log()), everything(state.path)].join('\n');
+    const shown = [minted.stderr, human.stdout, human.stderr, JSON.stringify(tokens)];
+    const places = [...shown, ...state.gates.map((gate) => gate.log()), everything(state.path)].join('\n');
     expect(places).not.toContain(token);
-    expect(told.join('\n')).not.toContain(digestOf(token));
+    expect(shown.join('\n')).not.toContain(digestOf(token));
   });
 
   it('prints all of it with --json, and the connection', async () => {
@@ -129,11 +129,11 @@ describe.each([
 
   it.each([
     ['an unknown sandbox', ['mint', 'nobody'], 'SANDBOX_UNKNOWN'],
-    ['what is no sandbox id', ['list', '../x'], 'SANDBOX_UNKNOWN'],
+    ['an invalid sandbox id', ['list', '../x'], 'SANDBOX_UNKNOWN'],
     ['an id that is taken', ['mint', 'tok1', '--id', 'default'], 'TOKEN_EXISTS'],
     ['an unknown token', ['rotate', 'tok1', 'nope', '--overlap', '1'], 'TOKEN_UNKNOWN'],
     ['a time that has passed', ['mint', 'tok1', '--expires', '2001-01-01T00:00:00Z'], 'REQUEST_INVALID'],
-    ['a time that is none', ['mint', 'tok1', '--expires', 'tomorrow'], 'REQUEST_INVALID'],
+    ['an invalid time', ['mint', 'tok1', '--expires', 'tomorrow'], 'REQUEST_INVALID'],
     ['a label with control characters', ['mint', 'tok1', '--label', 'a\u0007b'], 'REQUEST_INVALID'],
   ])('exits 1 at %s, with nothing on stdout', async (_what, args, code) => {
     const refused = await state.ask(['token', ...args]);

@@ -39,7 +39,7 @@ const failure = (work: Promise<unknown>) =>
   );
 
 describe('the HTTP client of the policy API', () => {
-  it('asks what the API offers, with the key', async () => {
+  it('sends every request that the API offers, with the key', async () => {
     answer = { status: 200, body: '{"tokens":[]}' };
     const admin = client();
     await admin.get('a1');
@@ -66,7 +66,7 @@ describe('the HTTP client of the policy API', () => {
     expect(seen[3]!.headers['if-match']).toBe('"00ff.1"');
   });
 
-  it('throws what the server threw', async () => {
+  it('throws the error that the server reported', async () => {
     const body = {
       code: 'VERSION_CONFLICT',
       message: 'changed',
@@ -84,7 +84,7 @@ describe('the HTTP client of the policy API', () => {
     [500, '{"code":"NO_SUCH_CODE","message":"x"}'],
     [502, '{"code":"toString","message":"x"}'],
     [302, ''],
-  ])('tells an answer %i of something else from one of the API', async (status, body) => {
+  ])('distinguishes an answer %i of another server from one of the API', async (status, body) => {
     answer = { status, body };
     const error = await failure(client().get('a1'));
     expect(error).toMatchObject({
@@ -94,9 +94,9 @@ describe('the HTTP client of the policy API', () => {
     expect(error.message).toContain(`answered ${status}`);
   });
 
-  it('gives up on one that stays silent, and says that the write may have happened', async () => {
+  it('gives up on a silent server, and says that the write may have happened', async () => {
     answer = 'silence';
-    // Long enough to connect on a busy machine, or nothing would be in doubt.
+    // Long enough to connect on a busy machine, since the outcome is in doubt only after that.
     const error = await failure(client(500).delete('a1'));
     expect(error).toMatchObject({ code: 'API_UNREACHABLE' });
     expect(error.message).toMatch(/no answer within 0\.5 s; whether the request took effect is not known$/);
@@ -123,7 +123,7 @@ describe('the HTTP client of the policy API', () => {
     },
   );
 
-  it('refuses by itself what is larger than the server takes, and names the way out', async () => {
+  it('refuses what is larger than the server accepts, without sending it, and names the alternative', async () => {
     const record = { sandboxId: 'a1', x: 'x'.repeat(BODY_MAX) };
     const error = await failure(client().put([record]));
     expect(error).toMatchObject({
