@@ -6,7 +6,7 @@ if (existsSync(main)) {
   await import(main.href);
 } else {
   process.stderr.write(
-    'sandgate: this checkout is not built yet. Run `npm start` (or `npm run build`) once.\n',
+    'sandgate: this checkout is not built yet\nfix: run `npm start`, or `npm run build`, once\n',
   );
   process.exitCode = 1;
 }

@@ -1,3 +1,4 @@
+import { X509Certificate } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { type ApiUrl, formatApiUrl, parseEndpoint } from '../address.ts';
 import type { Flags } from '../config.ts';
@@ -144,16 +145,25 @@ function keyOf({ policyApiKeyFile: file, policyApiKey }: Settings): string | und
   return file === undefined ? policyApiKey : readKeyFile(file);
 }
 
+/** Throws SETTINGS_INVALID for a file without a certificate: TLS would ignore it and trust the system roots. */
 function readCa(file: string): string {
-  try {
-    return readFileSync(file, 'utf8');
-  } catch (cause) {
-    const reason = `${file} cannot be read (${(cause as NodeJS.ErrnoException).code})`;
-    throw new SandgateError('SETTINGS_INVALID', `SANDGATE_POLICY_API_CA (--policy-api-ca): ${reason}`, {
+  const invalid = (reason: string, cause: unknown) =>
+    new SandgateError('SETTINGS_INVALID', `SANDGATE_POLICY_API_CA (--policy-api-ca): ${file} ${reason}`, {
       remedy: 'name a PEM file with the certificate of the CA',
       cause,
     });
+  let pem: string;
+  try {
+    pem = readFileSync(file, 'utf8');
+  } catch (cause) {
+    throw invalid(`cannot be read (${(cause as NodeJS.ErrnoException).code})`, cause);
   }
+  try {
+    new X509Certificate(pem);
+  } catch (cause) {
+    throw invalid('does not contain a certificate', cause);
+  }
+  return pem;
 }
 
 /** The end of a message that says what was written. */

@@ -30,19 +30,22 @@ export interface Exchanged {
 /** More than a page of 500 of the largest records; a policy API never sends as much. */
 const LARGEST_ANSWER = 128 * 1024 * 1024;
 
+/** How far a request got. The request itself follows the handshake, so before that it cannot have had an effect. */
+type Phase = 'connecting' | 'handshake' | 'sent';
+
 /** Sends one request on its own connection. Throws API_UNREACHABLE, which says whether the request may have arrived. */
 export function exchange(endpoint: ApiEndpoint, call: Exchange): Promise<Exchanged> {
   const { at, key, ca, timeLimitMs } = endpoint;
-  const secure = isSecure(at);
+  const secure = 'host' in at && at.scheme === 'https';
   return new Promise((resolve, reject) => {
     const late = AbortSignal.timeout(timeLimitMs);
-    let connected = false;
+    let phase: Phase = 'connecting';
     const fail = (error: Error) =>
       reject(
         unreachable(
           endpoint,
           late.aborted ? `no answer within ${timeLimitMs / 1000} s` : error.message,
-          connected,
+          phase,
           error,
         ),
       );
@@ -69,8 +72,10 @@ export function exchange(endpoint: ApiEndpoint, call: Exchange): Promise<Exchang
         readText(response).then((text) => resolve({ status: response.statusCode ?? 0, text }), fail);
       },
     );
-    const established = secure ? 'secureConnect' : 'connect';
-    sent.once('socket', (socket) => socket.once(established, () => (connected = true)));
+    sent.once('socket', (socket) => {
+      socket.once('connect', () => (phase = secure ? 'handshake' : 'sent'));
+      socket.once('secureConnect', () => (phase = 'sent'));
+    });
     sent.once('error', fail);
     sent.end(call.body);
   });
@@ -87,16 +92,12 @@ async function readText(response: IncomingMessage): Promise<string> {
   return Buffer.concat(chunks).toString('utf8');
 }
 
-function unreachable({ at }: ApiEndpoint, why: string, connected: boolean, cause: Error): SandgateError {
-  const doubt = connected ? '; whether the request took effect is not known' : '';
+function unreachable({ at }: ApiEndpoint, why: string, phase: Phase, cause: Error): SandgateError {
+  const doubt = phase === 'sent' ? '; whether the request took effect is not known' : '';
   const message = `no answer from the policy API at ${formatApiUrl(at)}: ${why}${doubt}`;
   const remedy =
-    isSecure(at) && !connected
-      ? 'check that the URL names the policy API, and that --policy-api-ca names the CA of its certificate'
+    phase === 'handshake'
+      ? 'check that the host name in the URL is one of the certificate, and that --policy-api-ca names its CA'
       : 'check that the gate runs and listens there (its log, /readyz), or name another policy API with --policy-api-url';
   return new SandgateError('API_UNREACHABLE', message, { remedy, cause });
-}
-
-function isSecure(at: ApiUrl): boolean {
-  return 'host' in at && at.scheme === 'https';
 }

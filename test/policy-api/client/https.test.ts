@@ -65,6 +65,21 @@ describe('a policy API over TLS', () => {
     expect(keysSeen).toEqual([]);
   });
 
+  it('is not connected to with a CA file that holds no certificate', async () => {
+    const empty = join(folder, 'empty.pem');
+    writeFileSync(empty, '');
+    const refused = await list('localhost', ['--policy-api-ca', empty]);
+    expect(refused).toMatchObject({ code: 2, stdout: '' });
+    expect(refused.stderr).toContain('empty.pem does not contain a certificate [SETTINGS_INVALID]');
+  });
+
+  it('is distinguished from a port on which nothing listens', async () => {
+    const refused = await sandgateInside([
+      ...['policy', 'list', '--state-dir', folder, '--policy-api-url', 'https://127.0.0.1:1'],
+    ]);
+    expect(refused.stderr).toMatch(/ECONNREFUSED.*\[API_UNREACHABLE\]\nfix: check that the gate runs/);
+  });
+
   it('gets no key if its certificate is for another host', async () => {
     const refused = await list('127.0.0.1', ['--policy-api-ca', authority.ca]);
     expect(refused).toMatchObject({ code: 1, stdout: '', stderr: expect.stringContaining('127.0.0.1') });
