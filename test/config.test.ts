@@ -149,6 +149,36 @@ describe('settings', () => {
     expect(read('dev', {}).policyApi).toEqual({ path: '/srv/.sandgate/policy-api/gate-<n>.sock' });
   });
 
+  it.each([
+    ['unix:api.sock', { path: '/srv/api.sock' }],
+    ['unix:<state>/api.sock', { path: '/srv/.sandgate/api.sock' }],
+    ['http://10.0.0.1:7001', { scheme: 'http', host: '10.0.0.1', port: 7001 }],
+    ['HTTP://gate.example:80/', { scheme: 'http', host: 'gate.example', port: 80 }],
+    ['https://[::1]:7001', { scheme: 'https', host: '::1', port: 7001 }],
+    ['https://gate.example', { scheme: 'https', host: 'gate.example', port: 443 }],
+  ])('read the URL of a policy API: %s', (policyApiUrl, expected) => {
+    expect(read('policy', { policyApiUrl }).policyApiUrl).toEqual(expected);
+  });
+
+  it.each([
+    ['127.0.0.1:7001', 'did you mean http://127.0.0.1:7001?'],
+    ['gate.example', 'must be unix:<path>, http://host:port or https://host[:port]'],
+    ['ftp://gate.example', 'must be unix:<path>, http://host:port or https://host[:port]'],
+    ['http://gate.example:99999', 'is not a valid URL'],
+    ['https://key@gate.example', 'a scheme, a host and a port only'],
+    ['https://gate.example/v1', 'a scheme, a host and a port only'],
+  ])('refuse the URL of a policy API: %s', (policyApiUrl, fault) => {
+    expect(faultsOf(() => read('policy', { policyApiUrl }))).toContain(fault);
+  });
+
+  it('refuse a CA for a policy API without TLS', () => {
+    const policyApiCa = 'ca.pem';
+    const withUrl = (policyApiUrl: string) => read('policy', { policyApiUrl, policyApiCa });
+    expect(faultsOf(() => withUrl('http://10.0.0.1:7001'))).toContain('applies to https:// only');
+    expect(withUrl('https://10.0.0.1:7001').policyApiCa).toBe('/srv/ca.pem');
+    expect(withUrl('unix:/api.sock').policyApiCa).toBe('/srv/ca.pem');
+  });
+
   it('refuse a stack without an ingress', () => {
     expect(faultsOf(() => read('dev', { http: 'off', https: 'off' }))).toContain('nothing would listen');
     expect(read('dev', { https: 'off' }).https).toEqual([]);
