@@ -1,5 +1,5 @@
 // Everything that is published, one after the other, about 25 minutes on a machine that does nothing else.
-// usage: npm run bench:all [-- --quick]; with --quick nothing is published
+// usage: npm run bench -- all [--quick]; with --quick nothing is published
 import { spawnSync } from 'node:child_process';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
@@ -7,7 +7,7 @@ import { root } from '../stack/workspace.mjs';
 
 const { values } = parseArgs({ options: { quick: { type: 'boolean', default: false } } });
 const how = values.quick ? '--quick' : '--publish';
-for (const script of ['run', 'envoy-settings', 'scale', 'load']) {
+for (const script of ['run', 'envoy', 'scale', 'load']) {
   console.error(`== bench/commands/${script}.mjs ${how}`);
   const { status } = spawnSync(process.execPath, [join(root, 'bench', 'commands', `${script}.mjs`), how], {
     stdio: 'inherit',

@@ -1,39 +1,52 @@
 // What the gate costs in its hot path: the gate, a gate that is not observed (no metrics, no decision log), and none.
-// usage: npm run bench:check [-- --rounds 5 --seconds 3 --connections 32 --json]
+// usage: npm run bench -- check [--rounds 5 --seconds 3 --connections 32 --against DIR --json]
 // CPU is user + system time of a process from /proc (Linux), so it hardly depends on what else the machine does;
 // throughput and latency do, and are given as the median of each round's ratio.
+// --against DIR, another checkout that was built: its gate (`before`) and a second one of this checkout (`again`) take
+// their turns in 15 rounds. The second one shows what a difference between two equal gates looks like here.
+
+import { resolve } from 'node:path';
 import { parseArgs } from 'node:util';
 import { median, spread } from '../measure/statistics.mjs';
 import { inTurn } from '../measure/turns.mjs';
+import { comparison, comparisonText } from '../report/comparison.mjs';
 import { startContenders } from '../stack/contenders.mjs';
 import { measure } from '../stack/round.mjs';
 import { inWorkspace } from '../stack/workspace.mjs';
 
 const { values } = parseArgs({
   options: {
-    rounds: { type: 'string', default: '5' },
+    rounds: { type: 'string' },
     seconds: { type: 'string', default: '3' },
     connections: { type: 'string', default: '32' },
+    against: { type: 'string' },
     json: { type: 'boolean', default: false },
   },
 });
+const against = values.against === undefined ? undefined : resolve(values.against);
+const roundCount = Number(values.rounds ?? (against === undefined ? 5 : 15));
 const load = {
   mix: /** @type {const} */ ('allow'),
   seconds: Number(values.seconds),
   connections: Number(values.connections),
 };
-/** @typedef {import('../stack/round.mjs').Sample} Sample */
+/**
+ * @typedef {import('../stack/round.mjs').Sample} Sample
+ * @typedef {{ gate: Sample, unobserved: Sample, open: Sample, before?: Sample, again?: Sample }} Round
+ */
+const AGAINST = /** @type {const} */ (['before', 'again']);
 
 await inWorkspace(async (workspace) => {
   const { contenders } = await startContenders(workspace, {
-    names: ['gate', 'unobserved', 'open'],
+    names: ['gate', 'unobserved', 'open', ...(against === undefined ? [] : AGAINST)],
+    ...(against !== undefined && { against }),
     population: { s: 1, d: 0 },
   });
   // Caches, connection pools and the compiler warm up outside of the figures; a gate is compiled in full late.
   for (const contender of contenders) await measure(contender, { ...load, seconds: 3 });
   /** @type {Record<string, Sample>[]} */
   const rounds = [];
-  for (let round = 0; round < Number(values.rounds); round++) {
+  for (let round = 0; round < roundCount; round++) {
     /** @type {Record<string, Sample>} */
     const samples = {};
     for (const contender of inTurn(contenders, round))
@@ -44,10 +57,10 @@ await inWorkspace(async (workspace) => {
     .flatMap((round) => Object.values(round))
     .reduce((sum, sample) => sum + sample.wrong, 0);
   if (wrong > 0) throw new Error(`${wrong} requests got a wrong answer: the figures would mean nothing`);
-  report(/** @type {{ gate: Sample, unobserved: Sample, open: Sample }[]} */ (rounds));
+  report(/** @type {Round[]} */ (rounds));
 });
 
-/** @param {{ gate: Sample, unobserved: Sample, open: Sample }[]} rounds */
+/** @param {Round[]} rounds */
 function report(rounds) {
   /** @param {(sample: Sample) => number} pick */
   const both = (pick) => ({
@@ -66,6 +79,7 @@ function report(rounds) {
     throughputRatio: spread(rounds.map((r) => r.gate.perSecond / r.open.perSecond)),
     p50Ms: both((sample) => sample.latencyMs.p50),
     p99Ms: both((sample) => sample.latencyMs.p99),
+    ...(against !== undefined && { comparison: comparison(rounds.map(gateCpu)) }),
   };
   if (values.json) return console.log(JSON.stringify(figures, null, 2));
   /** @param {string} name @param {{ withGate: number, withoutGate?: number }} pair @param {number} digits */
@@ -90,4 +104,10 @@ function report(rounds) {
       `${rounds.length} interleaved rounds of ${load.seconds} s, ${load.connections} connections`,
   );
   console.log(`metrics and decision log: CPU of the gate ${shown(figures.observationRatio)}`);
+  if (figures.comparison) console.log(comparisonText(figures.comparison));
+}
+
+/** @param {Round} round */
+function gateCpu({ gate, before, again }) {
+  return { after: gate.gateUs, before: before?.gateUs ?? Number.NaN, again: again?.gateUs ?? Number.NaN };
 }

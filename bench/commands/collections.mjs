@@ -1,5 +1,5 @@
 // What garbage collection takes of a Check, in the gate and in the floor (plain grpc-js), hot allow behind Envoy.
-// usage: npm run bench:collections [-- --rounds 7 --seconds 2]
+// usage: npm run bench -- collections [--rounds 7 --seconds 2]
 import { mkdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';

@@ -1,6 +1,6 @@
 // The load test: k6 at a constant rate through Envoy and two gates, while tokens rotate, policies flip, WebSockets are
 // held open and one gate is killed every 30 s. Fails on a lost request, a wrong answer, or a p99 out of proportion.
-// usage: npm run load [-- --minutes 5 --share 0.6 | --rate 500 --p99-ratio 10 --kill-every 30 --quick --publish]
+// usage: npm run bench -- load [--minutes 5 --share 0.6 | --rate 500 --p99-ratio 10 --kill-every 30 --quick --publish]
 // The summary goes to bench/results/load/ as text, JSON and an HTML page.
 import { spawn } from 'node:child_process';
 import { mkdirSync, readFileSync } from 'node:fs';

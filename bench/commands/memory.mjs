@@ -1,6 +1,6 @@
 // How much memory a gate takes with so many hot policies: the embedded store is filled, a gate is asked for each one
 // through its own socket, and its resident memory is read.
-// usage: npm run bench:memory [-- --policies 10000,100000 --json]
+// usage: npm run bench -- memory [--policies 10000,100000 --json]
 import { spawn } from 'node:child_process';
 import { createHash, randomBytes } from 'node:crypto';
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';

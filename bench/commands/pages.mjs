@@ -1,5 +1,5 @@
 // Draws docs/performance.md, its plots and the tables of envoy/README.md from what is in bench/published/.
-// usage: npm run bench:pages
+// usage: npm run bench -- pages
 import { writePages } from '../report/pages.mjs';
 
 for (const file of writePages()) console.log(file);

@@ -1,6 +1,6 @@
 // Whether a rolling restart costs a request: two gate processes behind Envoy, an open loop at a share of what they
 // can answer meanwhile, and SIGHUP in the middle of it, several times over. Fails on a request without the answer that it must get.
-// usage: npm run bench:restart [-- --share 0.75 --restarts 3 --seconds 25 --json]
+// usage: npm run bench -- restart [--share 0.75 --restarts 3 --seconds 25 --json]
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';

@@ -1,5 +1,5 @@
 // How soon a revoked token is refused, and whether a rotation loses a request: one Envoy, two gates, the embedded store.
-// usage: npm run bench:revoke [-- --trials 100 --rate 200 --overlap 5 --json]
+// usage: npm run bench -- revoke [--trials 100 --rate 200 --overlap 5 --json]
 import { readdirSync, readFileSync } from 'node:fs';
 import { Agent, request } from 'node:http';
 import { join } from 'node:path';

@@ -1,5 +1,5 @@
 // What the gate costs: no gate, the gate, a floor (grpc-js that answers fixed bytes) and any peer, in turn, in one run.
-// usage: npm run bench [-- --quick --peer name=socket … --publish]
+// usage: npm run bench -- run [--quick --peer name=socket … --publish]
 // Raw figures go to bench/results/run.json; --publish puts them into bench/published/ and draws docs/performance.md.
 import { parseArgs } from 'node:util';
 import { MIXES, population } from '../client/mixes.mjs';

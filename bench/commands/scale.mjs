@@ -1,5 +1,5 @@
 // How a gate grows with its store: start time, memory, look-ups, from 1,000 to 1,000,000 policies.
-// usage: npm run bench:scale [-- --quick --publish]
+// usage: npm run bench -- scale [--quick --publish]
 // Raw figures go to bench/results/scale.json; --publish puts them into bench/published/ and draws docs/performance.md.
 import { execFile } from 'node:child_process';
 import { statSync } from 'node:fs';

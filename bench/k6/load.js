@@ -1,5 +1,5 @@
 // @ts-nocheck: the modules of k6 are not those of Node.
-// The load test, run by k6: `npm run load`, or by hand:
+// The load test, run by k6: `npm run bench -- load`, or by hand:
 //   SANDGATE_LOAD_TARGET=http://127.0.0.1:8080 … k6 run bench/k6/load.js
 // Each request knows the answer that it must get; policies change by the timetable, which the conductor
 // (bench/load/conductor.mjs) writes. Settings, all from the environment:

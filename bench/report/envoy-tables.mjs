@@ -2,7 +2,7 @@ import { VARIANTS } from '../envoy-variants.mjs';
 import { median, spread } from '../measure/statistics.mjs';
 import { figure, table, withSpread } from './markdown.mjs';
 
-/** @typedef {import('../commands/envoy-settings.mjs').EnvoyRun} EnvoyRun */
+/** @typedef {import('../commands/envoy.mjs').EnvoyRun} EnvoyRun */
 
 /** Of each setting: CPU of Envoy with it, less without it, in the same rounds. @param {EnvoyRun} run */
 export function prices({ settings }) {

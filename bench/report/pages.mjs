@@ -29,7 +29,7 @@ export function writePages() {
 }
 
 /**
- * @typedef {{ run?: import('../commands/run.mjs').Run, envoy?: import('../commands/envoy-settings.mjs').EnvoyRun, scale?: import('../commands/scale.mjs').ScaleRun, load?: import('../commands/load.mjs').LoadRun }} Published
+ * @typedef {{ run?: import('../commands/run.mjs').Run, envoy?: import('../commands/envoy.mjs').EnvoyRun, scale?: import('../commands/scale.mjs').ScaleRun, load?: import('../commands/load.mjs').LoadRun }} Published
  * @returns {Published}
  */
 export function everythingPublished() {

@@ -49,7 +49,7 @@ export function latencyPlot({ open }) {
   });
 }
 
-/** @param {import('../commands/envoy-settings.mjs').EnvoyRun} run */
+/** @param {import('../commands/envoy.mjs').EnvoyRun} run */
 export function pricePlot(run) {
   const found = prices(run).sort((a, b) => a.envoy.median - b.envoy.median);
   return drawn({
@@ -60,7 +60,7 @@ export function pricePlot(run) {
   });
 }
 
-/** @param {import('../commands/envoy-settings.mjs').EnvoyRun} run */
+/** @param {import('../commands/envoy.mjs').EnvoyRun} run */
 export function destinationPlot({ destinations }) {
   return drawn({
     title: 'Envoy and the number of destinations',

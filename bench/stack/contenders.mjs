@@ -4,7 +4,7 @@ import { MIXES } from '../client/mixes.mjs';
 import { allowBytes } from './allow-bytes.mjs';
 import { answerAtOnce, destinationByHeader, withoutGate } from './envoy-edits.mjs';
 import { envoysIn } from './envoys.mjs';
-import { gateFlags, SERVE, startProgram, UNOBSERVED } from './gates.mjs';
+import { gateFlags, gateOf, SERVE, startProgram, UNOBSERVED } from './gates.mjs';
 import { LOAD_CORE, MEASURED_CORE, pin } from './pinning.mjs';
 import { TOKEN, writePolicies } from './policies.mjs';
 import { root } from './workspace.mjs';
@@ -17,24 +17,29 @@ import { root } from './workspace.mjs';
  * @typedef {import('./workspace.mjs').Workspace} Workspace
  */
 
-/** Of any gate that knows one token: the floor, peers. */
+/** Mixes of any gate that knows one token: the floor, peers. */
 const ALWAYS_ALLOWED = /** @type {const} */ (['allow']);
 const ONE_TOKEN = /** @type {const} */ (['allow', 'deny', 'half']);
 
 /**
- * An upstream, and an Envoy with the bundled config for each contender.
+ * An upstream, and an Envoy with the bundled config for each contender. `again` is the same as `gate`; `before` is the
+ * gate of another checkout, `against`.
  * @param {Workspace} workspace
- * @param {{ names: readonly ('open' | 'gate' | 'floor' | 'unobserved')[], peers?: readonly import('./peers.mjs').Peer[], population: { s: number, d: number } }} wanted
+ * @param {{ names: readonly ('open' | 'gate' | 'floor' | 'unobserved' | 'again' | 'before')[], against?: string, peers?: readonly import('./peers.mjs').Peer[], population: { s: number, d: number } }} wanted
  */
-export async function startContenders(workspace, { names, peers = [], population }) {
+export async function startContenders(workspace, { names, against = '', peers = [], population }) {
   const { dir, undo } = workspace;
   const envoys = await envoysIn(workspace);
   const sandbox = await envoys.start('sandbox', { edit: answerAtOnce, core: LOAD_CORE });
   const websocketPort = await startWebsocketSandbox(workspace);
-  const stateDir = join(dir, 'state');
-  console.error(`writing ${population.s + population.d} policies …`);
-  await writePolicies(stateDir, 's', population.s);
-  await writePolicies(stateDir, 'd', population.d);
+  /** A store for each gate: versions differ in what they read there. @param {string} name */
+  const stateOf = async (name) => {
+    const stateDir = join(dir, `state-${name}`);
+    console.error(`${name}: writing ${population.s + population.d} policies …`);
+    await writePolicies(stateDir, 's', population.s);
+    await writePolicies(stateDir, 'd', population.d);
+    return stateDir;
+  };
 
   const walks = new Map();
   /** @param {boolean} gated */
@@ -78,8 +83,9 @@ export async function startContenders(workspace, { names, peers = [], population
       ];
       contenders.push({ ...(await behindEnvoy(name, socket, program)), mixes: ALWAYS_ALLOWED });
     } else {
-      const program = name === 'gate' ? SERVE : UNOBSERVED;
-      contenders.push(await behindEnvoy(name, socket, [...program, ...gateFlags(stateDir, socket)]));
+      const { program, adminFlag } = await programOf(name, against);
+      const flags = gateFlags(await stateOf(name), socket, adminFlag === undefined ? undefined : [adminFlag]);
+      contenders.push(await behindEnvoy(name, socket, [...program, ...flags]));
     }
   }
   for (const { name, socket, pid } of peers) {
@@ -98,6 +104,15 @@ export async function startContenders(workspace, { names, peers = [], population
     contenders.push({ name, envoy: envoy.pid, gate: pid, port: envoy.port, target, mixes: ONE_TOKEN });
   }
   return { contenders, envoyVersion: envoys.version };
+}
+
+/**
+ * @param {'gate' | 'again' | 'unobserved' | 'before'} name @param {string} against
+ * @returns {Promise<{ program: readonly string[], adminFlag?: string }>}
+ */
+async function programOf(name, against) {
+  if (name === 'before') return gateOf(against);
+  return { program: name === 'unobserved' ? UNOBSERVED : SERVE };
 }
 
 /** @param {Workspace} workspace */

@@ -1,5 +1,5 @@
 import { spawn } from 'node:child_process';
-import { openSync, readFileSync } from 'node:fs';
+import { existsSync, openSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { GATE_NODE_FLAGS } from '../../dist/heap.js';
@@ -9,6 +9,24 @@ import { root } from './workspace.mjs';
 /** @typedef {{ pid: number, kill(): Promise<void>, exited: Promise<unknown>, readyMs: number }} GateProcess */
 
 export const SERVE = [...GATE_NODE_FLAGS, join(root, 'bin', 'sandgate.js'), 'serve'];
+/**
+ * Another checkout's gate, as it would start there; `adminFlag` turns its policy API off, under the name it has there.
+ * @param {string} checkout Built.
+ * @returns {Promise<{ program: string[], adminFlag: string }>}
+ */
+export async function gateOf(checkout) {
+  const compiled = (/** @type {string} */ name) => join(checkout, 'dist', name);
+  if (!existsSync(compiled('settings.js'))) {
+    throw new Error(`${checkout} is not a checkout that was built\nfix: run \`npm run build\` there`);
+  }
+  const { GATE_NODE_FLAGS: nodeFlags } = await import(compiled('heap.js'));
+  const older = readFileSync(compiled('settings.js'), 'utf8').includes("flag: '--admin <");
+  return {
+    program: [...nodeFlags, join(checkout, 'bin', 'sandgate.js'), 'serve'],
+    adminFlag: older ? '--admin=off' : '--policy-api=off',
+  };
+}
+
 export const UNOBSERVED = [join(root, 'bench', 'stack', 'unobserved-gate.mjs')];
 
 /**

@@ -1,6 +1,6 @@
 // What each setting of the bundled Envoy config costs: an Envoy without it, against one with all, in turn; and how
 // Envoy grows with the number of destinations.
-// usage: npm run bench:envoy [-- --quick --only access-log --publish]
+// usage: npm run bench -- envoy [--quick --only access-log --publish]
 // Raw figures go to bench/results/envoy.json; --publish puts them into bench/published/ and draws envoy/README.md.
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
