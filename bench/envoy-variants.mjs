@@ -1,7 +1,7 @@
 import { AUTHORIZATION, GATES, MANAGER, SANDBOXES } from './stack/envoy-edits.mjs';
 
 /**
- * One setting of the bundled config, and how Envoy would be without it. `why`: what it is there for.
+ * One setting of the bundled config, and the edit that removes it. `why` is its purpose.
  * @typedef {{ name: string, setting: string, without: (config: import('./stack/envoys.mjs').Config) => void, why: string }} Variant
  */
 
@@ -21,71 +21,71 @@ export const VARIANTS = [
     name: 'health-checks',
     setting: '`health_checks` of the gates',
     without: drop([...GATES, 'health_checks']),
-    why: 'a gate that is gone is not asked',
+    why: 'gates that are down get no checks',
   },
   {
     name: 'outlier-detection',
     setting: '`outlier_detection` of the gates',
     without: drop([...GATES, 'outlier_detection']),
-    why: 'a frozen gate is left out for a second',
+    why: 'a frozen gate is ejected for a second',
   },
   {
     name: 'check-retries',
     setting: '`retry_policy` of Check',
     without: drop([...AUTHORIZATION, 'grpc_service', 'retry_policy']),
-    why: 'a gate that dies costs no request',
+    why: 'no request fails when a gate dies',
   },
   {
     name: 'allowed-headers',
     setting: '`allowed_headers`',
     without: drop([...AUTHORIZATION, 'allowed_headers']),
-    why: 'no cookie leaves Envoy, and the gate decodes less',
+    why: 'cookies stay in Envoy, and the gate decodes less',
   },
   {
     name: 'mutation-rules',
     setting: '`decoder_header_mutation_rules`',
     without: drop([...AUTHORIZATION, 'decoder_header_mutation_rules']),
-    why: 'an allow changes no other header',
+    why: 'an allow cannot change other headers',
   },
   {
     name: 'connect-retries',
     setting: '`retry_policy` of the route',
     without: drop([...ROUTE, 'retry_policy']),
-    why: 'a server that starts late is reached',
+    why: 'reaches servers that start late',
   },
   {
     name: 'filter-state',
     setting: '`set_filter_state` with the pool key',
     without: drop([...MANAGER, 'http_filters', 1]),
-    why: 'a new tenant of an address never gets the old one’s connection',
+    why: 'a reused address never gets the previous sandbox’s connection',
   },
   {
     name: 'access-log',
     setting: '`access_log`',
     without: drop([...MANAGER, 'access_log']),
-    why: 'a line for each request',
+    why: 'one line per request',
   },
   {
     name: 'early-mutation',
     setting: '`early_header_mutation_extensions`',
     without: drop([...MANAGER, 'early_header_mutation_extensions']),
-    why: 'a client cannot speak in the name of Envoy or the gate',
+    why: 'clients cannot impersonate Envoy or the gate',
   },
   {
     name: 'upstream-mutation',
     setting: '`header_mutation` of the sandbox cluster',
     without: drop([...PROTOCOL, 'http_filters', 0]),
-    why: 'a sandbox cannot speak in the name of the gate',
+    why: 'sandboxes cannot impersonate the gate',
   },
   {
     name: 'local-replies',
     setting: '`local_reply_config`',
     without: drop([...MANAGER, 'local_reply_config']),
-    why: 'E2B’s pages for a closed port and for no gate',
+    why: 'E2B’s answers for a closed port and for no gate',
   },
   {
     name: 'stats',
-    setting: 'statistics, all of them',
+    setting: 'all statistics',
     without: (config) =>
       config.setIn(['stats_config'], config.createNode({ stats_matcher: { reject_all: true } })),
     why: 'the dashboard and the alerts',
@@ -95,6 +95,6 @@ export const VARIANTS = [
     setting: 'upstream keep-alive (without: `max_requests_per_connection: 1`)',
     without: (config) =>
       config.setIn([...PROTOCOL, 'common_http_protocol_options', 'max_requests_per_connection'], 1),
-    why: 'safe thanks to the pool key; a negative price is a saving',
+    why: 'safe with the pool key; a negative cost is a saving',
   },
 ];

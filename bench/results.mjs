@@ -2,7 +2,7 @@ import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { root } from './stack/workspace.mjs';
 
-/** What the pages are drawn from; committed. */
+/** The figures from which the pages are drawn; committed. */
 export const PUBLISHED = join(root, 'bench', 'published');
 
 /** @param {string} name @param {object} figures @param {boolean} publish @returns {string} The file. */
@@ -14,13 +14,13 @@ export function saveResults(name, figures, publish) {
   return file;
 }
 
-/** A published measurement, or undefined where there is none. @param {string} name */
+/** A published measurement, or undefined if there is none. @param {string} name */
 export function publishedResults(name) {
   const file = join(PUBLISHED, `${name}.json`);
   return existsSync(file) ? JSON.parse(readFileSync(file, 'utf8')) : undefined;
 }
 
-/** Four significant digits, and a row of a list on each line: small files whose changes can be read. @param {object} figures */
+/** Four significant digits, and one list item per line, for small files with readable diffs. @param {object} figures */
 export function compact(figures) {
   const rounded = JSON.parse(
     JSON.stringify(figures, (_key, value) =>

@@ -1,8 +1,8 @@
 import { openConnection } from './connection.mjs';
 
 /**
- * Each connection sends a request, waits for the whole answer, sends the next: how much can be carried. A WebSocket
- * handshake takes a connection of its own.
+ * Each connection sends a request, waits for the whole answer and sends the next one; this measures capacity. A
+ * WebSocket handshake takes its own connection.
  * @param {{ port: number, requests: import('./requests.mjs').Requests, seconds: number, connections: number, websocket: boolean }} load
  */
 export async function closedLoop({ port, requests, seconds, connections, websocket }) {

@@ -1,8 +1,8 @@
 import { connect } from 'node:net';
 
 /**
- * One HTTP/1.1 keep-alive connection that has at most one request open. Small on purpose: the fewer cycles it takes,
- * the less it distorts what it measures on the same machine.
+ * One HTTP/1.1 keep-alive connection with at most one open request. Small on purpose: the fewer cycles it takes, the
+ * less it distorts measurements on the same machine.
  * @typedef {{ send(bytes: Buffer): void, close(): void }} Connection
  */
 

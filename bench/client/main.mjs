@@ -1,6 +1,6 @@
-// One round of load, in a process of its own, so that what drives the load is not measured with what bears it.
+// One round of load, in its own process, so that the client's CPU is not measured with the server's.
 // usage: node bench/client/main.mjs '{"mix":"allow","port":…,"target":{…},"seconds":3,"connections":32,"perSecond":1000}'
-// Without `perSecond` a closed loop. Prints one JSON line; latencies are in milliseconds.
+// Without `perSecond` it runs a closed loop. Prints one JSON line; latencies are in milliseconds.
 import { seededRandom } from '../measure/random.mjs';
 import { arrivals } from '../measure/schedule.mjs';
 import { percentiles } from '../measure/statistics.mjs';

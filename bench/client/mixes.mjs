@@ -1,6 +1,6 @@
 /**
- * What is asked for. `ids`: how many sandboxes, drawn as `draw` says; `prefix` of their ids (`s`: all on 127.0.0.1,
- * `d`: each on an address of its own). `withToken`: the share of requests that carry the token; the others must get 403.
+ * The requests of a round. `ids`: number of sandboxes, chosen as `draw` says; `prefix` of their ids (`s`: all on
+ * 127.0.0.1, `d`: each on its own address). `withToken`: share of requests with the token; the others must get a 403.
  * @typedef {{ title: string, ids: number, prefix: 's' | 'd', draw: 'zipf' | 'walk', withToken: 0 | 0.5 | 1, websocket: boolean }} Mix
  */
 
@@ -8,19 +8,19 @@
 const HOT = { ids: 1, prefix: 's', draw: 'walk', withToken: 1, websocket: false };
 
 export const MIXES = /** @type {const} */ ({
-  allow: { ...HOT, title: 'hot allow: one sandbox, the right token' },
+  allow: { ...HOT, title: 'hot allow: one sandbox, valid token' },
   deny: { ...HOT, title: 'deny: no token, 403', withToken: 0 },
   half: { ...HOT, title: '50 % denials', withToken: 0.5 },
   zipf10k: { ...HOT, title: '10,000 sandboxes, Zipf', ids: 10_000, draw: 'zipf' },
   zipf100k: { ...HOT, title: '100,000 sandboxes, Zipf', ids: 100_000, draw: 'zipf' },
-  cold: { ...HOT, title: 'cold: each request a sandbox that is not cached', ids: 100_000 },
+  cold: { ...HOT, title: 'cold: each request for a sandbox that is not cached', ids: 100_000 },
   destinations: { ...HOT, title: '10,000 distinct destinations', ids: 10_000, prefix: 'd' },
-  websocket: { ...HOT, title: 'WebSocket handshakes, a connection each', websocket: true },
+  websocket: { ...HOT, title: 'WebSocket handshakes, one connection each', websocket: true },
 });
 
 /** @typedef {keyof typeof MIXES} MixName */
 
-/** The most sandboxes of each prefix that these mixes ask for. @param {readonly MixName[]} names */
+/** The largest number of sandboxes of each prefix in these mixes. @param {readonly MixName[]} names */
 export function population(names) {
   const most = (/** @type {string} */ prefix) =>
     Math.max(1, ...names.map((name) => MIXES[name]).map((mix) => (mix.prefix === prefix ? mix.ids : 0)));

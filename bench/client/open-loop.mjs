@@ -4,10 +4,10 @@ import { openConnection } from './connection.mjs';
 const GRACE_MS = 5000;
 
 /**
- * Requests leave when they are due, whatever became of those before. A latency counts from the moment that a request
- * was due, not from when it could be sent, so that a stall is felt by all that it delays (no coordinated omission).
+ * Requests are sent when they are due, regardless of the outcome of earlier ones. Latency counts from the moment a
+ * request was due, not from when it could be sent, so a stall shows in every request it delays (no coordinated omission).
  * @param {{ port: number, requests: import('./requests.mjs').Requests, due: Float64Array, connections: number }} load
- * `due`: milliseconds from the start. Resolves with latencies and with how late the client itself sent (`lateness`).
+ * `due`: milliseconds from the start. Resolves with the latencies and with how late the client sent each request (`lateness`).
  */
 export async function openLoop({ port, requests, due, connections }) {
   const latencies = new Float64Array(due.length);
@@ -21,7 +21,7 @@ export async function openLoop({ port, requests, due, connections }) {
   const started = performance.now();
   const end = (due.at(-1) ?? 0) + GRACE_MS;
   await new Promise((resolve) => {
-    // Timers of Node are a millisecond coarse, more than most answers take: so it spins, on a core of its own.
+    // Node's timers have a resolution of 1 ms, more than most answers take, so this loop spins, on its own core.
     const turn = () => {
       const now = performance.now() - started;
       while (sent < due.length && (due[sent] ?? 0) <= now && idle.length > 0) idle.pop()?.();

@@ -9,8 +9,8 @@ const UPGRADE =
   'Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: c2FuZGdhdGUtYmVuY2gtMDA=\r\n';
 
 /**
- * The bytes of each request, and the status that it must get. An ingress without a gate is told the destination by a
- * header (`named`), and never refuses.
+ * The bytes of each request and its expected status. An ingress without a gate gets the destination in a header
+ * (`named`) and never refuses a request.
  * @param {import('./mixes.mjs').Mix} mix
  * @param {{ port: number, token: string, gated: boolean, named?: boolean, from?: number }} target
  * `from`: where a walk starts.

@@ -1,4 +1,4 @@
-// Everything that is published, one after the other, about 25 minutes on a machine that does nothing else.
+// All published benchmarks, one after the other; takes about 25 minutes on an idle machine.
 // usage: npm run bench -- all [--quick]; with --quick nothing is published
 import { spawnSync } from 'node:child_process';
 import { join } from 'node:path';

@@ -1,14 +1,14 @@
-// What the gate costs in its hot path: the gate, a gate that is not observed (no metrics, no decision log), and none.
+// The cost of the gate's hot path: the gate, an unobserved gate (no metrics, no decision log), and no gate.
 // usage: npm run bench -- check [--rounds 5 --seconds 3 --connections 32 --against DIR --json]
-// CPU is user + system time of a process from /proc (Linux), so it hardly depends on what else the machine does;
-// throughput and latency do, and are given as the median of each round's ratio.
-// --against DIR, another checkout that was built: its gate (`before`) and a second one of this checkout (`again`) take
-// their turns in 15 rounds. The second one shows what a difference between two equal gates looks like here.
+// CPU is the user and system time of a process from /proc (Linux), so it hardly depends on other load on the machine.
+// Throughput and latency do depend on it, and are given as the median of the rounds' ratios.
+// --against DIR, another built checkout: adds its gate (`before`) and a second gate of this checkout (`again`), in 15
+// rounds. The second gate shows how much two equal gates differ on this machine.
 
 import { resolve } from 'node:path';
 import { parseArgs } from 'node:util';
+import { rotated } from '../measure/rotation.mjs';
 import { median, spread } from '../measure/statistics.mjs';
-import { inTurn } from '../measure/turns.mjs';
 import { comparison, comparisonText } from '../report/comparison.mjs';
 import { startContenders } from '../stack/contenders.mjs';
 import { measure } from '../stack/round.mjs';
@@ -42,21 +42,21 @@ await inWorkspace(async (workspace) => {
     ...(against !== undefined && { against }),
     population: { s: 1, d: 0 },
   });
-  // Caches, connection pools and the compiler warm up outside of the figures; a gate is compiled in full late.
+  // Warms up caches, connection pools and the compiler, which optimizes a gate late.
   for (const contender of contenders) await measure(contender, { ...load, seconds: 3 });
   /** @type {Record<string, Sample>[]} */
   const rounds = [];
   for (let round = 0; round < roundCount; round++) {
     /** @type {Record<string, Sample>} */
     const samples = {};
-    for (const contender of inTurn(contenders, round))
+    for (const contender of rotated(contenders, round))
       samples[contender.name] = await measure(contender, load);
     rounds.push(samples);
   }
   const wrong = rounds
     .flatMap((round) => Object.values(round))
     .reduce((sum, sample) => sum + sample.wrong, 0);
-  if (wrong > 0) throw new Error(`${wrong} requests got a wrong answer: the figures would mean nothing`);
+  if (wrong > 0) throw new Error(`${wrong} requests got a wrong answer, so the figures are meaningless`);
   report(/** @type {Round[]} */ (rounds));
 });
 

@@ -1,11 +1,11 @@
-// What garbage collection takes of a Check, in the gate and in the floor (plain grpc-js), hot allow behind Envoy.
+// The share of garbage collection in a Check, in the gate and in the floor (plain grpc-js), for hot allows behind Envoy.
 // usage: npm run bench -- collections [--rounds 7 --seconds 2]
 import { mkdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
+import { rotated } from '../measure/rotation.mjs';
 import { median } from '../measure/statistics.mjs';
-import { inTurn } from '../measure/turns.mjs';
 import { startContenders } from '../stack/contenders.mjs';
 import { measure } from '../stack/round.mjs';
 import { inWorkspace } from '../stack/workspace.mjs';
@@ -14,13 +14,13 @@ const { values } = parseArgs({
   options: { rounds: { type: 'string', default: '7' }, seconds: { type: 'string', default: '2' } },
 });
 const PRELOAD = fileURLToPath(new URL('../stack/count-collections.mjs', import.meta.url));
-/** Until the counts of a round are written down. */
+/** Time until the counts of a round are written. */
 const WRITTEN_MS = 600;
 
 await inWorkspace(async (workspace) => {
   const folder = join(workspace.dir, 'collections');
   mkdirSync(folder);
-  // Inherited by all that is started here; the load's client writes too, and nobody reads it.
+  // Inherited by every process started here, including the load's client, whose file is not read.
   process.env.SANDGATE_BENCH_COLLECTIONS = folder;
   process.env.NODE_OPTIONS = `${process.env.NODE_OPTIONS ?? ''} --import=${PRELOAD}`;
   const { contenders } = await startContenders(workspace, {
@@ -36,7 +36,7 @@ await inWorkspace(async (workspace) => {
   /** @type {Record<string, { cpu: number, young: number, full: number }[]>} */
   const rounds = {};
   for (let round = 0; round < Number(values.rounds); round++) {
-    for (const contender of inTurn(contenders, round)) {
+    for (const contender of rotated(contenders, round)) {
       const before = spentBy(contender.gate);
       const { requests, gateUs } = await measure(contender, load);
       await new Promise((resolve) => setTimeout(resolve, WRITTEN_MS));

@@ -1,12 +1,12 @@
-// What each setting of the bundled Envoy config costs: an Envoy without it, against one with all, in turn; and how
-// Envoy grows with the number of destinations.
+// The cost of each setting of the bundled Envoy config: an Envoy without it is compared with one with all settings. Also
+// measures how Envoy grows with the number of destinations.
 // usage: npm run bench -- envoy [--quick --only access-log --publish]
-// Raw figures go to bench/results/envoy.json; --publish puts them into bench/published/ and draws envoy/README.md.
+// Raw figures go to bench/results/envoy.json; --publish writes them to bench/published/ and draws envoy/README.md.
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { VARIANTS } from '../envoy-variants.mjs';
 import { progress } from '../measure/progress.mjs';
-import { inTurn } from '../measure/turns.mjs';
+import { rotated } from '../measure/rotation.mjs';
 import { destinationTable, priceTable } from '../report/envoy-tables.mjs';
 import { writePages } from '../report/pages.mjs';
 import { saveResults } from '../results.mjs';
@@ -64,15 +64,15 @@ await inWorkspace(async (workspace) => {
   for (const { name, without } of variants) all.push(await contender(name, without));
 
   const from = machine(envoys.version);
-  const told = progress(plan.rounds * all.length + plan.destinations.length);
-  // The gate is compiled in full late.
+  const steps = progress(plan.rounds * all.length + plan.destinations.length);
+  // Warm-up: the compiler optimizes the gate late.
   for (const one of [all[0], ...all])
     if (one) await measure(one, { mix: 'allow', seconds: values.quick ? 0.5 : 3, connections: 32 });
   /** @type {SettingRow[]} */
   const settings = [];
   for (let round = 0; round < plan.rounds; round++) {
-    for (const one of inTurn(all, round)) {
-      told.step(one.name === 'all' ? 'the bundled config' : `without ${one.name}`);
+    for (const one of rotated(all, round)) {
+      steps.step(one.name === 'all' ? 'the bundled config' : `without ${one.name}`);
       const sample = await measure(one, { mix: 'allow', seconds: plan.seconds, connections: 32 });
       settings.push({ name: one.name, round, ...sample });
     }
@@ -81,11 +81,11 @@ await inWorkspace(async (workspace) => {
   /** @type {DestinationRow[]} */
   const destinations = [];
   for (const count of plan.destinations) {
-    told.step(`${count} destinations`);
-    // Of its own: Envoy keeps what it has allocated.
+    steps.step(`${count} destinations`);
+    // A new Envoy, because Envoy does not release memory.
     const fresh = await contender(`destinations-${count}`);
     const load = /** @type {const} */ ({ mix: 'destinations', connections: 32 });
-    // Long enough to meet each destination once; one that is 30 s idle is forgotten.
+    // Long enough to use each destination once; Envoy drops one after 30 s without a request.
     const sample = await measure(fresh, {
       ...load,
       ids: count,
@@ -95,7 +95,7 @@ await inWorkspace(async (workspace) => {
     destinations.push({ count, envoyUs, residentMb: residentMb(fresh.envoy), wrong });
   }
   const wrong = [...settings, ...destinations].reduce((sum, row) => sum + row.wrong, 0);
-  if (wrong > 0) throw new Error(`${wrong} requests got a wrong answer: the figures would mean nothing`);
+  if (wrong > 0) throw new Error(`${wrong} requests got a wrong answer, so the figures are meaningless`);
 
   /** @type {EnvoyRun} */
   const run = { kind: 'envoy', machine: from, quick: values.quick, plan, settings, destinations };

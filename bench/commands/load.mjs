@@ -1,5 +1,5 @@
-// The load test: k6 at a constant rate through Envoy and two gates, while tokens rotate, policies flip, WebSockets are
-// held open and one gate is killed every 30 s. Fails on a lost request, a wrong answer, or a p99 out of proportion.
+// The load test: k6 at a constant rate through Envoy and two gates, while tokens rotate, policies flip, WebSockets stay
+// open and one gate is killed every 30 s. Fails on a lost request, a wrong answer, or a p99 that is too high.
 // usage: npm run bench -- load [--minutes 5 --share 0.6 | --rate 500 --p99-ratio 10 --kill-every 30 --quick --publish]
 // The summary goes to bench/results/load/ as text, JSON and an HTML page.
 import { spawn } from 'node:child_process';
@@ -126,7 +126,7 @@ await inWorkspace(async (workspace) => {
     const asFastAsItCan = (/** @type {number} */ seconds) =>
       runK6(k6, { ...where, CAPACITY: '1', SECONDS: String(seconds), OUT: workspace.dir }, workspace);
     await asFastAsItCan(5);
-    // What is left while a gate is away and the next one starts, on the same cores: more cannot be asked for then.
+    // The capacity while one gate is down and its replacement starts on the same cores: the most that the test can send.
     setTimeout(() => fleet.killOne(), 1000);
     await asFastAsItCan(5);
     const text = readFileSync(join(workspace.dir, 'summary.json'), 'utf8');
@@ -143,7 +143,7 @@ function runK6(k6, settings, { undo }) {
     undo(() => void child.kill());
     child.on('error', reject);
     child.on('close', (code) =>
-      code === 0 || code === 99 ? resolve(undefined) : reject(new Error(`k6 ended with ${code}`)),
+      code === 0 || code === 99 ? resolve(undefined) : reject(new Error(`k6 exited with ${code}`)),
     );
   });
 }

@@ -1,5 +1,5 @@
-// How much memory a gate takes with so many hot policies: the embedded store is filled, a gate is asked for each one
-// through its own socket, and its resident memory is read.
+// The memory of a gate with many hot policies: fills the embedded store, sends the gate a check for each policy through
+// its own socket, and reads its resident memory.
 // usage: npm run bench -- memory [--policies 10000,100000 --json]
 import { spawn } from 'node:child_process';
 import { createHash, randomBytes } from 'node:crypto';
@@ -47,7 +47,7 @@ async function measure(count) {
   try {
     const tokens = await fill(stateDir, count);
     const socket = join(stateDir, 'gate.sock');
-    // Nothing is loaded a second time while it is measured.
+    // No policy is loaded twice during the measurement.
     const flags = [
       '--sandbox-cidrs=10.0.0.0/8',
       '--ops=127.0.0.1:0',
@@ -81,7 +81,7 @@ async function measure(count) {
 }
 
 /**
- * One token and one address a sandbox, as a control plane writes them.
+ * One token and one address per sandbox, as a control plane writes them.
  * @param {string} stateDir @param {number} count
  */
 async function fill(stateDir, count) {
@@ -128,7 +128,7 @@ async function askAll(client, count, pick, tokens) {
     while (asked < count) {
       const n = pick(asked++);
       const answer = await check(client, idOf(n), tokens[n] ?? '');
-      // An allow begins with an empty status; anything else means that the figures are of something else.
+      // An allow starts with an empty status; with any other answer the figures would be meaningless.
       if (answer[0] !== 0x0a || answer[1] !== 0) throw new Error(`${idOf(n)} was not allowed`);
     }
   };

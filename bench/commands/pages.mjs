@@ -1,4 +1,4 @@
-// Draws docs/performance.md, its plots and the tables of envoy/README.md from what is in bench/published/.
+// Draws docs/performance.md, its plots and the tables of envoy/README.md from bench/published/.
 // usage: npm run bench -- pages
 import { writePages } from '../report/pages.mjs';
 

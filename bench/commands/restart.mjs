@@ -1,5 +1,5 @@
-// Whether a rolling restart costs a request: two gate processes behind Envoy, an open loop at a share of what they
-// can answer meanwhile, and SIGHUP in the middle of it, several times over. Fails on a request without the answer that it must get.
+// Whether a rolling restart costs a request: two gate processes behind Envoy, an open loop at a share of their capacity
+// during a restart, and several SIGHUPs. Fails if a request gets a wrong answer.
 // usage: npm run bench -- restart [--share 0.75 --restarts 3 --seconds 25 --json]
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -20,7 +20,7 @@ const { values } = parseArgs({
   },
 });
 const PROCESSES = 2;
-/** Of each gate; the default is longer than a round. */
+/** Drain time of each gate; the default is longer than a round. */
 const DRAIN_SECONDS = 2;
 /** The load goes on for a while before the restart begins. */
 const AHEAD_MS = 2000;
@@ -59,13 +59,13 @@ await inWorkspace(async (workspace) => {
       running.then(() => undefined),
     ]);
     if (restartMs === undefined)
-      throw new Error('the load ended before the restart did: give it more --seconds');
+      throw new Error('the load ended before the restart did\nfix: raise --seconds');
     return { ...(await running), restartMs };
   };
 
   console.error('measuring the capacity …');
   await measure(contender, { mix: 'allow', connections: 32, seconds: 4 });
-  // What is left while one process is away and the next one starts, on the same cores: more cannot be asked for then.
+  // The capacity while one process is down and its replacement starts on the same cores: the most that the test can send.
   const { perSecond: capacity } = await restartUnder({ connections: 32 });
   const perSecond = Number(values.share) * capacity;
 

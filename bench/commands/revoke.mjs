@@ -16,7 +16,7 @@ const { values } = parseArgs({
     json: { type: 'boolean', default: false },
   },
 });
-/** @typedef {{ status: number, sentAt: number, doneAt: number }} Outcome Times are of `performance.now()`. */
+/** @typedef {{ status: number, sentAt: number, doneAt: number }} Outcome Times from `performance.now()`. */
 
 const stack = await startLiveStack((line) => console.error(line));
 const agent = new Agent({ keepAlive: true });
@@ -32,7 +32,7 @@ try {
 }
 
 /**
- * Each trial: a token that passes is revoked through the policy API while requests with it go on.
+ * In each trial, a valid token is revoked through the policy API while requests with it continue.
  * @param {number} trials
  */
 async function revocations(trials) {
@@ -53,7 +53,7 @@ async function revocations(trials) {
   }
   first403.sort((a, b) => a - b);
   const at = (/** @type {number} */ share) => first403[Math.min(trials - 1, Math.floor(trials * share))] ?? 0;
-  // What `token revoke` prints: the largest bound of the gates.
+  // The bound that `token revoke` prints: the largest of the gates'.
   const bound = JSON.parse(
     await stack.sandgate([
       'token',

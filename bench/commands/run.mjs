@@ -1,11 +1,11 @@
-// What the gate costs: no gate, the gate, a floor (grpc-js that answers fixed bytes) and any peer, in turn, in one run.
+// The cost of the gate: interleaves no gate, the gate, a floor (grpc-js that answers fixed bytes) and any peers in one run.
 // usage: npm run bench -- run [--quick --peer name=socket … --publish]
-// Raw figures go to bench/results/run.json; --publish puts them into bench/published/ and draws docs/performance.md.
+// Raw figures go to bench/results/run.json; --publish writes them to bench/published/ and draws docs/performance.md.
 import { parseArgs } from 'node:util';
 import { MIXES, population } from '../client/mixes.mjs';
 import { progress } from '../measure/progress.mjs';
+import { rotated } from '../measure/rotation.mjs';
 import { median } from '../measure/statistics.mjs';
-import { inTurn } from '../measure/turns.mjs';
 import { writePages } from '../report/pages.mjs';
 import { summary } from '../report/summary.mjs';
 import { saveResults } from '../results.mjs';
@@ -25,11 +25,11 @@ const { values } = parseArgs({
 
 /**
  * @typedef {{ contender: string, mix: import('../client/mixes.mjs').MixName, round: number, share?: number } & import('../stack/round.mjs').Sample} Row
- * `share` of the capacity in an open loop; absent in a closed one.
+ * `share` of the capacity, in an open loop only.
  * @typedef {{ kind: 'run', machine: import('../stack/machine.mjs').Machine, quick: boolean, plan: typeof FULL, capacity: number, closed: Row[], open: Row[] }} Run
  */
 
-/** Rounds of a few seconds: CPU is counted in clock ticks of 10 ms. */
+/** Rounds last a few seconds, because CPU is counted in clock ticks of 10 ms. */
 const FULL = {
   mixes: /** @type {import('../client/mixes.mjs').MixName[]} */ (Object.keys(MIXES)),
   hot: { rounds: 9, seconds: 3 },
@@ -58,17 +58,17 @@ await inWorkspace(async (workspace) => {
   const roundsOf = (/** @type {string} */ mix) => (mix === 'allow' ? plan.hot : plan.others);
   const closedSteps = plan.mixes.flatMap((mix) => Array(roundsOf(mix).rounds * able(mix).length).fill(mix));
   const openSteps = plan.open.rounds * plan.open.shares.length * able('allow').length;
-  const told = progress(closedSteps.length + openSteps);
+  const steps = progress(closedSteps.length + openSteps);
 
   const from = machine(envoyVersion);
-  // Caches, connection pools and the compiler warm up outside of the figures; a gate is compiled in full late.
+  // Warms up caches, connection pools and the compiler, which optimizes a gate late.
   for (const contender of contenders) await measure(contender, load('allow', values.quick ? 2 : 4));
   /** @type {Row[]} */
   const closed = [];
   for (const mix of plan.mixes) {
     for (let round = 0; round < roundsOf(mix).rounds; round++) {
-      for (const contender of inTurn(able(mix), round)) {
-        told.step(`${mix}, closed loop, ${contender.name}`);
+      for (const contender of rotated(able(mix), round)) {
+        steps.step(`${mix}, closed loop, ${contender.name}`);
         const sample = await measure(contender, load(mix, roundsOf(mix).seconds));
         closed.push({ contender: contender.name, mix, round, ...sample });
       }
@@ -80,8 +80,8 @@ await inWorkspace(async (workspace) => {
   const open = [];
   for (let round = 0; round < plan.open.rounds; round++) {
     for (const share of plan.open.shares) {
-      for (const contender of inTurn(able('allow'), round)) {
-        told.step(`allow, open loop at ${share * 100} % of capacity, ${contender.name}`);
+      for (const contender of rotated(able('allow'), round)) {
+        steps.step(`allow, open loop at ${share * 100} % of capacity, ${contender.name}`);
         const paced = { ...load('allow', plan.open.seconds), perSecond: capacity * share, connections: 64 };
         open.push({
           contender: contender.name,
@@ -100,7 +100,7 @@ await inWorkspace(async (workspace) => {
         ({ contender, mix, share, wrong: n }) => `${contender}, ${mix}${share ? ` at ${share}` : ''}: ${n}`,
       )
       .join('; ');
-    throw new Error(`requests without the answer that they must get, so the figures mean nothing: ${named}`);
+    throw new Error(`requests got a wrong answer, so the figures are meaningless: ${named}`);
   }
   /** @type {Run} */
   const run = { kind: 'run', machine: from, quick: values.quick, plan, capacity, closed, open };

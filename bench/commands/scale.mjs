@@ -1,6 +1,6 @@
 // How a gate grows with its store: start time, memory, look-ups, from 1,000 to 1,000,000 policies.
 // usage: npm run bench -- scale [--quick --publish]
-// Raw figures go to bench/results/scale.json; --publish puts them into bench/published/ and draws docs/performance.md.
+// Raw figures go to bench/results/scale.json; --publish writes them to bench/published/ and draws docs/performance.md.
 import { execFile } from 'node:child_process';
 import { statSync } from 'node:fs';
 import { join } from 'node:path';
@@ -27,27 +27,27 @@ const plan = values.quick
 /**
  * @typedef {import('../measure/statistics.mjs').Percentiles} Percentiles
  * @typedef {{ policies: number, hot: number, storeMb: number, writeSeconds: number, startMs: number, startedMb: number, hotMb: number, coldUs: Percentiles, hotUs: Percentiles }} ScaleRow
- * `startedMb`, `hotMb`: memory of a gate as it starts, and once it holds the hot policies.
+ * `startedMb`, `hotMb`: memory of a gate after its start, and with the hot policies cached.
  * @typedef {{ kind: 'scale', machine: import('../stack/machine.mjs').Machine, quick: boolean, plan: typeof plan, rows: ScaleRow[] }} ScaleRun
  */
 
 await inWorkspace(async ({ dir, undo }) => {
   const from = machine('none');
-  const told = progress(plan.sizes.length * 3);
+  const steps = progress(plan.sizes.length * 3);
   const stateDir = join(dir, 'state');
   /** @type {ScaleRow[]} */
   const rows = [];
   let there = 0;
   let writeSeconds = 0;
   for (const policies of plan.sizes) {
-    told.step(`writing policies up to ${policies}`);
+    steps.step(`writing policies up to ${policies}`);
     const started = performance.now();
     await writePolicies(stateDir, 's', policies, there);
     writeSeconds += (performance.now() - started) / 1000;
     there = policies;
     const hot = Math.min(plan.hot, policies);
 
-    told.step(`a gate over ${policies}`);
+    steps.step(`a gate over ${policies}`);
     const socket = join(dir, 'check', 'gate.sock');
     const program = [...SERVE, ...gateFlags(stateDir, socket)];
     /** @type {number[]} */
@@ -65,7 +65,7 @@ await inWorkspace(async ({ dir, undo }) => {
     const hotMb = residentMb(gate.pid);
     await gate.kill();
 
-    told.step(`look-ups over ${policies}, ${hot} hot`);
+    steps.step(`look-ups over ${policies}, ${hot} hot`);
     const script = join(root, 'bench', 'stack', 'lookups.mjs');
     const { stdout } = await promisify(execFile)(process.execPath, [
       script,

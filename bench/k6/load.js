@@ -1,17 +1,17 @@
 // @ts-nocheck: the modules of k6 are not those of Node.
 // The load test, run by k6: `npm run bench -- load`, or by hand:
 //   SANDGATE_LOAD_TARGET=http://127.0.0.1:8080 … k6 run bench/k6/load.js
-// Each request knows the answer that it must get; policies change by the timetable, which the conductor
-// (bench/load/conductor.mjs) writes. Settings, all from the environment:
+// Each request has an expected answer. Policies change according to the timetable; the conductor
+// (bench/load/conductor.mjs) writes the changes. Settings, all from the environment:
 //   SANDGATE_LOAD_TARGET       URL of the Envoy with a gate
-//   SANDGATE_LOAD_REFERENCE    URL of the Envoy without one; none: no ratio
+//   SANDGATE_LOAD_REFERENCE    URL of the Envoy without one; if unset, no ratio is computed
 //   SANDGATE_LOAD_RATE         requests per second
-//   SANDGATE_LOAD_SECONDS      how long
-//   SANDGATE_LOAD_CAPACITY     1: only ask as fast as answers come, to learn what rate there can be
-//   SANDGATE_LOAD_PORT         port of the sandboxes; SANDGATE_LOAD_WEBSOCKET_PORT: of one that echoes frames, 0: none
+//   SANDGATE_LOAD_SECONDS      duration
+//   SANDGATE_LOAD_CAPACITY     1: closed loop, to measure the capacity
+//   SANDGATE_LOAD_PORT         port of the sandboxes; SANDGATE_LOAD_WEBSOCKET_PORT: port of a sandbox that echoes frames, 0 for none
 //   SANDGATE_LOAD_DOMAIN       their parent domain
-//   SANDGATE_LOAD_ADDRESS      address that the Envoy without a gate is told
-//   SANDGATE_LOAD_TOKEN        the token of every steady sandbox, and the seed of those that rotate
+//   SANDGATE_LOAD_ADDRESS      destination for the Envoy without a gate
+//   SANDGATE_LOAD_TOKEN        the token of every steady sandbox, and the seed of the rotating ones
 //   SANDGATE_LOAD_OUT          folder for summary.json and summary.html
 import { check } from 'k6';
 import crypto from 'k6/crypto';
@@ -62,7 +62,7 @@ export const options = {
     wrong_answers: ['count==0'],
     http_req_failed: ['rate==0'],
     checks: ['rate==1'],
-    // Always true: k6 keeps figures of a part only where a threshold names it.
+    // Always true: k6 keeps figures of a part only if a threshold names it.
     'http_req_duration{scenario:steady}': ['max>=0'],
     'http_req_duration{scenario:reference}': ['max>=0'],
   },
@@ -99,7 +99,7 @@ export function reference() {
   get(REFERENCE, hostOf(id), { [HEADER]: TOKEN, 'x-bench-destination': `${ADDRESS}:${PORT}` }, 200);
 }
 
-/** Held open for half a minute, a frame each second, all of which must come back. */
+/** Stays open for half a minute and sends a frame each second, all of which must come back. */
 export function websockets() {
   const left = SECONDS * 1000 * (1 - exec.scenario.progress);
   const forMs = Math.max(1000, Math.min(30_000, left - 2000));
@@ -117,7 +117,7 @@ export function websockets() {
       sent++;
       socket.send(`frame ${sent}`);
     }, 1000);
-    // Half a second behind the last frame.
+    // Half a second after the last frame.
     socket.setTimeout(() => socket.close(), Math.floor(forMs / 1000) * 1000 + 500);
   });
   const held = check(answer, {

@@ -4,7 +4,7 @@
  */
 export function scenarios({ rate, seconds, sockets }) {
   const duration = `${seconds}s`;
-  // Arrivals that find no free user are not sent, so there are many more users than needed.
+  // k6 drops arrivals that find no free user, so there are many more users than needed.
   const users = Math.max(20, Math.ceil(rate / 10));
   const arrival = { timeUnit: '1s', preAllocatedVUs: users, maxVUs: users * 10 };
   /** @param {number} share @param {string} exec */
@@ -40,7 +40,7 @@ export function scenarios({ rate, seconds, sockets }) {
 }
 
 /**
- * As many requests as this machine can ask and answer, k6's own share of it included.
+ * As many requests as this machine can send and answer, k6's own CPU included.
  * @param {{ seconds: number }} plan
  */
 export function capacity({ seconds }) {

@@ -1,8 +1,8 @@
-// What one load test found, out of k6's own summary. Plain JavaScript for Node and k6.
+// The findings of a load test, from k6's own summary. Plain JavaScript for Node and k6.
 
 /**
  * @typedef {{ metrics: Record<string, { values: Record<string, number>, thresholds?: Record<string, { ok: boolean }> } | undefined> }} Summary
- * Of the two latencies, p99 in ms; `ratio` is undefined where there was no leg without a gate.
+ * `ratio` compares the p99 of the two latencies (in ms); it is undefined if nothing ran without a gate.
  * @typedef {{ requests: number, perSecond: number, failed: number, wrong: number, dropped: number, socketsHeld: number, gate: Latency | undefined, reference: Latency | undefined, ratio: number | undefined, broken: string[] }} Findings
  * @typedef {{ p50: number, p90: number, p99: number, p999: number }} Latency
  */
@@ -21,7 +21,7 @@ export function findings({ metrics }) {
   return {
     requests: value('http_reqs', 'count'),
     perSecond: value('http_reqs', 'rate'),
-    // A Rate counts what it was asked about: a failed request is a pass of "failed".
+    // A k6 Rate counts the events it is named after: a failed request is a pass of "failed".
     failed: value('http_req_failed', 'passes'),
     wrong: value('wrong_answers', 'count'),
     dropped: value('dropped_iterations', 'count'),

@@ -1,15 +1,15 @@
-// What changes while the load test runs, by the wall clock alone: the conductor writes the policies and k6 knows the
-// answer that each request must get, without a word between them. Plain JavaScript for Node and k6.
+// The changes during a load test, determined by the wall clock only: the conductor writes the policies and k6 knows
+// the expected answer of each request, without communicating. Plain JavaScript for Node and k6.
 
 /** Sandboxes `s0` on, each with the same token, which never changes. */
 export const STEADY_SANDBOXES = 1000;
-/** Its token is another one in each period. */
+/** Its token changes in each period. */
 export const ROTATING = 'rotating';
-/** Open to everyone in every second period. */
+/** Public in every second period. */
 export const FLIPPING = 'flipping';
 
 const PERIOD_MS = 10_000;
-/** How far both sides of a change are left alone: the write takes time, and so does a request. */
+/** No request is sent this close to a change, before or after: the write takes time, and so does a request. */
 const GUARD_MS = 2500;
 
 /** @param {number} now Milliseconds since 1970. */

@@ -14,7 +14,7 @@ import { sha256 } from '../stack/policies.mjs';
 const BATCH = 250;
 
 /**
- * Writes what the load test asks for: the steady sandboxes, then both that change.
+ * Writes the sandboxes of the load test: the steady ones, then the two that change.
  * @param {Put} put @param {{ address: string, token: string, now: number }} facts
  */
 export async function writeSandboxes(put, { address, token, now }) {
@@ -43,12 +43,12 @@ export function changesAt(now, token) {
 }
 
 /**
- * Writes each period's changes as it begins, until stopped. A failed write is tried again: the gate that was asked may
- * have been the one that was killed.
+ * Writes each period's changes as it begins, until stopped. A failed write is retried: its gate may have just been
+ * killed.
  * @param {Put} put @param {string} token
  */
 export function conduct(put, token) {
-  // What was written before may be of an earlier period.
+  // Earlier writes may belong to an earlier period.
   let done = Number.NaN;
   let busy = false;
   let changes = 0;
@@ -61,7 +61,7 @@ export function conduct(put, token) {
       done = periodAt(now);
       changes++;
     } catch {
-      // The next tick tries again, at the other gate.
+      // The next tick retries, with the other gate.
     } finally {
       busy = false;
     }

@@ -3,11 +3,11 @@ import { HttpPolicyAdmin } from '../../dist/policy-api/client/http-client.js';
 import { gateFlags, SERVE, startProgram } from '../stack/gates.mjs';
 import { residentMb } from '../stack/processor-time.mjs';
 
-/** Longer than a gate takes to answer once it has begun to end. */
+/** Longer than a gate takes to answer after it started to stop. */
 const TIME_LIMIT_MS = 3000;
 
 /**
- * Two gates over one store, of which one can be killed at any time; it is started again at once.
+ * Two gates over one store; one can be killed at any time and is restarted at once.
  * @param {import('../stack/workspace.mjs').Workspace} workspace @param {string} stateDir
  */
 export async function startFleet({ dir, undo }, stateDir) {
@@ -31,13 +31,13 @@ export async function startFleet({ dir, undo }, stateDir) {
   });
   return {
     sockets: places.map(({ socket }) => socket),
-    /** Once both are there. */
+    /** Resolves when both are ready. */
     async memoryMb() {
       await starting;
       return gates.map(({ pid }) => residentMb(pid));
     },
     kills: () => kills,
-    /** SIGKILL to the gate whose turn it is; none while one is still starting, for then nobody would be left. */
+    /** Sends SIGKILL to the gates alternately; to neither while one is still starting, so that one is always up. */
     killOne() {
       const n = kills % gates.length;
       const [gate, place] = [gates[n], places[n]];

@@ -1,7 +1,7 @@
-// The conductor alone, for a load test in containers: writes the sandboxes through the policy API of a gate, then each
+// Only the conductor, for a load test in containers: writes the sandboxes through the policy API of a gate, then each
 // change of the timetable, until it is stopped.
 // usage: node bench/load/main.mjs --api host:port|unix:path --address 10.0.0.7
-// SANDGATE_LOAD_TOKEN as k6 has it; SANDGATE_POLICY_API_KEY: the key of the policy API.
+// SANDGATE_LOAD_TOKEN is the same as for k6; SANDGATE_POLICY_API_KEY is the key of the policy API.
 import { parseArgs } from 'node:util';
 import { parseEndpoint } from '../../dist/address.js';
 import { HttpPolicyAdmin } from '../../dist/policy-api/client/http-client.js';
@@ -19,5 +19,5 @@ const put = (records) => admin.put(records);
 const token = process.env.SANDGATE_LOAD_TOKEN || TOKEN;
 await writeSandboxes(put, { address, token, now: Date.now() });
 const conductor = conduct(put, token);
-console.log('sandgate ready: the sandboxes are there');
+console.log('sandgate ready: the sandboxes exist');
 process.on('SIGTERM', conductor.stop).on('SIGINT', conductor.stop);

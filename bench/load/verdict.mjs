@@ -1,7 +1,7 @@
 import { findings } from '../k6/summary.js';
 
 /**
- * Why a load test failed, a line each; empty: it passed. k6 itself cannot compare two of its figures.
+ * Why a load test failed, one line per reason; empty if it passed. k6 cannot compare two of its figures.
  * @param {import('../k6/summary.js').Summary} summary @param {{ p99Ratio: number }} limits
  */
 export function faults(summary, { p99Ratio }) {

@@ -1,5 +1,5 @@
 /**
- * Says on stderr how far a run of known steps is, and how long the rest takes.
+ * Prints the progress of a run with a known number of steps to stderr, with the estimated time left.
  * @param {number} steps @param {() => number} now Milliseconds.
  */
 export function progress(steps, now = () => performance.now()) {

@@ -1,5 +1,5 @@
 /**
- * The same numbers in every run, so that every contender gets the same requests (mulberry32).
+ * A random number generator (mulberry32) with the same numbers in every run, so that every contender gets the same requests.
  * @param {number} seed @returns {() => number} 0 inclusive to 1 exclusive
  */
 export function seededRandom(seed) {

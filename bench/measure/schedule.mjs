@@ -1,6 +1,6 @@
 /**
- * When each request of an open loop is due, in milliseconds from the start: independent users, so the gaps are
- * exponential. Made before the run: nothing that the server does moves an arrival.
+ * When each request of an open loop is due, in milliseconds from the start. Users are independent, so the gaps are
+ * exponential. Computed before the run, so that the server cannot delay an arrival.
  * @param {number} perSecond @param {number} seconds @param {() => number} random
  */
 export function arrivals(perSecond, seconds, random) {

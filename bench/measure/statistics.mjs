@@ -1,4 +1,4 @@
-/** The middle and the spread of a few rounds. @typedef {{ median: number, q1: number, q3: number }} Spread */
+/** Median and quartiles of a few rounds. @typedef {{ median: number, q1: number, q3: number }} Spread */
 
 /** @param {readonly number[]} numbers @returns {Spread} */
 export function spread(numbers) {
@@ -11,7 +11,7 @@ export function median(numbers) {
 }
 
 /**
- * Interpolated between the neighbours; NaN of nothing.
+ * Interpolates between neighbors; NaN for an empty list.
  * @param {readonly number[]} numbers @param {number} share 0 to 1
  */
 export function quantile(numbers, share) {
@@ -23,7 +23,7 @@ export function quantile(numbers, share) {
 }
 
 /**
- * A value that was really seen, with at least `share` of all at or below it: of latencies, nothing is interpolated.
+ * An observed value with at least `share` of all values at or below it; latencies are never interpolated.
  * @param {Float64Array} sorted @param {number} share
  */
 export function percentile(sorted, share) {

@@ -1,5 +1,5 @@
 /**
- * Ranks 0 to `count` - 1, each drawn with a weight of 1/(rank+1)^exponent: few sandboxes get most of the requests.
+ * Ranks 0 to `count` - 1, each drawn with a weight of 1/(rank+1)^exponent: a few sandboxes get most of the requests.
  * @param {number} count @param {number} exponent @param {() => number} random
  * @returns {() => number}
  */

@@ -1,6 +1,6 @@
 import * as echarts from 'echarts';
 
-/** Okabe and Ito's: told apart by everyone. */
+/** Okabe and Ito's palette, distinguishable with any color vision. */
 export const COLOURS = [
   '#56b4e9',
   '#0072b2',
@@ -13,7 +13,7 @@ export const COLOURS = [
 ];
 
 /**
- * An SVG on white, as the page may be read in the dark.
+ * An SVG on a white background, since the page may be shown in dark mode.
  * @param {{ title: string, x: object, y: object, series: object[] }} chart Axes and series as ECharts has them.
  */
 export function drawn({ title, x, y, series }) {

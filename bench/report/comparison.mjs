@@ -1,7 +1,7 @@
 import { spread } from '../measure/statistics.mjs';
 
 /**
- * Gate CPU per request of one round, in µs: this checkout's gate, the other checkout's, and a second one of this
+ * Gate CPU per request of one round, in µs: this checkout's gate, the other checkout's, and a second gate of this
  * checkout.
  * @typedef {{ after: number, before: number, again: number }} RoundCpu
  * @typedef {import('../measure/statistics.mjs').Spread} Spread

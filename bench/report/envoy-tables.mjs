@@ -4,7 +4,7 @@ import { figure, table, withSpread } from './markdown.mjs';
 
 /** @typedef {import('../commands/envoy.mjs').EnvoyRun} EnvoyRun */
 
-/** Of each setting: CPU of Envoy with it, less without it, in the same rounds. @param {EnvoyRun} run */
+/** For each setting, Envoy's CPU with it minus without it, within a round. @param {EnvoyRun} run */
 export function prices({ settings }) {
   const all = settings.filter(({ name }) => name === 'all');
   return VARIANTS.flatMap((variant) => {
@@ -18,7 +18,7 @@ export function prices({ settings }) {
 
 /** @param {EnvoyRun} run */
 export function priceTable(run) {
-  const head = ['setting', 'Envoy, µs per request', 'gate, µs per request', 'what it is for'];
+  const head = ['setting', 'Envoy, µs per request', 'gate, µs per request', 'purpose'];
   const rows = prices(run).map(({ setting, envoy, gate, why }) => [
     setting,
     withSpread(envoy),
@@ -27,7 +27,7 @@ export function priceTable(run) {
   ]);
   const all = run.settings.filter(({ name }) => name === 'all');
   const base = [
-    'the bundled config, all in all',
+    'the whole bundled config',
     figure(median(all.map(({ envoyUs }) => envoyUs))),
     figure(median(all.map(({ gateUs }) => gateUs))),
     '',

@@ -20,7 +20,7 @@ export function contendersOf(rows) {
 }
 
 /**
- * What each contender costs in each mix: a table's head and rows. Differences and ratios are of the same round.
+ * What each contender costs in each mix: a table's head and rows. Differences and ratios are taken within a round.
  * @param {Run} run @returns {[string[], string[][]]}
  */
 export function costs({ closed }) {
@@ -112,7 +112,7 @@ export function headline({ closed, open, capacity }) {
   return {
     capacity,
     addedUs: added,
-    // 1,000 requests/s of 1 µs each are a thousandth of a core.
+    // 1,000 requests/s of 1 µs each use a thousandth of a core.
     vcpuAdded: added.median / 1000,
     vcpuGate: median(samplesOf(closed, 'allow', 'gate').map(({ gateUs }) => gateUs)) / 1000,
     vcpuEnvoy: median(samplesOf(closed, 'allow', 'gate').map(({ envoyUs }) => envoyUs)) / 1000,
@@ -125,7 +125,7 @@ export function headline({ closed, open, capacity }) {
   };
 }
 
-/** Of each round, against no gate in the same round. @param {readonly Row[]} rows @param {string} contender @param {'p50' | 'p99'} name */
+/** Added latency of each round, compared with no gate in the same round. @param {readonly Row[]} rows @param {string} contender @param {'p50' | 'p99'} name */
 function addedLatency(rows, contender, name) {
   return pairs(rows, 'allow', contender, 'open').map(
     ([own, open]) => own.latencyMs[name] - open.latencyMs[name],

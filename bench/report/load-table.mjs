@@ -10,7 +10,7 @@ export function loadTable({ minutes, rate, capacity, killed, changed, memory, fa
     ['failed', figure(findings.failed)],
     ['wrong answers', figure(findings.wrong)],
     ['gates killed', figure(killed)],
-    ['times that tokens rotated and policies flipped', figure(changed)],
+    ['token rotations and policy flips', figure(changed)],
     ['WebSockets held open', figure(findings.socketsHeld)],
     [
       'p99, ms: with the gate, without, ratio',

@@ -6,8 +6,8 @@ export function table(head, rows) {
 }
 
 /**
- * Puts texts between the markers of a page, `<!-- generated:NAME -->` and `<!-- /generated:NAME -->`; the rest stays.
- * Throws where a marker is missing.
+ * Replaces the texts between the markers of a page, `<!-- generated:NAME -->` and `<!-- /generated:NAME -->`.
+ * Throws if a marker is missing.
  * @param {string} page @param {Record<string, string>} parts By name.
  */
 export function fillIn(page, parts) {
@@ -15,7 +15,7 @@ export function fillIn(page, parts) {
   for (const [name, text] of Object.entries(parts)) {
     const [open, close] = [`<!-- generated:${name} -->`, `<!-- /generated:${name} -->`];
     const [from, to] = [filled.indexOf(open), filled.indexOf(close)];
-    if (from < 0 || to < from) throw new Error(`the page has no place for ${name}: ${open} … ${close}`);
+    if (from < 0 || to < from) throw new Error(`the page has no markers for ${name}: ${open} … ${close}`);
     filled = `${filled.slice(0, from + open.length)}\n${text}\n${filled.slice(to)}`;
   }
   return filled;

@@ -9,7 +9,7 @@ import { figure, fillIn, table, withSpread } from './markdown.mjs';
 import { costPlot, destinationPlot, latencyPlot, pricePlot, scalePlot } from './plots.mjs';
 import { scaleTable } from './scale-table.mjs';
 
-/** Pages and plots, by their place in the checkout. @returns {string[]} The files written. */
+/** Writes pages and plots, named by their path in the checkout. @returns {string[]} The files written. */
 export function writePages() {
   const published = everythingPublished();
   /** @type {Record<string, string>} */
@@ -39,7 +39,7 @@ export function everythingPublished() {
 
 const NOTHING = 'No figures are published.';
 
-/** What stands between the markers of docs/performance.md. @param {Published} published @returns {Record<string, string>} */
+/** The texts between the markers of docs/performance.md. @param {Published} published @returns {Record<string, string>} */
 export function performanceParts({ run, envoy, scale, load }) {
   return {
     headline: run ? headlineText(run) : NOTHING,
@@ -57,7 +57,7 @@ export function performanceParts({ run, envoy, scale, load }) {
   };
 }
 
-/** What stands between the markers of envoy/README.md. @param {Published} published @returns {Record<string, string>} */
+/** The texts between the markers of envoy/README.md. @param {Published} published @returns {Record<string, string>} */
 export function envoyParts({ envoy }) {
   if (envoy === undefined) return { prices: NOTHING };
   const plot = '![Price of each setting](../docs/performance/settings.svg)';
@@ -69,17 +69,17 @@ function headlineText(run) {
   const { capacity, addedUs, vcpuAdded, vcpuGate, vcpuEnvoy, vcpuOpen, overFloor, p50Added, p99Added } =
     headline(run);
   const rows = [
-    ['**vCPU added in all**', `**${figure(vcpuAdded)}**`],
-    ['of the gate', figure(vcpuGate)],
-    ['of Envoy, with the gate', figure(vcpuEnvoy)],
-    ['of Envoy, without one', figure(vcpuOpen)],
+    ['**vCPU added in total**', `**${figure(vcpuAdded)}**`],
+    ['used by the gate', figure(vcpuGate)],
+    ['used by Envoy with the gate', figure(vcpuEnvoy)],
+    ['used by Envoy without a gate', figure(vcpuOpen)],
     ['added CPU per request, µs', withSpread(addedUs)],
-    ['added latency at half of the capacity, p50, ms', withSpread(p50Added)],
-    ['added latency at half of the capacity, p99, ms', withSpread(p99Added)],
-    ['CPU of the gate against the floor, what grpc-js itself costs', `x ${withSpread(overFloor)}`],
-    ['capacity of one core for Envoy and gate, requests/s', figure(capacity)],
+    ['added latency at half the capacity, p50, ms', withSpread(p50Added)],
+    ['added latency at half the capacity, p99, ms', withSpread(p99Added)],
+    ['CPU of the gate relative to the floor (grpc-js itself)', `x ${withSpread(overFloor)}`],
+    ['capacity of one core shared by Envoy and the gate, requests/s', figure(capacity)],
   ];
-  return `${table(['in front of 1,000 requests/s', ''], rows)}\n\n${machineLine(run.machine)}`;
+  return `${table(['at 1,000 requests/s', ''], rows)}\n\n${machineLine(run.machine)}`;
 }
 
 /** @param {import('../stack/machine.mjs').Machine} machine */

@@ -42,7 +42,7 @@ export function latencyPlot({ open }) {
     })),
   );
   return drawn({
-    title: 'Latency at shares of the capacity (open loop, from when a request was due)',
+    title: 'Latency at shares of the capacity (open loop, from the due time)',
     x: { type: 'category', data: shares.map((share) => `${share * 100} %`) },
     y: { name: 'ms', type: 'log' },
     series,
@@ -53,7 +53,7 @@ export function latencyPlot({ open }) {
 export function pricePlot(run) {
   const found = prices(run).sort((a, b) => a.envoy.median - b.envoy.median);
   return drawn({
-    title: 'What a setting costs Envoy, µs per request',
+    title: 'Cost of each setting in Envoy, µs per request',
     x: { type: 'value', name: 'µs' },
     y: { type: 'category', data: found.map(({ name }) => name) },
     series: [{ name: 'Envoy', type: 'bar', data: found.map(({ envoy }) => envoy.median) }],

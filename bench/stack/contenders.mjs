@@ -10,8 +10,8 @@ import { TOKEN, writePolicies } from './policies.mjs';
 import { root } from './workspace.mjs';
 
 /**
- * What is measured: the pids whose CPU counts, where Envoy listens, and what the load is told. `mixes`: those that it
- * can answer; all when absent.
+ * What is measured: the pids whose CPU counts, Envoy's port, and the target of the load. `mixes`: those it can answer;
+ * all if absent.
  * @typedef {{ name: string, envoy: number, gate: number | undefined, port: number, target: (mix: MixName, seconds: number) => import('./round.mjs').Target, mixes?: readonly MixName[] }} Contender
  * @typedef {import('../client/mixes.mjs').MixName} MixName
  * @typedef {import('./workspace.mjs').Workspace} Workspace
@@ -45,7 +45,7 @@ export async function startContenders(workspace, { names, against = '', peers = 
   /** @param {boolean} gated */
   const targetOf = (gated) => (/** @type {MixName} */ mix, /** @type {number} */ seconds) => {
     const port = MIXES[mix].websocket ? websocketPort : sandbox.port;
-    // Each round goes on where the last one left the store, so that nothing that it asks for is cached.
+    // Each round continues where the last one stopped, so that none of its sandboxes is cached.
     const from = gated && mix === 'cold' ? (walks.get(mix) ?? 0) : 0;
     walks.set(mix, from + seconds * 10_000);
     return { port, token: TOKEN, gated, from };
@@ -89,7 +89,7 @@ export async function startContenders(workspace, { names, against = '', peers = 
     }
   }
   for (const { name, socket, pid } of peers) {
-    // It stays there afterwards: whoever started it knows where it was.
+    // It stays on this core afterwards; its owner can move it back.
     pin(pid, MEASURED_CORE);
     const envoy = await envoys.start(`peer-${name}`, {
       gates: [socket],

@@ -1,4 +1,4 @@
-// Loaded into a process that is measured: writes down how long its garbage collections took, by kind, four times a second.
+// Preloaded into a measured process: records the time of its garbage collections by kind, four times a second.
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { constants, PerformanceObserver } from 'node:perf_hooks';

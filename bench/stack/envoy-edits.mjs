@@ -10,7 +10,7 @@ export const GATES = ['static_resources', 'clusters', 1];
 export function answerAtOnce(config) {
   dropFilters(config, 2);
   config.deleteIn([...MANAGER, 'access_log']);
-  // Any address of the machine, so that there can be 10,000 destinations.
+  // Listens on every address, so that there can be 10,000 destinations.
   config.setIn(['static_resources', 'listeners', 0, 'address', 'socket_address', 'address'], '0.0.0.0');
   const answer = { status: 200, body: { inline_string: 'hello' } };
   config.setIn(

@@ -1,4 +1,4 @@
-// The floor: what grpc-js itself costs. Every Check gets the same bytes, and none of the request's are looked at.
+// The floor: the cost of grpc-js itself. Every Check gets the same bytes, and the request is not decoded.
 // usage: node bench/stack/floor-gate.mjs <socket> <hex of a CheckResponse>
 import { Server, ServerCredentials } from '@grpc/grpc-js';
 

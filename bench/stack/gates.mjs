@@ -10,7 +10,7 @@ import { root } from './workspace.mjs';
 
 export const SERVE = [...GATE_NODE_FLAGS, join(root, 'bin', 'sandgate.js'), 'serve'];
 /**
- * Another checkout's gate, as it would start there; `adminFlag` turns its policy API off, under the name it has there.
+ * Another checkout's gate, as it would start there; `adminFlag` disables its policy API, under the name the flag has there.
  * @param {string} checkout Built.
  * @returns {Promise<{ program: string[], adminFlag: string }>}
  */
@@ -52,7 +52,7 @@ export async function startProgram(program, log, core) {
     pin(pid, core);
     return { pid, kill, exited, readyMs: performance.now() - started };
   }
-  throw new Error(`it did not start: ${program.join(' ')}\n${readFileSync(log, 'utf8')}`);
+  throw new Error(`the program did not start: ${program.join(' ')}\n${readFileSync(log, 'utf8')}`);
 }
 
 /** @param {string} stateDir @param {string} socket @param {readonly string[]} more @param {number} drainSeconds */

@@ -14,7 +14,7 @@ const root = fileURLToPath(new URL('../..', import.meta.url));
 const GATES = [0, 1];
 
 /**
- * One Envoy, two gates over the embedded store, and a sandbox that says hello: what `dev` runs, on free ports.
+ * One Envoy, two gates over the embedded store and a sandbox that answers `hello`: what `dev` runs, on free ports.
  * @param {(line: string) => void} onProgress
  */
 export async function startLiveStack(onProgress) {
@@ -82,7 +82,7 @@ async function startGate(dir, socket, listeners, undo) {
 }
 
 /**
- * One command as a user runs it; its stdout.
+ * Runs a command as a user would, and returns its stdout.
  * @param {string[]} args @param {string} [input]
  * @returns {Promise<string>}
  */

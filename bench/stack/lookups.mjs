@@ -1,4 +1,4 @@
-// Look-ups in the cache of a gate over a store, without gRPC. In a process of its own, for its memory is measured too.
+// Look-ups in a gate's cache over a store, without gRPC. In its own process, because its memory is measured too.
 // usage: node bench/stack/lookups.mjs <stateDir> <policies> <hot>; prints one JSON line, times in microseconds
 import { randomBytes } from 'node:crypto';
 import { join } from 'node:path';
@@ -13,13 +13,13 @@ const [stateDir = '', size = '', hot = ''] = process.argv.slice(2);
 const [policies, kept] = [Number(size), Number(hot)];
 const path = join(stateDir, 'policies.db');
 const store = await openSqliteStore({ path, routing: 'gate', clock: systemClock, random: randomBytes });
-const rules = policyRules({ routing: 'gate', sandboxCidrs: ['127.0.0.0/8'], ownListeners: [] });
-// Hot means hot: what is in the cache stays fresh while this runs.
+const rules = rulesOf({ routing: 'gate', sandboxCidrs: ['127.0.0.0/8'], ownListeners: [] });
+// Long ages, so that cached entries stay fresh while this runs.
 const times = { freshMs: 3_600_000, hardMs: 3_600_000, absentMs: 1000, loadMs: 5000, retryMs: 250 };
 const cache = new PolicyCache(store, rules, systemClock, times);
 const random = seededRandom(3);
 
-// All over the store, each once: its pages are as cold as the file system leaves them.
+// Spread over the whole store, each once, so that pages are as cold as the file system leaves them.
 const step = policies / kept;
 const ids = Array.from({ length: kept }, (_, n) => `s${Math.floor(n * step)}`);
 for (let n = ids.length - 1; n > 0; n--) {

@@ -7,7 +7,7 @@ import { join, resolve } from 'node:path';
 export function peers(given) {
   return given.map((text) => {
     const [, name, path] = /^([a-z][a-z0-9-]*)=(.+)$/.exec(text) ?? [];
-    if (name === undefined || path === undefined) throw new Error(`--peer ${text}: want name=socket`);
+    if (name === undefined || path === undefined) throw new Error(`--peer ${text}: expected name=socket`);
     const socket = resolve(path);
     const pid = listenerOf(socket);
     if (pid === undefined)
@@ -18,7 +18,7 @@ export function peers(given) {
 
 /** The process whose CPU counts. @param {string} socket */
 function listenerOf(socket) {
-  // Num RefCount Protocol Flags Type St Inode Path; flag 0x10000: it listens.
+  // Num RefCount Protocol Flags Type St Inode Path; flag 0x10000 marks a listening socket.
   const lines = readFileSync('/proc/net/unix', 'utf8')
     .split('\n')
     .map((line) => line.trim().split(/\s+/));

@@ -6,13 +6,13 @@ import { openSqliteStore } from '../../dist/policy/sqlite/sqlite-store.js';
 import { policyRules } from '../../dist/policy-access.js';
 import { addressOf } from '../client/mixes.mjs';
 
-/** What every sandbox of a measurement asks for. */
+/** The token of every measured sandbox. */
 export const TOKEN = '8af02a375695377b6884b2a1236fdeb3667a848881b2280e56bd634a69e348de';
 const BATCH = 1000;
 const RULES = policyRules({ routing: 'gate', sandboxCidrs: ['127.0.0.0/8'], ownListeners: [] });
 
 /**
- * Writes policies of sandboxes `<prefix>0` on into the embedded store of a state folder, from `from` on.
+ * Writes policies for sandboxes `<prefix><from>` to `<prefix><count - 1>` into the embedded store of a state folder.
  * @param {string} stateDir @param {string} prefix @param {number} count @param {number} from
  */
 export async function writePolicies(stateDir, prefix, count, from = 0) {

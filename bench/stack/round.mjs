@@ -5,17 +5,17 @@ import { cpuSeconds } from './processor-time.mjs';
 
 /**
  * @typedef {{ mix: import('../client/mixes.mjs').MixName, seconds: number, connections: number, perSecond?: number, ids?: number }} Load
- * `perSecond`: an open loop; `ids`: another number of sandboxes than the mix has.
- * @typedef {{ port: number, token: string, gated: boolean, named?: boolean, from?: number }} Target `port`: of the sandbox.
+ * `perSecond` makes it an open loop; `ids` overrides the mix's number of sandboxes.
+ * @typedef {{ port: number, token: string, gated: boolean, named?: boolean, from?: number }} Target `port` is the sandbox's.
  * @typedef {{ requests: number, wrong: number, seconds: number, latencyMs: import('../measure/statistics.mjs').Percentiles, latenessMs: import('../measure/statistics.mjs').Percentiles }} Outcome
  * @typedef {Outcome & { perSecond: number, envoyUs: number, gateUs: number, busy: number }} Sample
- * CPU is per request; `busy`: the share of one core that Envoy and the gate used.
+ * CPU is per request; `busy` is the share of one core that Envoy and the gate used.
  */
 
 const CLIENT = fileURLToPath(new URL('../client/main.mjs', import.meta.url));
 
 /**
- * One round of load on a contender.
+ * Runs one round of load on a contender.
  * @param {import('./contenders.mjs').Contender} contender @param {Load} load
  * @returns {Promise<Sample>}
  */

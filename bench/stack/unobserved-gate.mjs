@@ -1,4 +1,4 @@
-// `sandgate serve` with its metrics and its decision log left out: what they cost is the difference to a gate with them.
+// `sandgate serve` without metrics and decision log; their cost is the difference from a gate with them.
 // usage: node bench/stack/unobserved-gate.mjs --state-dir=… (the flags of `serve`)
 import { parseArgs } from 'node:util';
 import { startGate } from '../../dist/app.js';

@@ -6,7 +6,7 @@ import { root } from './workspace.mjs';
 const AT_ONCE = 64;
 
 /**
- * Asks a gate once about each of these sandboxes, so that it holds their policies. Throws where it does not allow.
+ * Sends a gate one check for each of these sandboxes, so that it caches their policies. Throws if one is denied.
  * @param {string} socket @param {number} count @param {(n: number) => string} idOf
  */
 export async function warmUp(socket, count, idOf) {
@@ -39,7 +39,7 @@ export async function warmUp(socket, count, idOf) {
         { attributes: { request: { http } } },
         (/** @type {Error | null} */ error, /** @type {{ status?: { code?: number } }} */ answer) => {
           if (error) reject(error);
-          else if (answer.status?.code) reject(new Error(`${id} is refused`));
+          else if (answer.status?.code) reject(new Error(`${id} was denied`));
           else resolve();
         },
       );

@@ -1,5 +1,5 @@
-// A sandbox that agrees to every WebSocket handshake and sends back each frame as it came, unread.
-// usage: node bench/stack/websocket-sandbox.mjs <file>; the port that it gets goes into the file
+// A sandbox that accepts every WebSocket handshake and echoes each frame unread.
+// usage: node bench/stack/websocket-sandbox.mjs <file>; writes its port to the file
 import { createHash } from 'node:crypto';
 import { writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
@@ -33,7 +33,7 @@ server.listen(0, '0.0.0.0', () => {
 });
 
 /**
- * Small text frames and the close frame, unmasked: all that the load sends.
+ * Small text frames and the close frame, unmasked; the load sends nothing else.
  * @param {import('node:net').Socket} socket @param {Buffer} frame
  */
 function echo(socket, frame) {

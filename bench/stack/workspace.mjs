@@ -6,12 +6,12 @@ import { fileURLToPath } from 'node:url';
 export const root = fileURLToPath(new URL('../..', import.meta.url));
 
 /**
- * A folder, and what has to be undone in the end, last first.
+ * A folder, and the steps to undo at the end, last one first.
  * @typedef {{ dir: string, undo(step: () => unknown): void, stop(): Promise<void> }} Workspace
  */
 
 /**
- * Runs `work` in a workspace that is gone afterwards, whatever happens; Ctrl-C is a failure like any other.
+ * Runs `work` in a workspace that is removed afterwards in every case; Ctrl-C counts as a failure.
  * @template T @param {(workspace: Workspace) => Promise<T>} work
  */
 export async function inWorkspace(work) {

@@ -11,7 +11,7 @@ describe('a generated page', () => {
     expect(fillIn(filled, { a: 'new' })).toBe(filled);
   });
 
-  it('must have a place for every part', () => {
+  it('must have markers for every part', () => {
     expect(() => fillIn(page, { b: 'new' })).toThrow('no place for b');
   });
 

@@ -41,7 +41,7 @@ describe('what a run comes to', () => {
 
   it('stands on the first screen of the page, with the machine', () => {
     const { headline: text } = performanceParts({ run });
-    expect(text).toContain('| **vCPU added in all** | **0.2** |');
+    expect(text).toContain('| **vCPU added in total** | **0.2** |');
     expect(text).toContain(
       'Measured on: a CPU, 2 cores, 8 GB; Linux 6.1; Node 20.0.0; Envoy 1.40.0; pinned cores',
     );

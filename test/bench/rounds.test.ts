@@ -1,9 +1,9 @@
 import { expect, it, vi } from 'vitest';
 import { progress } from '../../bench/measure/progress.mjs';
-import { inTurn } from '../../bench/measure/turns.mjs';
+import { rotated } from '../../bench/measure/rotation.mjs';
 
 it('each contender goes first as often as the others', () => {
-  const rounds = [0, 1, 2, 3].map((round) => inTurn(['a', 'b', 'c'], round).join(''));
+  const rounds = [0, 1, 2, 3].map((round) => rotated(['a', 'b', 'c'], round).join(''));
   expect(rounds).toEqual(['abc', 'bca', 'cab', 'abc']);
 });
 
@@ -11,10 +11,10 @@ it('the progress says which step of how many, and how long the rest takes', () =
   const lines: string[] = [];
   const spy = vi.spyOn(console, 'error').mockImplementation((line) => void lines.push(line));
   let now = 0;
-  const told = progress(10, () => now);
-  told.step('first');
+  const steps = progress(10, () => now);
+  steps.step('first');
   now = 7000;
-  told.step('second');
+  steps.step('second');
   spy.mockRestore();
   expect(lines).toEqual(['[ 1/10] first', '[ 2/10, 1:03 left] second']);
 });
