@@ -1,5 +1,5 @@
-// Loaded before the example (`node --import`): prints the status of every fetch of a sandbox's URL, which the program
-// itself keeps to itself. The SDK's own calls, to the control plane and to the agent at port 49983, are left out.
+// Loaded before the example (`node --import`): prints the status of every fetch of a sandbox's URL, which the example
+// does not print. Skips the SDK's own calls to the control plane and to the agent on port 49983.
 const { fetch } = globalThis;
 
 globalThis.fetch = async (input, init) => {

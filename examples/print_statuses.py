@@ -1,4 +1,4 @@
-# Runs the program that it is given, as it stands, and prints the status of each request that `requests` makes.
+# Runs a program unchanged, and prints the status of each request that `requests` makes.
 import runpy
 import sys
 

@@ -4,8 +4,8 @@ import { join } from 'node:path';
 import { root } from './prepare.mjs';
 
 /**
- * `docker compose` on the stack of docker-compose.yml; the project and ports are in the environment, as compose reads them.
- * Returns what it printed; throws with its last words.
+ * Runs `docker compose` on the stack of docker-compose.yml; project and ports come from the environment, as compose reads
+ * them. Returns its output; throws with its last lines.
  * @param {string[]} args
  * @param {NodeJS.ProcessEnv} env
  * @param {'pipe' | 'inherit'} output
@@ -38,7 +38,7 @@ export function docker(args, env = process.env, output = 'pipe') {
 }
 
 /**
- * What E2B's SDKs need to reach the stack, by name. Its CA and API key are put into `folder`.
+ * The environment variables that E2B's SDKs need to reach the stack. Writes its CA and API key to `folder`.
  * @param {string} folder
  * @param {NodeJS.ProcessEnv} env
  */

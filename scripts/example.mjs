@@ -3,8 +3,8 @@ import { join, resolve } from 'node:path';
 import { prepare, root, run, say } from './prepare.mjs';
 import { SDK_VERSIONS, sdkFolder } from './sdk.mjs';
 
-// `npm run example:js`, `npm run example:py`: the documented program, as it stands, with E2B's own package, against the
-// local cloud of `npm start`. Only environment variables tell it where that is.
+// `npm run example:js`, `npm run example:py`: runs the documented program, unchanged, with E2B's own package, against the
+// local cloud of `npm start`. The program finds it through environment variables only.
 await prepare();
 const [language = 'js', version] = process.argv.slice(2);
 const registry = language === 'py' ? 'pypi' : 'npm';
@@ -31,10 +31,12 @@ try {
 
 const example = (/** @type {string} */ name) => join(root, 'examples', name);
 if (registry === 'npm') {
-  // A bare `import` looks beside the program.
+  // Node resolves a bare `import` from the program's folder.
   const program = join(folder, 'example.mjs');
   copyFileSync(example('example.mjs'), program);
-  say('running examples/example.mjs; the stream of its background command holds it for a minute');
+  say(
+    'running examples/example.mjs; it hangs for a minute, because the stream of its background command stays open',
+  );
   await run(process.execPath, ['--import', example('print-statuses.mjs'), program]);
 } else {
   process.env.PYTHONPATH = [process.env.PYTHONPATH, folder].filter(Boolean).join(':');

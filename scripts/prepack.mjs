@@ -1,4 +1,4 @@
 import { prepare } from './prepare.mjs';
 
-// `npm pack` and `npm publish`: `dist/` is what `src/` says, and holds nothing that is gone from there.
+// Before `npm pack` and `npm publish`: builds `dist/` from `src/`, without files whose source is gone.
 await prepare();

@@ -18,17 +18,17 @@ import { fileURLToPath } from 'node:url';
 
 export const root = fileURLToPath(new URL('..', import.meta.url));
 const stampFile = join(root, 'node_modules', '.sandgate-stamp');
-/** What is compiled, in this order: `src/` to `dist/`, `local-cloud/` to `dist/local-cloud/`. */
+/** Projects to compile, in this order: `src/` to `dist/`, `local-cloud/` to `dist/local-cloud/`. */
 const PROJECTS = ['tsconfig.build.json', 'tsconfig.local-cloud.json'];
 const builtFile = join(root, 'dist', '.built');
 
-/** Brings a fresh clone to where it can run: packages as locked, `src/` and `local-cloud/` compiled to `dist/`. Does nothing that is already done. */
+/** Prepares a fresh clone to run: installs the locked packages and compiles `src/` and `local-cloud/` to `dist/`. Skips steps that are already done. */
 export async function prepare() {
   const [major = 0, minor = 0] = process.versions.node.split('.').map(Number);
   if (major < 20 || (major === 20 && minor < 19)) {
     fail(`Node ${process.versions.node} is too old: Sandgate needs 20.19 or newer`);
   }
-  // Sandboxes of a cloud that runs as root have users of their own, who read what is installed and compiled here.
+  // If the cloud runs as root, its sandboxes have their own users, who must be able to read these files.
   const umask = process.umask(0o022);
   await installPackages();
   await build();
@@ -42,7 +42,7 @@ function openToOthers(file) {
   if ((mode & 0o004) === 0) chmodSync(file, mode | 0o044);
 }
 
-/** What `node_modules` was installed for; it stands in `.sandgate-stamp` there. */
+/** Identifies the lock file and Node version of an installation; stored in `node_modules/.sandgate-stamp`. */
 export function packagesStamp() {
   return hash(
     readFileSync(join(root, 'package-lock.json')),
@@ -57,12 +57,12 @@ async function installPackages() {
   if (existsSync(stampFile) && readFileSync(stampFile, 'utf8') === stamp) return;
   say('installing packages (npm ci) …');
   useOwnNpmCache();
-  // Development packages too: the compiler is one of them.
+  // Including development packages, since the compiler is one of them.
   await run('npm', ['ci', '--include=dev', '--include=optional', '--no-audit', '--no-fund']);
   writeFileSync(stampFile, stamp);
 }
 
-/** Where npm cannot write its cache, HOME missing or read-only, it has one in `.cache/`. */
+/** If npm cannot write its cache (HOME is missing or read-only), uses one in `.cache/`. */
 export function useOwnNpmCache() {
   try {
     const cache = process.env.npm_config_cache || join(homedir(), '.npm');
@@ -81,7 +81,7 @@ async function build() {
   );
   if (existsSync(builtFile) && readFileSync(builtFile, 'utf8') === stamp) return;
   say('compiling …');
-  // What was compiled from a file that is gone must go too.
+  // Output of files that no longer exist must go, too.
   rmSync(join(root, 'dist'), { recursive: true, force: true });
   const compiler = join(root, 'node_modules', 'typescript', 'bin', 'tsc');
   for (const project of PROJECTS) await run(process.execPath, [compiler, '-p', project]);
@@ -89,7 +89,7 @@ async function build() {
 }
 
 /**
- * Runs a program in the checkout with its output going to ours; ends this process when it fails or is interrupted.
+ * Runs a program in the checkout and passes its output on; exits this process if the program fails or is interrupted.
  * @param {string} command
  * @param {string[]} args
  */

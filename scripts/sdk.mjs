@@ -12,8 +12,8 @@ export const SDK_VERSIONS = /** @type {Record<'npm' | 'pypi', [string, ...string
 );
 
 /**
- * The folder of E2B's SDK at this exact version, fetched once from its registry: `node_modules` in it, or what PYTHONPATH
- * takes. It is no dependency of ours: what runs is what users install.
+ * The folder of E2B's SDK at this exact version, fetched once from its registry. It contains `node_modules`, or is an
+ * entry for PYTHONPATH. It is not a dependency, so that the tests run what users install.
  * @param {'npm' | 'pypi'} registry
  * @param {string} version
  */
@@ -23,7 +23,7 @@ export async function sdkFolder(registry, version) {
   if (existsSync(folder)) return folder;
   say(`fetching e2b ${version} from ${registry} …`);
   mkdirSync(cache, { recursive: true });
-  // Made beside it and moved: two may want it at once, and one may be killed half-way.
+  // Created next to the target and then moved, because two processes may do this at once, and one may be killed halfway.
   const draft = mkdtempSync(join(cache, 'fetching-'));
   try {
     if (registry === 'npm') {

@@ -1,6 +1,6 @@
 import { prepare } from './prepare.mjs';
 
-// `npm start`: the local stack. It runs in this very process, so that npm's signals reach it.
+// `npm start`: runs the local stack, in this process, so that npm's signals reach it.
 await prepare();
 process.argv.splice(2, 0, 'dev');
 await import('../bin/sandgate.js');

@@ -1,6 +1,6 @@
 import { choose } from './choose.mjs';
 
-// `npm run test:extra -- NAME`: suites that need more than a fresh machine has, or more time.
+// `npm run test:extra -- NAME`: suites that need more time or more than a fresh machine has.
 
 const name = choose({
   command: 'npm run test:extra',

@@ -15,14 +15,14 @@ import {
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
-/** What a run was seen to write at most, packages copied for the README's test included. */
+/** The most that a run was seen to write, including the packages copied for the README's test. */
 const NEEDED_MB = 600;
-/** Sockets of the tests lie up to 60 bytes below it, and a longer path than 100 bytes is moved. */
+/** Socket paths of the tests are up to 60 bytes longer, and a path over 100 bytes would be moved elsewhere. */
 const LONGEST = 40;
 
 /**
- * The temporary folder of one test run: TMPDIR of everything that the run starts. Whatever carries its path in the
- * environment belongs to the run, so an interrupted run can end all of it.
+ * The temporary folder of one test run, and TMPDIR of everything the run starts. A process with this path in its
+ * environment belongs to the run, so an interrupted run can end all of them.
  * @param {string} spare used if programs cannot be run from the system's temporary folder
  * @returns {string} its path; throws an Error that says what to do
  */
@@ -65,13 +65,13 @@ function runsPrograms(folder) {
       rmSync(trial, { recursive: true });
     }
   } catch (error) {
-    // A full disk is told apart by its size.
+    // A test recognizes the full disk by its size.
     return /** @type {NodeJS.ErrnoException} */ (error).code === 'ENOSPC';
   }
 }
 
 /**
- * The processes of a run, this one excepted. Empty where there is no /proc: macOS.
+ * The processes of a run except this one. Empty without /proc (macOS).
  * @param {string} folder
  * @returns {{ pid: number, command: string }[]}
  */
@@ -80,7 +80,7 @@ export function processesOf(folder) {
   for (const name of listed('/proc')) {
     const pid = Number(name);
     if (!(pid > 0) || pid === process.pid) continue;
-    // Empty for a process that has ended and waits for its parent.
+    // Empty for a zombie process.
     if (!read(`/proc/${pid}/environ`).includes(folder)) continue;
     found.push({ pid, command: read(`/proc/${pid}/cmdline`).replaceAll('\0', ' ').slice(0, 200) });
   }
@@ -99,7 +99,7 @@ export function removeTestFolder(folder) {
       try {
         process.kill(pid, 'SIGKILL');
       } catch {
-        // It has ended.
+        // The process has exited.
       }
     }
     pause(20);
@@ -119,7 +119,7 @@ export function removeTestFolder(folder) {
 }
 
 /**
- * The cgroups that records of sandboxes name.
+ * The cgroups listed in the records of sandboxes.
  * @param {string} folder
  * @param {number} depth
  * @returns {string[]}

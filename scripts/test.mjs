@@ -10,7 +10,7 @@ import { makeTestFolder, processesOf, removeTestFolder } from './test-folder.mjs
 
 /** Signals that end a run, with the exit code that a shell gives them. */
 const SIGNALS = { SIGHUP: 129, SIGINT: 130, SIGTERM: 143 };
-/** Between the end of the last test and that of the last process that it ended. */
+/** Grace period for processes that the last test stopped. */
 const SETTLE_MS = 5000;
 
 const args = process.argv.slice(2);
@@ -22,9 +22,9 @@ try {
   process.exit(1);
 }
 process.env.TMPDIR = folder;
-// Node 22 and later keep compiled modules: by default in the temporary folder, which is new for each run.
+// Node 22 and later cache compiled modules, by default in the temporary folder, which is new for each run.
 process.env.NODE_COMPILE_CACHE ??= join(root, '.cache', 'compiled');
-// However this process ends, unless by SIGKILL, nothing of the run is left.
+// Cleans up however this process ends, except by SIGKILL.
 process.on('exit', () => removeTestFolder(folder));
 for (const [name, code] of Object.entries(SIGNALS)) process.on(name, () => process.exit(code));
 
@@ -53,7 +53,7 @@ for (const late = performance.now() + SETTLE_MS; left.length > 0 && performance.
 for (const { pid, command } of left) say(`a test left process ${pid} behind: ${command}`);
 const files = readdirSync(folder);
 if (files.length > 0) say(`tests left files behind in the temporary folder: ${files.join(', ')}`);
-// A file that could not be loaded has no failed test, and neither has a run that broke off.
+// A file that could not be loaded has no failed test, and neither does an aborted run.
 const broken = (code !== 0 && counts.failed === 0) || left.length + files.length > 0 ? 1 : 0;
 const { passed, failed, skipped } = counts;
 process.stdout.write(`${passed} passed, ${failed + broken} failed, ${skipped} skipped\n`);

@@ -1,6 +1,6 @@
 // @ts-nocheck: the modules of k6 are not those of Node.
-// The service `k6` of docker-compose.yml: what Envoy and the gates take, with no sandbox in the way. Requests are for ids
-// that nobody has, each of them decided by a gate. `npm run bench -- load` is the load test with sandboxes.
+// The service `k6` of docker-compose.yml: measures Envoy and the gates without a sandbox. Requests are for unknown ids;
+// a gate decides each of them. `npm run bench -- load` is the load test with sandboxes.
 import { check } from 'k6';
 import http from 'k6/http';
 

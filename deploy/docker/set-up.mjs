@@ -1,5 +1,5 @@
-// The service `set-up` of docker-compose.yml, before anything else starts: the CA and certificate of the stack, made once,
-// and Envoy's config. What Envoy may read goes to /etc/sandgate; the CA's key stays where no other service looks.
+// The service `set-up` of docker-compose.yml. Before the others start, it creates the stack's CA and certificate (once) and
+// Envoy's config. Files for Envoy go to /etc/sandgate; the CA's key stays in a volume of its own.
 import { chmodSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { ensureCertificates } from '../../dist/dev/certificates/certificates.js';
@@ -10,7 +10,7 @@ const domains = (process.env.SANDGATE_DOMAINS ?? '').split(',').filter(Boolean);
 const hosts = domains.map((domain) => `api.${domain.replace(/^\*\./, '')}`);
 
 const made = await ensureCertificates('/var/lib/sandgate-ca', domains, Date.now, console.log);
-/** The folder's group is Envoy's, and what is made in it has that group. */
+/** The folder belongs to Envoy's group, and so do files created in it. */
 const forEnvoy = (/** @type {string} */ name, /** @type {string} */ text) => {
   writeFileSync(join(TO, name), text);
   chmodSync(join(TO, name), 0o640);

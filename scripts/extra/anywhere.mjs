@@ -154,7 +154,7 @@ async function runRow(row, number) {
     cwd = join(home, 'link');
     symlinkSync(checkout, cwd);
   }
-  // No way to the registries: what they would give is brought along.
+  // The registries are not reachable from there, so the packages are copied.
   if (row.without === 'ipv6') {
     execFileSync('cp', ['-a', join(root, 'node_modules'), join(root, '.cache'), checkout]);
     execFileSync('chown', ['-R', `${uid}:${uid}`, checkout]);
@@ -181,7 +181,7 @@ async function runRow(row, number) {
         program.ended.then(() => false),
       ]);
       const right = both || /status 403\nstatus 200/.test(program.output());
-      // The JavaScript one is held for a minute by the stream of its background command.
+      // The JavaScript program hangs for a minute because of its background command's stream.
       program.signal('SIGTERM');
       await program.ended;
       return right
@@ -220,7 +220,7 @@ async function runRow(row, number) {
 }
 
 /**
- * Runs a script as the row's user, in its environment: nothing of ours but PATH and how registries are reached.
+ * Runs a script as the row's user, with only PATH and the registry settings of this environment.
  * @param {Row} row
  * @param {string} place
  * @param {number} uid
@@ -258,9 +258,8 @@ function start(row, place, uid, script, cwd) {
     );
   if (row.without === 'unshare' || row.without === 'ip') env.PATH = programsWithout(row.without, place);
   const become = [
-    // Who is in a chroot may make no user namespace.
-    row.without === 'user namespaces' &&
-      `mount --rbind / "${join(place, 'other-root')}" && exec chroot "${join(place, 'other-root')}"`,
+    // A process in a chroot cannot create user namespaces.
+    row.without === 'user namespaces' && `mount --rbind / "${temporary}" && exec chroot "${temporary}"`,
     row.without === 'SYS_ADMIN' && 'exec setpriv --bounding-set -sys_admin --inh-caps -sys_admin',
     uid !== 0 &&
       `${row.without === 'user namespaces' ? '' : 'exec '}setpriv --reuid ${uid} --regid ${uid} --clear-groups`,
@@ -299,7 +298,7 @@ function withoutIpv6() {
 }
 
 /**
- * A folder that has every program of the system but one.
+ * A folder with every program of the system except one.
  * @param {string} missing
  * @param {string} place
  */
@@ -347,7 +346,7 @@ function processesIn(folder) {
 }
 
 /**
- * For a cell of the table; the whole output goes to stderr.
+ * Short text for a cell of the table; the whole output goes to stderr.
  * @param {string} output
  */
 function failure(output) {

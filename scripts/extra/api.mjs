@@ -1,4 +1,4 @@
-// The policy API against its own OpenAPI document: schemathesis sends what the document allows and what it does not.
+// Tests the policy API against its OpenAPI document: schemathesis sends both valid and invalid requests.
 // usage: npm run test:extra -- api [--seconds 300]
 import { spawn } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
@@ -10,9 +10,9 @@ import { parseArgs } from 'node:util';
 import { prepare, root, run, say } from '../prepare.mjs';
 
 const VERSION = '4.32.5';
-/** Below what the API takes of one address, so that 429 stays the exception. */
+/** Below the API's limit per address, so that 429 stays rare. */
 const RATE = '300/s';
-/** The document cannot say which networks a site has; and what was deleted is put again while it runs. */
+/** The document cannot express the configured networks, and deleted policies are put again during the run. */
 const NOT_CHECKED = 'positive_data_acceptance,use_after_free,ensure_resource_availability';
 /** As in `api_hooks.py`. */
 const IDS = ['abc', 'abd', 'x1'];
@@ -34,7 +34,7 @@ try {
   await seed(base);
   const seeding = setInterval(() => void seed(base).catch(() => {}), SEED_EVERY_MS);
   const code = await schemathesis(base).finally(() => clearInterval(seeding));
-  if (gate.exitCode !== null) throw new Error(`the gate ended (${gate.exitCode})`);
+  if (gate.exitCode !== null) throw new Error(`the gate exited (${gate.exitCode})`);
   process.exitCode = code;
 } finally {
   gate.kill('SIGKILL');
@@ -68,7 +68,7 @@ function startGate() {
   });
 }
 
-/** The address of its API, which the run file names. */
+/** The address of the gate's API, from its run file. */
 async function ready() {
   for await (const line of createInterface({
     input: /** @type {import('node:stream').Readable} */ (gate.stdout),
@@ -98,14 +98,15 @@ async function refusedWithoutKey(base, document) {
         method,
         headers: authorization ? { authorization } : {},
       });
-      if (status !== 401) throw new Error(`${method} ${path} without a valid key is ${status}, not 401`);
+      if (status !== 401)
+        throw new Error(`${method} ${path} without a valid key answered ${status}, not 401`);
     }
   }
-  console.log(`${operations.length} operations are 401 without a key and with a wrong one`);
+  console.log(`${operations.length} operations answer 401 without a key and with a wrong one`);
 }
 
 /**
- * Policies with tokens, anew: or nearly every request would find nothing.
+ * Recreates policies with tokens; without them nearly every request would be a 404.
  * @param {string} base
  */
 async function seed(base) {

@@ -30,7 +30,7 @@ def map_path_parameters(context, path_parameters):
 
 @schemathesis.hook
 def map_headers(context, headers):
-    # A version that is expected is never the one that stands there.
+    # A generated version never matches the stored one.
     for name, pattern in (("if-match", r'"[0-9a-f.]+(/[0-9a-f.]+)?"'), ("if-none-match", r"\*")):
         if headers and one_of(headers.get(name), pattern, [None]) is None:
             headers.pop(name, None)

@@ -10,7 +10,7 @@ import { root } from '../prepare.mjs';
 import { SDK_VERSIONS, sdkFolder } from '../sdk.mjs';
 
 /**
- * A running stack: `env` as compose reads it, `client` what SDKs need.
+ * A running stack: `env` is the environment of compose, `client` that of the SDKs.
  * @typedef {{ env: NodeJS.ProcessEnv, client: Readonly<Record<string, string>>, project: string }} Stack
  */
 
@@ -52,7 +52,7 @@ async function byHand({ env, client }) {
   const port = `8080-${id}`;
   expect(401, (await ask(env, client, 'api', `/sandboxes/${id}`)).status, 'the API without a key');
   expect(403, (await ask(env, client, port, '/')).status, 'without the token');
-  // Nothing listens there yet: the gate let it through.
+  // A closed port means that the gate let the request through.
   const { status, body: page } = await ask(env, client, port, '/', 'GET', { [TOKEN]: token });
   expect('502 true', `${status} ${page.includes('port is not open')}`, 'with the token');
   expect(204, (await ask(env, client, 'api', `/sandboxes/${id}`, 'DELETE', key)).status, 'kill');
@@ -99,7 +99,7 @@ async function killedGate({ env, client }) {
   let killed = false;
   for (let n = 0; n < 300 || !killed; n++) {
     if (n === 50) {
-      // Its container ends with it, and may take this command along.
+      // Its container ends with it, and possibly this command.
       void promisify(execFile)('docker', ['compose', 'exec', '-T', 'gate-0', 'node', '-e', kill], {
         cwd: root,
         env,
@@ -114,7 +114,7 @@ async function killedGate({ env, client }) {
   }
   const { 502: answered = 0, 503: failed = 0, ...others } = seen;
   expect('{}', JSON.stringify(others), 'other statuses meanwhile');
-  // None on an idle machine; a busy one may hold a check past its second.
+  // None on an idle machine; on a busy one, a check may take longer than a second.
   expect(
     true,
     failed <= (answered + failed) / 100,
@@ -151,7 +151,7 @@ async function metrics({ env }) {
 }
 
 /**
- * One request to `<name>.<domain>` through the published port.
+ * Sends one request to `<name>.<domain>` through the published port.
  * @param {NodeJS.ProcessEnv} env @param {Readonly<Record<string, string>>} client @param {string} name @param {string} path
  * @param {string} method @param {Record<string, string>} headers @param {string} body
  * @returns {Promise<{ status: number | undefined, reason: unknown, body: string }>}
@@ -190,5 +190,5 @@ async function eventually(look) {
 
 /** @param {unknown} wanted @param {unknown} got @param {string} of */
 function expect(wanted, got, of) {
-  if (wanted !== got) throw new Error(`${of}: wanted ${wanted}, got ${got}`);
+  if (wanted !== got) throw new Error(`${of}: expected ${wanted}, got ${got}`);
 }

@@ -1,5 +1,5 @@
-// `npm run test:extra -- compose`: the stack of docker-compose.yml, for real. Brings it up as a project of its own, on free ports,
-// runs the checks, takes it down, and exits 1 with what is wrong or left.
+// `npm run test:extra -- compose`: tests the stack of docker-compose.yml with Docker. Starts it as a separate project on free ports,
+// runs the checks, stops it, and exits 1 if a check failed or something is left.
 import { mkdtempSync, rmSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
@@ -12,7 +12,7 @@ await prepare();
 try {
   docker(['version', '--format', '{{.Server.Version}}']);
 } catch (error) {
-  say(`no Docker engine answers: ${words(error)}. Start one, or name it in DOCKER_HOST, and run this again`);
+  say(`no Docker engine answers: ${words(error)}\nfix: start one, or set DOCKER_HOST`);
   process.exit(1);
 }
 const project = `sandgate-test-${process.pid}`;
@@ -40,7 +40,7 @@ try {
   const client = await composeClient(folder, env);
   for (const [what, check] of Object.entries(CHECKS)) {
     const fault = await check({ env, client, project }).then(() => undefined, words);
-    say(fault === undefined ? `ok: ${what}` : `WRONG: ${what}`);
+    say(fault === undefined ? `ok: ${what}` : `FAILED: ${what}`);
     if (fault !== undefined) wrong.push(`${what}: ${fault}`);
   }
 } catch (error) {
@@ -49,7 +49,11 @@ try {
 if (wrong.length > 0) compose(['logs', '--tail', '20'], env, 'inherit');
 takeDown();
 for (const line of wrong) say(line);
-say(wrong.length === 0 ? 'compose: all is well, and nothing is left' : `compose: ${wrong.length} wrong`);
+say(
+  wrong.length === 0
+    ? 'compose: all checks passed, nothing is left'
+    : `compose: ${wrong.length} checks failed`,
+);
 process.exitCode = wrong.length === 0 ? 0 : 1;
 
 function takeDown() {

@@ -43,8 +43,7 @@ for (let n = 0; n < times; n++) {
   const early = await Promise.race([ended.then(() => true), pause(afterMs, false)]);
   if (!early) process.kill(kind.group ? -(npm.pid ?? 0) : (npm.pid ?? 0), kind.signal);
   const how = await ended;
-  running = undefined;
-  // npm may end a moment before the script that it runs.
+  // npm may exit a moment before the script that it runs.
   let left = traces().filter((trace) => !before.includes(trace));
   for (let tries = 0; left.length > 0 && tries < 100; tries++) {
     await pause(100);

@@ -3,8 +3,8 @@ import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { delimiter, join } from 'node:path';
 import { root, run, say, useOwnNpmCache } from '../prepare.mjs';
 
-// `npm test` on another Node: `npm run test:extra -- node 24 [arguments of npm test]`. It comes as a package from the
-// registry. Packages are installed anew for it, and again by the next `npm test`.
+// `npm test` on another Node: `npm run test:extra -- node 24 [arguments of npm test]`. Node comes as a
+// package from the registry. Packages are reinstalled for it, and again by the next `npm test`.
 const [version, ...args] = process.argv.slice(2);
 if (version === undefined || !/^\d+(\.\d+){0,2}$/.test(version)) {
   say(

@@ -1,5 +1,5 @@
 // The real Prometheus against a real gate: `npm run test:extra -- prometheus`. Checks the rules and the config of deploy/, runs the
-// tests of the rules, then has Prometheus scrape a gate until everything is there. Exits 1 with what is missing.
+// tests of the rules, and lets Prometheus scrape a gate until every metric exists. Exits 1 and lists what is missing.
 import { spawn, spawnSync } from 'node:child_process';
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -25,7 +25,7 @@ try {
   promtool('check', 'config', 'prometheus.yml');
   promtool('test', 'rules', 'sandgate.rules.test.yml');
   await scrapeGate();
-  say('Prometheus: all is well');
+  say('Prometheus: all checks passed');
 } catch (error) {
   say(`Prometheus: ${error instanceof Error ? error.message : error}`);
   process.exitCode = 1;
@@ -121,7 +121,7 @@ async function watch(api) {
 }
 
 /**
- * The data of one answer, or undefined while there is none.
+ * The data of one answer, or undefined if there is none yet.
  * @param {string} url
  * @returns {Promise<any>}
  */
@@ -146,7 +146,7 @@ function start(program, args) {
 }
 
 /**
- * What the first line that matches has in its parentheses; throws with the last lines where the program ends before.
+ * The capture group of the first line that matches; throws with the last lines if the program exits first.
  * @param {ReturnType<typeof start>} started
  * @param {RegExp} pattern
  * @returns {Promise<string>}
@@ -166,7 +166,7 @@ function said({ program, child, ended }, pattern) {
       reject(
         how instanceof Error
           ? missing(program, how)
-          : new Error(`${program} ended: ${lines.slice(-3).join('\n')}`),
+          : new Error(`${program} exited: ${lines.slice(-3).join('\n')}`),
       ),
     );
   });

@@ -3,7 +3,7 @@ import { mkdirSync, rmSync, symlinkSync } from 'node:fs';
 import { delimiter, join, resolve } from 'node:path';
 import { root, run, say } from '../prepare.mjs';
 
-// What Python does for us, on another one: fetching Envoy and the SDK, E2B's SDK and example, the names of `sandgate env`.
+// The tests that use Python, with another Python: fetching Envoy and the SDK, E2B's SDK and example, name resolution of `sandgate env`.
 // `npm run test:extra -- python /path/to/python3.13`
 const [program, ...args] = process.argv.slice(2);
 if (program === undefined) {
@@ -16,7 +16,7 @@ mkdirSync(bin, { recursive: true });
 symlinkSync(resolve(program), join(bin, 'python3'));
 process.env.PATH = `${bin}${delimiter}${process.env.PATH}`;
 say(`tests that use Python, with ${execFileSync(program, ['--version'], { encoding: 'utf8' }).trim()}`);
-// Fetched anew by this Python.
+// Fetched again by this Python.
 rmSync(join(root, '.cache', 'sdk'), { recursive: true, force: true });
 const tests = [
   'test/envoy/fetch-program',

@@ -1,7 +1,7 @@
 import { prepare, run } from '../prepare.mjs';
 import { SDK_VERSIONS } from '../sdk.mjs';
 
-// E2B's SDKs, unmodified, against the local cloud, in every version that is named. `npm test` runs the newest.
+// E2B's unmodified SDKs against the local cloud, in every listed version. `npm test` runs the newest.
 await prepare();
 process.env.SANDGATE_TEST_SDKS = JSON.stringify(SDK_VERSIONS);
 await run(process.execPath, ['scripts/test.mjs', 'test/local-cloud/sdk', ...process.argv.slice(2)]);

@@ -12,7 +12,7 @@ describe('a generated page', () => {
   });
 
   it('must have markers for every part', () => {
-    expect(() => fillIn(page, { b: 'new' })).toThrow('no place for b');
+    expect(() => fillIn(page, { b: 'new' })).toThrow('no markers for b');
   });
 
   it('has tables whose cells cannot end a cell', () => {
