@@ -40,8 +40,8 @@ const vitest = spawn(process.execPath, ['node_modules/vitest/vitest.mjs', 'run',
   cwd: root,
   stdio: ['ignore', 1, 2, 'ipc'],
 });
-vitest.on('message', (told) => {
-  counts = /** @type {typeof counts} */ (told);
+vitest.on('message', (message) => {
+  counts = /** @type {typeof counts} */ (message);
 });
 const code = await new Promise((resolve) => vitest.once('exit', resolve));
 

@@ -22,13 +22,13 @@ export async function openLoop({ port, requests, due, connections }) {
   const end = (due.at(-1) ?? 0) + GRACE_MS;
   await new Promise((resolve) => {
     // Node's timers have a resolution of 1 ms, more than most answers take, so this loop spins, on its own core.
-    const turn = () => {
+    const tick = () => {
       const now = performance.now() - started;
       while (sent < due.length && (due[sent] ?? 0) <= now && idle.length > 0) idle.pop()?.();
       if (answered + wrong >= due.length || now > end) resolve(undefined);
-      else setImmediate(turn);
+      else setImmediate(tick);
     };
-    turn();
+    tick();
   });
   const unanswered = due.length - answered - wrong;
   return {

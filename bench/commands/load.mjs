@@ -59,7 +59,7 @@ await inWorkspace(async (workspace) => {
   await writeSandboxes(fleet.put, { address: '127.0.0.1', token: TOKEN, now: Date.now() });
 
   const from = machine(envoys.version);
-  const where = { TARGET: `http://127.0.0.1:${envoy.port}`, PORT: String(sandbox.port), TOKEN };
+  const target = { TARGET: `http://127.0.0.1:${envoy.port}`, PORT: String(sandbox.port), TOKEN };
   const capacity = plan.rate === undefined ? await measureCapacity() : undefined;
   const killedBefore = fleet.kills();
   const rate = Math.round(plan.rate ?? (capacity ?? 0) * (plan.share ?? 0));
@@ -87,7 +87,7 @@ await inWorkspace(async (workspace) => {
   await runK6(
     k6,
     {
-      ...where,
+      ...target,
       REFERENCE: `http://127.0.0.1:${open.port}`,
       RATE: String(rate),
       SECONDS: String(plan.minutes * 60),
@@ -124,7 +124,7 @@ await inWorkspace(async (workspace) => {
   async function measureCapacity() {
     console.error('measuring the capacity …');
     const asFastAsItCan = (/** @type {number} */ seconds) =>
-      runK6(k6, { ...where, CAPACITY: '1', SECONDS: String(seconds), OUT: workspace.dir }, workspace);
+      runK6(k6, { ...target, CAPACITY: '1', SECONDS: String(seconds), OUT: workspace.dir }, workspace);
     await asFastAsItCan(5);
     // The capacity while one gate is down and its replacement starts on the same cores: the most that the test can send.
     setTimeout(() => fleet.killOne(), 1000);
@@ -134,7 +134,7 @@ await inWorkspace(async (workspace) => {
   }
 });
 
-/** k6 ends with 99 where a threshold is broken, which the summary says better. @param {string} k6 @param {Record<string, string>} settings @param {import('../stack/workspace.mjs').Workspace} workspace */
+/** k6 exits with 99 if a threshold is broken; the summary has the details. @param {string} k6 @param {Record<string, string>} settings @param {import('../stack/workspace.mjs').Workspace} workspace */
 function runK6(k6, settings, { undo }) {
   const env = Object.entries(settings).map(([name, value]) => [`SANDGATE_LOAD_${name}`, value]);
   const args = ['run', '--quiet', '--no-usage-report', join(root, 'bench', 'k6', 'load.js')];

@@ -147,11 +147,11 @@ function get(url, host, headers, status) {
     );
 }
 
-let told = 0;
+let reported = 0;
 
 function wrong(name, expected, got) {
   wrongAnswers.add(1);
-  if (told++ < 3) console.error(`${name}: expected ${expected}, got ${got}`);
+  if (reported++ < 3) console.error(`${name}: expected ${expected}, got ${got}`);
 }
 
 export function handleSummary(data) {

@@ -19,7 +19,7 @@ export function answerAtOnce(config) {
   );
 }
 
-/** No gate: the request itself says where to. What differs to the other Envoys is what a gate brings. @param {Config} config */
+/** Removes the gate: the request itself names its destination. The difference from the other Envoys is the cost of a gate. @param {Config} config */
 export function withoutGate(config) {
   dropFilters(config, 2);
   destinationByHeader(config);

@@ -3,7 +3,7 @@ import { join, resolve } from 'node:path';
 
 /** Another gate that listens on a unix socket. @typedef {{ name: string, socket: string, pid: number }} Peer */
 
-/** Reads `--peer name=socket`. Throws where nothing listens there. @param {readonly string[]} given @returns {Peer[]} */
+/** Reads `--peer name=socket`. Throws if nothing listens there. @param {readonly string[]} given @returns {Peer[]} */
 export function peers(given) {
   return given.map((text) => {
     const [, name, path] = /^([a-z][a-z0-9-]*)=(.+)$/.exec(text) ?? [];

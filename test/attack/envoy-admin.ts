@@ -2,7 +2,7 @@ import { request } from 'node:http';
 import { join } from 'node:path';
 import type { TestStack } from '../stack/test-stack.ts';
 
-/** Addresses that Envoy dials or has dialled for sandboxes in the last half minute. */
+/** Addresses that Envoy has dialed for sandboxes in the last half minute. */
 export async function destinations(stack: TestStack): Promise<string[]> {
   const lines = (await ask(stack, '/clusters')).split('\n');
   const hosts = lines.map((line) => /^sandbox::(.+)::cx_active::/.exec(line)?.[1]);

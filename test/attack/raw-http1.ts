@@ -1,19 +1,19 @@
 import { connect, type Socket } from 'node:net';
 import type { Address } from '../../src/address.ts';
 
-/** Head lines and body as the bytes of one request; characters are latin1. */
+/** The bytes of one request from head lines and body; characters are latin1. */
 export function bytesOf(lines: readonly string[], body = ''): string {
   return `${lines.join('\r\n')}\r\n\r\n${body}`;
 }
 
-/** A GET that asks the ingress to close, with these lines as they are. */
+/** A GET with `Connection: close` and these lines, unchanged. */
 export function get(host: string, lines: readonly string[] = [], path = '/'): string {
   return bytesOf([`GET ${path} HTTP/1.1`, `Host: ${host}`, ...lines, 'Connection: close']);
 }
 
 /**
- * Sends bytes as they are and returns the first answer whole, or what came before the connection ended. Does not wait for
- * the end of a connection that Envoy keeps half open for a second after its own 400.
+ * Sends bytes unchanged and returns the first complete answer, or what arrived before the connection ended. Does not
+ * wait for the end of a connection that Envoy keeps half open for a second after its own 400.
  */
 export function askOnce(ingress: Address, bytes: string): Promise<string> {
   return new Promise((resolve) => {
@@ -41,21 +41,21 @@ function isWhole(text: string): boolean {
   return length === undefined ? text.endsWith('\r\n0\r\n\r\n') : text.length >= end + 4 + Number(length);
 }
 
-/** The status of what `askOnce` or `askRaw` returned; 0 where the connection ended without an answer. */
+/** The status in the result of `askOnce` or `askRaw`; 0 if the connection ended without an answer. */
 export function statusOf(answer: string): number {
   return Number(/^HTTP\/1\.1 (\d{3})/.exec(answer)?.[1] ?? 0);
 }
 
-/** Every status line of what came back on one connection. */
+/** Every status line that arrived on one connection. */
 export function statusesOf(answers: string): number[] {
   return [...answers.matchAll(/HTTP\/1\.1 (\d{3})/g)].map(([, status]) => Number(status));
 }
 
-/** A connection that is written to and read from step by step. */
+/** A connection to write and read step by step. */
 export interface RawConnection {
   socket: Socket;
   send(bytes: string): void;
-  /** Resolves with all that came so far, once it holds that; rejects when the connection ends before. */
+  /** Resolves with everything received, once it contains the text; rejects if the connection ends first. */
   until(what: string | RegExp): Promise<string>;
 }
 

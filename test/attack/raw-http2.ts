@@ -4,11 +4,11 @@ import type { Address } from '../../src/address.ts';
 
 export type Field = readonly [name: string, value: string];
 
-/** What came back on the one stream of a connection. */
+/** The response on the only stream of a connection. */
 export interface RawAnswer {
   /** Response DATA, as latin1. */
   body: string;
-  /** `end` where the stream was answered, else how it was refused. */
+  /** `end` if the stream was answered, otherwise how it was refused. */
   ended: 'end' | 'reset' | 'goaway' | 'close';
 }
 
@@ -22,8 +22,8 @@ const END_STREAM = 1;
 const END_HEADERS = 4;
 
 /**
- * One request with any field list at all, as no HTTP/2 library would send it: fields are written in this order, names
- * and values byte for byte (latin1). `trailers` follow the body in a HEADERS frame of their own.
+ * Sends one request with an arbitrary field list, which HTTP/2 libraries would refuse: fields are written in this order,
+ * names and values byte for byte (latin1). `trailers` follow the body in a separate HEADERS frame.
  */
 export function askRawHttp2(
   ingress: Address,

@@ -1,7 +1,7 @@
 import { type Recorder, startRecorder } from '../stack/recorder.ts';
 import { hostOf, publicSandbox, restricted, startTestStack, type TestStack } from '../stack/test-stack.ts';
 
-/** A sandbox with a server of its own on two ports of a loopback address that no other sandbox has. */
+/** A sandbox with its own server on two ports of its own loopback address. */
 export interface Sandbox {
   id: string;
   address: string;
@@ -12,14 +12,14 @@ export interface Sandbox {
   agentHost: string;
 }
 
-/** One stack, and sandboxes that write down what reached them. */
+/** A stack, and sandboxes that record what they receive. */
 export interface Scene {
   stack: TestStack;
   restricted(id: string, over?: { runtime?: object; access?: object }): Promise<Sandbox>;
   public(id: string, over?: { runtime?: object; access?: object }): Promise<Sandbox>;
-  /** Empties every sandbox's notes. */
+  /** Clears the records of every sandbox. */
   forget(): void;
-  /** How many requests reached any sandbox since then. */
+  /** Number of requests that reached any sandbox since then. */
   arrived(): number;
   close(): Promise<void>;
 }
@@ -54,7 +54,7 @@ export async function openScene(flags: Record<string, string> = {}): Promise<Sce
   };
 }
 
-/** Inside 127.64.0.0/10, another one for each test file that runs at the same time. */
+/** Inside 127.64.0.0/10, different for each test file that runs at the same time. */
 export function loopback(count: number): string {
   return `127.${64 + count}.${(process.pid >> 8) & 0xff}.${process.pid & 0xff || 1}`;
 }

@@ -3,12 +3,12 @@ import Database from 'libsql';
 import { PATIENCE_MS } from '../stack/patience.ts';
 import type { TestStack } from '../stack/test-stack.ts';
 
-// biome-ignore lint/suspicious/noExplicitAny: a record of any shape is what these tests are about
+// biome-ignore lint/suspicious/noExplicitAny: these tests write records of any shape
 type Json = Record<string, any>;
 
 /**
- * Writes straight into the SQLite file, past every rule: what a restored backup, another program or an attacker with
- * the disk leaves behind. The gate meets it at its next poll.
+ * Writes directly to the SQLite file, bypassing every rule, as a restored backup, another program or an attacker with
+ * disk access could. The gate sees it at its next poll.
  */
 export function editStored(stack: TestStack, sandboxId: string, change: (record: Json) => unknown): void {
   const db = new Database(join(stack.stateDir, 'policies.db'), { timeout: PATIENCE_MS });

@@ -8,14 +8,14 @@ import { faults } from '../../bench/load/verdict.mjs';
 const NOON = Date.parse('2026-01-01T12:00:00Z');
 
 describe('the timetable', () => {
-  it('lets the token of now pass though the conductor is up to a period behind or ahead', () => {
+  it('accepts the current token even if the conductor is up to a period behind or ahead', () => {
     for (const skew of [-9000, 0, 9000]) {
       expect(passingPeriods(NOON + skew)).toContain(periodAt(NOON));
       expect(passingPeriods(NOON + skew)).not.toContain(refusedPeriod(NOON));
     }
   });
 
-  it('asks only where the answer is known', () => {
+  it('sends only requests with a known answer', () => {
     for (let at = NOON; at < NOON + 20_000; at += 100) {
       if (isCertain(at))
         expect([isPublic(at - 2000), isPublic(at + 2000)]).toEqual([isPublic(at), isPublic(at)]);
@@ -29,20 +29,20 @@ describe('the timetable', () => {
     expect(JSON.stringify([rotating, flipping])).not.toContain('secret');
   });
 
-  it('writes at once: what was written before it began may be of an earlier period', async () => {
+  it('writes at once, because earlier writes may belong to an earlier period', async () => {
     let written = () => {};
     const first = new Promise<void>((resolve) => {
       written = resolve;
     });
     const conductor = conduct(async () => written(), 'secret');
     await first;
-    // It counts a write once that has ended.
+    // A write counts once it has ended.
     await new Promise((resolve) => setImmediate(resolve));
     expect(conductor.stop()).toBeGreaterThan(0);
   });
 });
 
-it('the constant scenarios add up to the rate asked for, beside the leg without a gate', () => {
+it('the constant scenarios add up to the requested rate, not counting the leg without a gate', () => {
   const { reference, ...planned } = scenarios({ rate: 1000, seconds: 300, sockets: 20 });
   const rates = Object.values(planned).map((scenario) => ('rate' in scenario ? scenario.rate : 0));
   expect(rates.reduce((sum, rate) => sum + rate)).toBe(1000);
@@ -63,7 +63,7 @@ function summary({ wrong = 0, failed = 0, gateP99 = 5, ok = true } = {}) {
 }
 
 describe('the verdict on a load test', () => {
-  it('is good where all was answered as it must be, within the ratio', () => {
+  it('is a pass if every answer was as expected, within the ratio', () => {
     expect(faults(summary(), { p99Ratio: 3 })).toEqual([]);
   });
 
@@ -83,7 +83,7 @@ describe('the verdict on a load test', () => {
     expect(faults(summary(over), { p99Ratio: 3 })).toEqual(lines);
   });
 
-  it('fails where nothing was asked at all', () => {
+  it('fails if nothing was sent at all', () => {
     expect(faults({ metrics: {} }, { p99Ratio: 3 })).toEqual(['no request was sent']);
   });
 });

@@ -15,7 +15,7 @@ afterEach(() => {
   vi.useRealTimers();
 });
 
-/** A server that answers a request's bytes, the nth of all, as `answer` does. */
+/** A server that answers the bytes of the nth request with `answer`. */
 async function listen(answer: (socket: Socket, n: number) => void): Promise<number> {
   let asked = 0;
   server = createServer((socket) => {
@@ -28,7 +28,7 @@ async function listen(answer: (socket: Socket, n: number) => void): Promise<numb
 }
 
 describe('an open loop', () => {
-  it('charges a stall to all that it delays, from when they were due', async () => {
+  it('charges a stall to every request that it delays, from its due time', async () => {
     const port = await listen((socket, n) => {
       if (n > 0) socket.write(ANSWER);
       else setTimeout(() => socket.write(ANSWER), 200);
@@ -40,7 +40,7 @@ describe('an open loop', () => {
     expect(Math.min(...latencies)).toBeGreaterThan(150);
   });
 
-  it('sends a request that is due though the one before has no answer', async () => {
+  it('sends a due request even if the one before has no answer', async () => {
     let held: Socket | undefined;
     const port = await listen((socket, n) => {
       if (n === 0) {
@@ -68,7 +68,7 @@ describe('an open loop', () => {
 });
 
 describe('a closed loop', () => {
-  it('counts what was answered, and what was answered wrongly', async () => {
+  it('counts all answers, and the wrong ones', async () => {
     vi.useFakeTimers({ toFake: ['performance'] });
     const port = await listen((socket, n) => {
       if (n === 9) vi.advanceTimersByTime(100);

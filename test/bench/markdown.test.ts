@@ -5,7 +5,7 @@ import { compact } from '../../bench/results.mjs';
 describe('a generated page', () => {
   const page = 'before\n<!-- generated:a -->\nold\n<!-- /generated:a -->\nafter\n';
 
-  it('is replaced between its markers alone, and again to the same', () => {
+  it('is replaced only between its markers, with the same result each time', () => {
     const filled = fillIn(page, { a: 'new' });
     expect(filled).toBe(page.replace('old', 'new'));
     expect(fillIn(filled, { a: 'new' })).toBe(filled);
@@ -15,11 +15,11 @@ describe('a generated page', () => {
     expect(() => fillIn(page, { b: 'new' })).toThrow('no markers for b');
   });
 
-  it('has tables whose cells cannot end a cell', () => {
+  it('escapes the contents of table cells', () => {
     expect(table(['a', 'b'], [['x|y', '1']])).toBe('| a | b |\n| --- | ---: |\n| x\\|y | 1 |');
   });
 
-  it('shows as many digits as a figure is good for', () => {
+  it('shows only significant digits', () => {
     expect([12_345.6, 99.94, 0.01234, 0, Number.NaN].map(figure)).toEqual([
       '12,346',
       '99.9',
@@ -31,7 +31,7 @@ describe('a generated page', () => {
   });
 });
 
-it('raw figures keep four digits, and a line for each row', () => {
+it('raw figures keep four digits and one line per row', () => {
   const text = compact({ machine: { load: 0.123456 }, rows: [{ us: 1.23456 }, { us: 7 }] });
   expect(text).toBe('{\n"machine": {"load":0.1235},\n"rows": [\n  {"us":1.235},\n  {"us":7}\n]\n}\n');
 });

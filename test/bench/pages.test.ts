@@ -29,7 +29,7 @@ const run = {
   open: [row('open', 0, 60, 0, 0.5), row('gate', 0, 150, 110, 0.5)],
 } as Omit<Run, 'plan'> as Run;
 
-describe('what a run comes to', () => {
+describe('the headline of a run', () => {
   it('is the CPU added to each round, as vCPU for 1,000 requests/s', () => {
     expect(headline(run)).toMatchObject({
       vcpuAdded: 0.2,
@@ -39,7 +39,7 @@ describe('what a run comes to', () => {
     });
   });
 
-  it('stands on the first screen of the page, with the machine', () => {
+  it('is on the first screen of the page, with the machine', () => {
     const { headline: text } = performanceParts({ run });
     expect(text).toContain('| **vCPU added in total** | **0.2** |');
     expect(text).toContain(

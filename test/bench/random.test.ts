@@ -4,13 +4,13 @@ import { arrivals } from '../../bench/measure/schedule.mjs';
 import { zipf } from '../../bench/measure/zipf.mjs';
 
 describe('random numbers of a measurement', () => {
-  it('are the same in every run, and others with another seed', () => {
+  it('are the same in every run, and different with another seed', () => {
     const take = (seed: number) => Array.from({ length: 5 }, seededRandom(seed));
     expect(take(1)).toEqual(take(1));
     expect(take(1)).not.toEqual(take(2));
   });
 
-  it('lie evenly between 0 and 1', () => {
+  it('are evenly distributed between 0 and 1', () => {
     const random = seededRandom(1);
     const numbers = Array.from({ length: 10_000 }, random);
     expect(Math.min(...numbers)).toBeGreaterThanOrEqual(0);
@@ -20,7 +20,7 @@ describe('random numbers of a measurement', () => {
 });
 
 describe('a Zipf draw', () => {
-  it('asks for each rank as often as its weight says', () => {
+  it('draws each rank as often as its weight says', () => {
     const draw = zipf(10, 1, seededRandom(1));
     const counts = Array<number>(10).fill(0);
     for (let n = 0; n < 100_000; n++) counts[draw()]! += 1;
@@ -38,7 +38,7 @@ describe('a Zipf draw', () => {
 });
 
 describe('the arrivals of an open loop', () => {
-  it('come in order, within the time, at the rate asked for', () => {
+  it('come in order, within the time, at the requested rate', () => {
     const due = arrivals(1000, 20, seededRandom(1));
     expect(due.every((at, n) => at > (due[n - 1] ?? 0))).toBe(true);
     expect(due.at(-1)).toBeLessThan(20_000);

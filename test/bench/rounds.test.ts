@@ -7,7 +7,7 @@ it('each contender goes first as often as the others', () => {
   expect(rounds).toEqual(['abc', 'bca', 'cab', 'abc']);
 });
 
-it('the progress says which step of how many, and how long the rest takes', () => {
+it('the progress shows the step, the number of steps and the time left', () => {
   const lines: string[] = [];
   const spy = vi.spyOn(console, 'error').mockImplementation((line) => void lines.push(line));
   let now = 0;

@@ -37,7 +37,7 @@ const sourcesOf = ({ volumes = [] }: Service) =>
   volumes.map((one) => (typeof one === 'string' ? one.split(':')[0]! : one.source));
 
 describe('docker-compose.yml', () => {
-  it.each(services)('%s: read-only root, no rights but those named, not privileged', (name, service) => {
+  it.each(services)('%s: read-only root, only the listed capabilities, not privileged', (name, service) => {
     expect(service.read_only).toBe(true);
     expect(service.privileged).toBeUndefined();
     expect(service.cap_drop).toEqual(['ALL']);
@@ -47,12 +47,12 @@ describe('docker-compose.yml', () => {
     expect(service.security_opt).toEqual(['no-new-privileges:true']);
   });
 
-  it('gives NET_ADMIN and SYS_ADMIN to the sandbox host alone', () => {
+  it('gives NET_ADMIN and SYS_ADMIN only to the sandbox host', () => {
     const holders = services.filter(([, { cap_add = [] }]) => cap_add.some((one) => one.endsWith('_ADMIN')));
     expect(holders.map(([name]) => name)).toEqual(['sandbox-host']);
   });
 
-  it('publishes on 127.0.0.1 alone, each port by a variable', () => {
+  it('publishes only on 127.0.0.1, each port through a variable', () => {
     const ports = services.flatMap(([, { ports: published = [] }]) => published);
     expect(ports).toHaveLength(4);
     for (const port of ports) expect(port).toMatch(/^127\.0\.0\.1:\$\{[A-Z_]+:-\d+\}:\d+$/);
@@ -62,7 +62,7 @@ describe('docker-compose.yml', () => {
     expect(image).toMatch(/^\$\{[A-Z0-9_]+:-[a-z0-9/]+:v?\d[\w.-]*\}$/);
   });
 
-  it.each(ours)('%s is built here, or takes what another service builds', (_name, { image, build }) => {
+  it.each(ours)('%s is built here, or uses the image of another service', (_name, { image, build }) => {
     expect(dockerfile).toContain(`AS ${image.split(/[/:]/)[1]}\n`);
     if (build) expect(build.args.NODE_IMAGE).toMatch(/^\$\{NODE_IMAGE:-node:22-bookworm-slim\}$/);
     else
@@ -71,7 +71,7 @@ describe('docker-compose.yml', () => {
       ]);
   });
 
-  it('has the health of every service that stays checked, by itself or by its image', () => {
+  it('has a health check for every long-running service, here or in its image', () => {
     const staying = services.filter(([, { restart }]) => restart !== 'no');
     const byImage = new Set(['gate-0', 'gate-1', 'sandbox-host']);
     for (const [name, { healthcheck }] of staying)
@@ -92,12 +92,12 @@ describe('docker-compose.yml', () => {
     );
   });
 
-  it('keeps Grafana and k6 out of what starts by itself', () => {
+  it('does not start Grafana and k6 by default', () => {
     const optional = services.filter(([, { profiles }]) => profiles).map(([name]) => name);
     expect(optional).toEqual(['grafana', 'k6']);
   });
 
-  it("lets nobody but the gates write where Check's sockets are, and nobody else in where the policy API's are", () => {
+  it("lets only the gates write to the folder of Check's sockets, and only they enter that of the policy API", () => {
     expect(file.volumes.check?.driver_opts).toEqual({
       type: 'tmpfs',
       device: 'tmpfs',
@@ -126,7 +126,7 @@ describe('docker-compose.yml', () => {
     }
   });
 
-  it('names what listens beside the sandboxes, so that no route leads there', () => {
+  it('lists its own listeners, so that no route leads there', () => {
     for (const gate of ['gate-0', 'gate-1']) {
       const listeners = file.services[gate]!.environment!.SANDGATE_OWN_LISTENERS!.split(',');
       const used = ['3002', '8443', '9901', '9464', '9465', '3900', '9090'];
@@ -134,7 +134,7 @@ describe('docker-compose.yml', () => {
     }
   });
 
-  it('holds no secret', () => {
+  it('contains no secret', () => {
     expect(read('docker-compose.yml')).not.toMatch(/[0-9a-f]{32}|e2b_|PRIVATE KEY|password:/i);
   });
 });

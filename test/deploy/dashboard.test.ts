@@ -38,7 +38,7 @@ describe('the Grafana dashboard', () => {
     expect(rows).toEqual(['Traffic', 'Denials by reason', 'Latency', 'Cache', 'Store', 'Process']);
   });
 
-  it('lays every panel out on its own, within the width of 24, under an id of its own', () => {
+  it('gives every panel its own place within the width of 24, and its own id', () => {
     expect(new Set(panels.map(({ id }) => id)).size).toBe(panels.length);
     const taken = new Set<string>();
     for (const { title, gridPos } of panels) {

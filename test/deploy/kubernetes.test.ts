@@ -47,7 +47,7 @@ describe('the manifests of deploy/kubernetes', () => {
     ]);
   });
 
-  it('select the pods that the deployment makes', () => {
+  it('select the pods of the deployment', () => {
     const selectors = [
       deployment.selector.matchLabels,
       one('PodDisruptionBudget').spec.selector.matchLabels,
@@ -66,7 +66,7 @@ describe('the manifests of deploy/kubernetes', () => {
     }
   });
 
-  it.each(all)('$name: probes on ports of its own, memory limited, no rights', (container) => {
+  it.each(all)('$name: probes on its own ports, limited memory, no capabilities', (container) => {
     const ports = container.ports.map(({ name }) => name);
     const probes = Object.entries(container).filter(([key]) => key.endsWith('Probe'));
     expect(probes.length).toBeGreaterThanOrEqual(2);
@@ -89,7 +89,7 @@ describe('the manifests of deploy/kubernetes', () => {
     expect(gate.startupProbe?.httpGet.path).toBe('/readyz');
   });
 
-  it('set only settings that there are', () => {
+  it('set only settings that exist', () => {
     const known = [...SETTINGS, ...SECRETS].map(({ env }) => env);
     const literals: string[] = kustomization.configMapGenerator[1].literals;
     const set = [
@@ -99,12 +99,12 @@ describe('the manifests of deploy/kubernetes', () => {
     for (const name of set) expect(known).toContain(name);
   });
 
-  it('mount only volumes that there are, and the sockets read-only in Envoy', () => {
+  it('mount only volumes that exist, and the sockets read-only in Envoy', () => {
     const volumes = pod.volumes.map(({ name }: { name: string }) => name);
     for (const { volumeMounts } of all) for (const { name } of volumeMounts) expect(volumes).toContain(name);
     const sockets = (container: Container) => container.volumeMounts.find(({ name }) => name === 'sockets');
     expect(sockets(envoy)?.readOnly).toBe(true);
-    // A folder below the volume, which the gate makes and owns: the volume itself is root's.
+    // A folder in the volume that the gate creates and owns; the volume itself belongs to root.
     for (const { env = [] } of gates) {
       const listen = env.find(({ name }) => name === 'SANDGATE_LISTEN')?.value;
       expect(listen).toMatch(/^unix:\/run\/sandgate\/check\/gate-\d\.sock$/);
@@ -118,12 +118,12 @@ describe('the manifests of deploy/kubernetes', () => {
     for (const { targetPort } of led) expect(ports).toContain(targetPort);
     const rules: { from?: object[]; ports: { port: number }[] }[] = one('NetworkPolicy').spec.ingress;
     for (const rule of rules) for (const { port } of rule.ports) expect(ports).toContain(port);
-    // Anybody may come to the door; each other port is for somebody named.
+    // Every client may reach the ingress; every other port only the named clients.
     expect(rules.filter(({ from }) => !from).map((rule) => rule.ports)).toEqual([[{ port: 8443 }]]);
     expect(rules.flatMap((rule) => rule.ports.map(({ port }) => port)).sort()).toEqual(ports.sort());
   });
 
-  it('let sandboxes be reached through Envoy alone', () => {
+  it('let only Envoy reach sandboxes', () => {
     const { podSelector, policyTypes, ingress } = one('NetworkPolicy', 'only-by-the-door').spec;
     expect({ podSelector, policyTypes }).toEqual({ podSelector: {}, policyTypes: ['Ingress'] });
     expect(ingress).toHaveLength(1);

@@ -14,7 +14,7 @@ export function metricsIn(expr: string): string[] {
   return names.filter((name) => !['and', 'or', 'unless'].includes(name));
 }
 
-/** Every series name that a gate, Envoy or Prometheus itself may be asked for. */
+/** Every series name that a gate, Envoy or Prometheus itself may export. */
 export const KNOWN: ReadonlySet<string> = new Set([
   'up',
   'ALERTS',

@@ -22,7 +22,7 @@ describe('the alert rules', () => {
     for (const name of metricsIn(expr)) expect(KNOWN).toContain(name);
   });
 
-  it.each(rules)('$alert says what it is, how urgent, and where to read on', (rule) => {
+  it.each(rules)('$alert has a severity, a summary, a description and a runbook', (rule) => {
     expect(['page', 'ticket']).toContain(rule.labels.severity);
     expect(Object.keys(rule.annotations)).toEqual(['summary', 'description', 'runbook']);
     expect(rule.annotations.runbook).toBe(`docs/operating.md#${rule.alert.toLowerCase()}`);
@@ -43,7 +43,7 @@ describe('the alert rules', () => {
     expect(new Set(fired)).toEqual(new Set(alerts.map((alert) => `{alertname="${alert}"}`)));
   });
 
-  it('are loaded by the example config, which names the job that they go by', () => {
+  it('are loaded by the example config, which uses their job name', () => {
     const config = parse(read('deploy/prometheus/prometheus.yml'));
     expect(config.rule_files).toEqual(['sandgate.rules.yml']);
     expect(config.scrape_configs.map(({ job_name }: { job_name: string }) => job_name)).toEqual(['sandgate']);

@@ -12,7 +12,7 @@ import {
 import { PACKAGE_ROOT } from '../../src/package-root.ts';
 import { fallbackOf, SECRETS, SETTINGS } from '../../src/settings.ts';
 
-/** Absolute: beside a test whose path has a space in it, vitest looks in another folder, `%20` in its name. */
+/** Absolute, because vitest resolves relative paths wrongly if the checkout's path contains a space. */
 const pageFile = (name: string) => join(PACKAGE_ROOT, 'docs', name);
 
 const NOTE = 'Generated from the code; `npm test -- -u` writes it again.';

@@ -36,7 +36,7 @@ it('docs/production.md renders the Envoy config that deploy/kubernetes has', () 
 it.each(['production', 'compose'])('the files that docs/%s.md links to exist', (name) => {
   const links = [...read(`docs/${name}.md`).matchAll(/\]\((?!https:)([^)#]+)/g)].map(([, path]) => path!);
   expect(links.length).toBeGreaterThan(0);
-  // Written by the measurements.
+  // Written by the benchmarks.
   const there = links.filter((path) => path !== 'performance.md');
   for (const path of there) expect(existsSync(new URL(`docs/${path}`, root)), path).toBe(true);
 });

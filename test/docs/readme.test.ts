@@ -24,7 +24,7 @@ const fenced = (language: string) =>
   FENCED.flatMap(([, found, text = '']) => (found === language ? [text] : []));
 const [START = '', SERVER = '', PUT_AND_ASK = '', SDK = '', ...MORE] = fenced('sh');
 
-/** The README's ports are free ones here: 0 where something begins to listen, and then what it got. */
+/** Replaces the README's ports: 0 for listeners, and then the port that each of them got. */
 const ANY_PORT = { SANDGATE_HTTP: '127.0.0.1:0', SANDGATE_HTTPS: '127.0.0.1:0', SANDGATE_OPS: '127.0.0.1:0' };
 const onAnyPort = (server: string) => server.replace('http.server 8000', 'http.server 0');
 const onPorts = (text: string, server: string, ingress: string) =>
@@ -43,7 +43,7 @@ afterAll(async () => {
   rmSync(clone, { recursive: true, force: true, maxRetries: 20 });
 });
 
-/** A checkout of this very state with its packages installed; it has no `dist/` and no state folder. */
+/** A copy of this checkout with its packages installed, but without `dist/` and the state folder. */
 function makeClone(): void {
   for (const name of [
     'package.json',
@@ -62,22 +62,22 @@ function makeClone(): void {
     'src',
   ])
     cpSync(join(PACKAGE_ROOT, name), join(clone, name), { recursive: true });
-  // Copied, not linked: sandboxes of the local cloud see this folder, and nothing outside it. The largest packages are
-  // for tests and pictures, which it has none of.
+  // Copied, not linked, because sandboxes of the local cloud see only this folder. The largest packages are only for
+  // tests and plots.
   const packages = join(clone, 'node_modules');
   const unused = ['@biomejs', 'echarts', 'zrender', '@rolldown'].map((name) =>
     join(PACKAGE_ROOT, 'node_modules', name),
   );
   const filter = (path: string) => !unused.includes(path);
   cpSync(join(PACKAGE_ROOT, 'node_modules'), packages, { recursive: true, verbatimSymlinks: true, filter });
-  // What the registries would give.
+  // Instead of the registries.
   mkdirSync(join(PACKAGE_ROOT, '.cache', 'sdk'), { recursive: true });
   mkdirSync(join(clone, '.cache'));
   symlinkSync(join(PACKAGE_ROOT, '.cache', 'sdk'), join(clone, '.cache', 'sdk'));
   writeFileSync(join(packages, '.sandgate-stamp'), packagesStamp());
 }
 
-/** A terminal in the clone, as a reader would have it: one shell, and Ctrl-C for all that runs in it. */
+/** A terminal in the clone: one shell, with Ctrl-C for everything that runs in it. */
 class Terminal {
   output = '';
   readonly #child: ChildProcess;

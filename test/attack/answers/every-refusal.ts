@@ -6,14 +6,14 @@ import { editStored } from '../stored-record.ts';
 
 const NAME = 'e2b-traffic-access-token';
 
-/** A sandbox for each way to be refused, and what to ask to be refused so. */
+/** A sandbox for each kind of refusal, and the request that gets it. */
 export interface Refusals {
   scene: Scene;
-  /** What every refusal of `REFUSALS` answers, in its order, over HTTP/1.1 and over HTTP/2. */
+  /** The answers to `REFUSALS`, in their order, over HTTP/1.1 and HTTP/2. */
   answersAs(headers: Record<string, string>): Promise<Answered[][]>;
 }
 
-/** Every answer that is not the sandbox's; the last three are Envoy's own. */
+/** Every answer that does not come from the sandbox; the last three are Envoy's own. */
 export const REFUSALS = [
   { what: 'a missing token', status: 403, host: 'locked:80', headers: {} },
   { what: 'an invalid token', status: 403, host: 'locked:80', headers: { [NAME]: 'wrong' } },
@@ -81,7 +81,7 @@ export const BROWSER = {
   'sec-fetch-mode': 'navigate',
 };
 
-/** What no refusal is without, and what none has. */
+/** Headers that every refusal has, and headers that none has. */
 export function expectRefusalHeaders({ headers }: Answered): void {
   expect(headers).toMatchObject({
     'access-control-allow-origin': '*',

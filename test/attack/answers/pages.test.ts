@@ -48,7 +48,7 @@ describe('F1: a page', () => {
     '%3Cscript%3E',
     '&lt;script&gt;',
   ];
-  it.each(hostile)('never holds %s as it came, from host, id, port, path or header', async (text) => {
+  it.each(hostile)('never contains %s unescaped, from host, id, port, path or header', async (text) => {
     const lines = Object.entries(BROWSER).map(([name, value]) => `${name}: ${value}`);
     const agent = hostOf(49983, 'locked');
     const locked = hostOf(80, 'locked');

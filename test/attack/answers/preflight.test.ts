@@ -35,7 +35,7 @@ const withoutDate = ({ status, headers: { date: _date, ...headers }, body }: Ans
 });
 
 describe('C11: a preflight', () => {
-  it('is a 204 of the same bytes whatever stands behind the host, and is never forwarded', async () => {
+  it('is a 204 with the same bytes for every host, and is never forwarded', async () => {
     const expected = withoutDate(await preflight(locked.host));
     expect(expected).toEqual({
       status: 204,
@@ -72,7 +72,7 @@ describe('C11: a preflight', () => {
     expect(locked.app.connections()).toBe(0);
   });
 
-  it('is the sandbox’s own on a public port, and on the port of an agent that checks its own', async () => {
+  it('goes to the sandbox on a public port, and on the port of a self-authenticating agent', async () => {
     const answer = vi.fn((_request, response) =>
       response.writeHead(200, { 'access-control-allow-origin': 'me' }).end(),
     );
@@ -84,13 +84,13 @@ describe('C11: a preflight', () => {
     expect(answer).toHaveBeenCalledOnce();
   });
 
-  it('is a 503 where nobody can know whether the port is public', async () => {
+  it('is a 503 if it is unknown whether the port is public', async () => {
     editStored(scene.stack, 'broken', (record) => ({ ...record, access: undefined }));
     expect((await preflight(hostOf(80, 'broken'))).status).toBe(503);
     expect(scene.arrived()).toBe(0);
   });
 
-  it('never says credentials, nor names the origin, over HTTP/2 either', async () => {
+  it('never allows credentials or names the origin, including over HTTP/2', async () => {
     const asked = {
       host: locked.host,
       method: 'OPTIONS',
@@ -126,10 +126,10 @@ describe('C11: a preflight', () => {
   );
 });
 
-describe('C11: what a preflight asks to be echoed', () => {
+describe('C11: a value that a preflight wants echoed', () => {
   const echoed = (answer: Answered) => answer.headers['access-control-allow-headers'];
 
-  it('comes back only where it is a list of names, of at most 1 KiB', async () => {
+  it('comes back only if it is a list of names of at most 1 KiB', async () => {
     const name = 'access-control-request-headers';
     expect(echoed(await preflight(locked.host, { [name]: 'x'.repeat(1024) }))).toBe('x'.repeat(1024));
     const hostile = [

@@ -63,16 +63,16 @@ describe('F3: a program', () => {
     'who says nothing': {},
   };
 
-  let told: Map<string, Answered[][]>;
+  let answersOf: Map<string, Answered[][]>;
   beforeAll(async () => {
     const all = Object.entries(programs).map(
       async ([who, headers]) => [who, await refusals.answersAs(headers)] as const,
     );
-    told = new Map(await Promise.all(all));
+    answersOf = new Map(await Promise.all(all));
   });
 
-  it.each(Object.keys(programs))('such as %s is told as JSON, and is never sent elsewhere', (who) => {
-    told.get(who)!.forEach((answers, index) => {
+  it.each(Object.keys(programs))('such as %s gets JSON, and is never redirected', (who) => {
+    answersOf.get(who)!.forEach((answers, index) => {
       const { status } = REFUSALS[index]!;
       for (const answer of answers) {
         expect(answer.status).toBe(status);
@@ -83,7 +83,7 @@ describe('F3: a program', () => {
     });
   });
 
-  it('that opens a WebSocket is told as JSON', async () => {
+  it('that opens a WebSocket gets JSON', async () => {
     const hosts = [hostOf(80, 'locked'), hostOf(80, 'nobody'), hostOf(1, 'slow')];
     const headers = programs['a WebSocket'];
     const opened = hosts.map((host) => openWebSocket(refusals.scene.stack.http, { host, headers }));

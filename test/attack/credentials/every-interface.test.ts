@@ -20,7 +20,7 @@ import { askOnce, get } from '../raw-http1.ts';
 const NAME = 'e2b-traffic-access-token';
 const fresh = () => randomBytes(32).toString('hex');
 
-/** Each of its own, so that what leaks says by which way. */
+/** A different token for each path, so that a leak shows its path. */
 const secrets: Record<string, string> = {
   expired: fresh(),
   unknown: fresh(),
@@ -29,9 +29,9 @@ const secrets: Record<string, string> = {
   policyApiKey: fresh(),
   wrongAdminKey: fresh(),
 };
-/** All that anybody was told, but for the one place where a minted token belongs. */
-const told: string[] = [];
-/** Of every process that was seen meanwhile. */
+/** All output of the gate and the commands, except the one place where a minted token belongs. */
+const outputs: string[] = [];
+/** The command lines of every process seen meanwhile. */
 const commandLines = new Set<string>();
 
 let stack: ProcessStack;
@@ -43,7 +43,7 @@ let ops: string[];
 beforeAll(async () => {
   outside = mkdtempSync(join(tmpdir(), 'sandgate-outside-'));
   writeFileSync(join(outside, 'key'), `${secrets.policyApiKey}\n`, { mode: 0o600 });
-  // Something nobody foresaw, while it holds the keys and has seen every token.
+  // An uncaught exception, while the process holds the keys and has seen every token.
   const crash = "process.on('SIGUSR2', () => { throw new Error('on purpose'); });";
   writeFileSync(join(outside, 'crash.mjs'), crash);
   sandbox = await startRecorder();
@@ -67,7 +67,7 @@ beforeAll(async () => {
     clearInterval(watch);
   }
   await crashBoth();
-  // Envoy writes its access log late, and all of it when it ends.
+  // Envoy buffers its access log, and writes all of it when it exits.
   await stack.envoy.stop(5000);
 }, 120_000);
 afterAll(async () => {
@@ -81,7 +81,7 @@ function seeProcesses(): void {
     try {
       commandLines.add(readFileSync(`/proc/${pid}/cmdline`, 'latin1'));
     } catch {
-      // It has ended by now.
+      // The process has exited.
     }
   }
 }
@@ -94,25 +94,25 @@ async function api(asked: ApiRequest, gate = stack.gates[0]!, key = secrets.poli
   return askAdmin(adminOf(gate), { ...asked, headers: { ...headers, ...asked.headers } });
 }
 
-/** What an answer or a command says, with the one token that belongs into it taken out. */
+/** The text of an answer or a command, without the one token that belongs there. */
 function noteMinted(who: string, text: string): string {
   const [token] = /[0-9a-f]{64}/.exec(text) ?? [];
   secrets[who] = token!;
-  told.push(text.replace(token!, ''));
+  outputs.push(text.replace(token!, ''));
   return token!;
 }
 
 async function command(args: string[], input?: string): Promise<string> {
   const { stdout, stderr } = await sandgate([...args, '--state-dir', stack.stateDir], { input });
-  told.push(stderr);
+  outputs.push(stderr);
   return stdout;
 }
 
-/** Inside this process: its argument is in no process list, the message is the same. */
+/** Runs inside this process, so that its arguments appear in no process list; the message is the same. */
 async function mistaken(args: string[], input = ''): Promise<void> {
   const sink = new Writable({
     write(chunk, _encoding, done) {
-      told.push(String(chunk));
+      outputs.push(String(chunk));
       done();
     },
   });
@@ -136,23 +136,23 @@ async function provoke(): Promise<void> {
   const rotation = { method: 'POST', path: `${tokens}/a/rotate`, json: { overlapSeconds: 60 } };
   noteMinted('rotatedByApi', (await api(rotation)).text);
   noteMinted('rotatedByCommand', await command(['token', 'rotate', 'sbx', 'c', '--overlap', '0']));
-  told.push((await api({ method: 'DELETE', path: `${tokens}/r` }, overTcp)).text);
-  told.push(await command(['token', 'revoke', 'sbx', 't']));
-  told.push(await command(['token', 'list', 'sbx']), await command(['token', 'list', 'sbx', '--json']));
-  told.push((await api({ path: tokens })).text);
+  outputs.push((await api({ method: 'DELETE', path: `${tokens}/r` }, overTcp)).text);
+  outputs.push(await command(['token', 'revoke', 'sbx', 't']));
+  outputs.push(await command(['token', 'list', 'sbx']), await command(['token', 'list', 'sbx', '--json']));
+  outputs.push((await api({ path: tokens })).text);
 
   for (const token of Object.values(secrets)) await present(token);
   await explainThem();
   await misplaceThem(secrets.misplaced!);
   for (const gate of stack.gates) {
     for (const path of ['/readyz', '/metrics', '/healthz']) {
-      told.push(await (await fetch(`${gate.ops}${path}`)).text());
+      outputs.push(await (await fetch(`${gate.ops}${path}`)).text());
     }
   }
-  ops = told.slice(-6);
+  ops = outputs.slice(-6);
 }
 
-/** To Check, through Envoy, in each place where people put a token. */
+/** Sends a token to Check through Envoy, in each place where people put one. */
 async function present(token: string): Promise<void> {
   const host = hostOf(sandbox.port, 'sbx');
   const requests = [
@@ -167,29 +167,29 @@ async function present(token: string): Promise<void> {
     { host: 'localhost', headers: { 'e2b-sandbox-id': token, 'e2b-sandbox-port': token } },
   ];
   for (const [n, request] of requests.entries()) {
-    told.push(JSON.stringify(await (n % 2 === 0 ? ask : askHttp2)(stack.http, request)));
+    outputs.push(JSON.stringify(await (n % 2 === 0 ? ask : askHttp2)(stack.http, request)));
   }
   const raw = [
     get(`me:${token}@${host}`),
     get(`${token}@${host}`),
     get(host, [`${NAME}: ${token}`, `${NAME}: x`]),
   ];
-  for (const bytes of raw) told.push(await askOnce(stack.http, bytes));
+  for (const bytes of raw) outputs.push(await askOnce(stack.http, bytes));
 }
 
 async function explainThem(): Promise<void> {
   const url = `http://${hostOf(8080, 'sbx')}/`;
   for (const token of [secrets.rotatedByApi!, secrets.toRevoke!, secrets.expired!, secrets.unknown!]) {
-    told.push(await command(['explain', url, '--token-stdin'], token));
-    told.push(await command(['explain', `${url}?t=1`, '--token-stdin', '--json'], `${token}\n`));
+    outputs.push(await command(['explain', url, '--token-stdin'], token));
+    outputs.push(await command(['explain', `${url}?t=1`, '--token-stdin', '--json'], `${token}\n`));
   }
-  // Whoever gives it so has shown it already, and is told; it must get no further.
-  told.push(await command(['explain', url, '-H', `${NAME}: ${secrets.inArgument}`]));
+  // The caller exposed this token already and gets a message about it; it must get no further.
+  outputs.push(await command(['explain', url, '-H', `${NAME}: ${secrets.inArgument}`]));
   await mistaken(['explain', url, '--token', secrets.misplaced!]);
   await mistaken(['explain', `http://u:${secrets.misplaced}@x/`]);
 }
 
-/** In fields, paths and options that are for something else. */
+/** Tokens in fields, paths and options meant for something else. */
 async function misplaceThem(token: string): Promise<void> {
   const tokens = '/v1/policies/sbx/tokens';
   const json = { 'content-type': 'application/json' };
@@ -214,13 +214,13 @@ async function misplaceThem(token: string): Promise<void> {
     for (const gate of stack.gates) {
       const answer = await api(asked, gate);
       expect(answer.status).toBeGreaterThanOrEqual(400);
-      told.push(JSON.stringify(answer));
+      outputs.push(JSON.stringify(answer));
     }
   }
   for (const key of [token, secrets.wrongAdminKey!]) {
     const refused = await api({}, overTcp, key);
     expect(refused.status).toBe(401);
-    told.push(JSON.stringify(refused));
+    outputs.push(JSON.stringify(refused));
   }
   await mistaken(['token', 'revoke', 'sbx', token]);
   await mistaken(['token', 'rotate', 'sbx', token, '--overlap', '0']);
@@ -238,7 +238,7 @@ async function misplaceThem(token: string): Promise<void> {
   );
 }
 
-/** One by an exception that nobody catches, one by the signal that leaves a core where the system says so. */
+/** One crashes with an uncaught exception, one with a signal that dumps core if the system allows it. */
 async function crashBoth(): Promise<void> {
   overTcp.signal('SIGUSR2');
   expect(await overTcp.exited).toBe(1);
@@ -259,7 +259,7 @@ function filesIn(folder: string): string[] {
 }
 
 describe('A2: a token that was sent through every interface', () => {
-  it('was seen at work: minted, rotated, revoked, let in, refused, explained', async () => {
+  it('was minted, rotated, revoked, accepted, refused and explained', async () => {
     expect(Object.keys(secrets)).toHaveLength(13);
     expect(sandbox.arrivals.length).toBeGreaterThan(0);
     await vi.waitFor(() => {
@@ -273,17 +273,17 @@ describe('A2: a token that was sent through every interface', () => {
   });
 
   it('is in no answer, message, metric or readiness', () => {
-    expect(told.length).toBeGreaterThan(150);
-    expectNoSecret(told.join('\n'), false);
+    expect(outputs.length).toBeGreaterThan(150);
+    expectNoSecret(outputs.join('\n'), false);
   });
 
-  it('is in no log of a gate, a dying one included, nor of Envoy', () => {
+  it('is in no log of a gate, even one that crashes, nor of Envoy', () => {
     for (const gate of stack.gates) expectNoSecret(gate.log());
     expectNoSecret(stack.accessLog());
     expectNoSecret(readFileSync(join(stack.stateDir, 'envoy.log'), 'latin1'));
   });
 
-  it('is in no file of the state folder; the store alone has digests', () => {
+  it('is in no file of the state folder; only the store has digests', () => {
     const files = filesIn(stack.stateDir);
     expect(files.some((file) => file.endsWith('policies.db'))).toBe(true);
     for (const file of files) {
@@ -291,19 +291,19 @@ describe('A2: a token that was sent through every interface', () => {
     }
   });
 
-  it('is in no crash dump, for none is written: a diagnostic report would hold the environment, keys included', () => {
+  it('is in no crash dump, because none is written: a diagnostic report would contain the environment and its keys', () => {
     expect(filesIn(outside).sort()).toEqual([join(outside, 'crash.mjs'), join(outside, 'key')]);
     for (const folder of [PACKAGE_ROOT, stack.stateDir]) {
       expect(readdirSync(folder).filter((name) => /^(report\.|core)/.test(name))).toEqual([]);
     }
   });
 
-  it('is in no command line, but for the one that was given it there', () => {
+  it('is in no command line except the one to which it was passed', () => {
     const { inArgument, ...others } = secrets;
     for (const secret of Object.values(others)) {
       expect([...commandLines].filter((line) => line.includes(secret))).toEqual([]);
     }
     for (const line of commandLines) if (line.includes(inArgument!)) expect(line).toContain('explain');
-    expect(told.join('')).toContain('a token in -H is seen by every user');
+    expect(outputs.join('')).toContain('a token in -H is seen by every user');
   });
 });

@@ -69,7 +69,7 @@ function expectNoCredential(arrival: Arrival | undefined): void {
   expect(seen).not.toMatch(/traffic-access-token|e2b-sandbox-(id|port)/i);
 }
 
-describe.each(doors)('A1: the token, on its way to $what', ({ host, at }) => {
+describe.each(doors)('A1: the token in a request to $what', ({ host, at }) => {
   it.each(ways)('does not arrive over $way, and the app keeps its own credentials', async ({ send }) => {
     expect([200, 101]).toContain(await send(host()));
     expect(at().arrivals).toHaveLength(1);
@@ -85,7 +85,7 @@ describe.each(doors)('A1: the token, on its way to $what', ({ host, at }) => {
     },
   );
 
-  it('does not arrive with a space before the colon, nor as a header of its own from a folded line', async () => {
+  it('does not arrive with a space before the colon, nor as a separate header from a folded line', async () => {
     const spaced = get(host(), [`${NAME} : ${TOKEN}`]);
     const folded = get(host(), ['X-Fold: a', ` ${NAME}: ${TOKEN}`]);
     await Promise.all([spaced, folded].map((bytes) => askOnce(scene.stack.http, bytes)));
@@ -95,7 +95,7 @@ describe.each(doors)('A1: the token, on its way to $what', ({ host, at }) => {
   });
 });
 
-describe('A1: a token that comes more than once', () => {
+describe('A1: a token that is sent more than once', () => {
   const twice = [
     [`E2B-Traffic-Access-Token: ${TOKEN}`, `e2b-traffic-access-token: ${TOKEN}`],
     [`e2b-traffic-access-token: ${TOKEN}`, `e2b-traffic-access-token: ${OTHER_TOKEN}`, `${NAME}:`],
@@ -110,7 +110,7 @@ describe('A1: a token that comes more than once', () => {
     expect(open.app.arrivals).toHaveLength(3);
   });
 
-  it('leaves no copy on 49983, over HTTP/2 either', async () => {
+  it('leaves no copy on 49983, including over HTTP/2', async () => {
     for (const lines of twice) {
       expect(statusOf(await askOnce(scene.stack.http, get(locked.agentHost, lines)))).toBe(200);
     }
@@ -120,7 +120,7 @@ describe('A1: a token that comes more than once', () => {
     expect(locked.agent.arrivals).toHaveLength(4);
   });
 
-  it('opens no restricted sandbox', async () => {
+  it('does not open a restricted sandbox', async () => {
     for (const lines of twice) {
       expect(statusOf(await askOnce(scene.stack.http, get(locked.host, lines)))).toBe(403);
     }
@@ -128,8 +128,8 @@ describe('A1: a token that comes more than once', () => {
   });
 });
 
-describe('A1: what is the app’s own', () => {
-  it('arrives byte for byte, bytes above 127 and odd spacing included', async () => {
+describe('A1: the app’s own credentials', () => {
+  it('arrive byte for byte, including bytes above 127 and odd spacing', async () => {
     const lines = ['Cookie: k=\xe9\xff; b="\x80"', 'Authorization: Basic \xa0\xfe:  x', `${NAME}: ${TOKEN}`];
     expect(statusOf(await askOnce(scene.stack.http, get(locked.host, lines)))).toBe(200);
     const { headers } = locked.app.arrivals[0]!;
@@ -137,13 +137,13 @@ describe('A1: what is the app’s own', () => {
     expect(headers.authorization).toBe('Basic \xa0\xfe:  x');
   });
 
-  it('arrives whole when HTTP/2 splits the cookie into crumbs', async () => {
+  it('arrive whole when HTTP/2 splits the cookie into crumbs', async () => {
     const headers = { [NAME]: TOKEN, cookie: ['a=1', 'b="2; 3"', 'c=4'] };
     await askHttp2(scene.stack.http, { host: locked.host, headers });
     expect(locked.app.arrivals[0]!.headers.cookie).toBe('a=1; b="2; 3"; c=4');
   });
 
-  it('is the token too, only where the policy says forward', async () => {
+  it('include the token only if the policy says forward', async () => {
     const headers = { [NAME]: TOKEN, 'e2b-sandbox-id': 'locked', 'e2b-sandbox-port': '1' };
     await ask(scene.stack.http, { host: trusting.host, headers });
     expect(trusting.app.arrivals[0]!.headers[NAME]).toBe(TOKEN);
@@ -152,7 +152,7 @@ describe('A1: what is the app’s own', () => {
 });
 
 describe('A3: code inside a sandbox', () => {
-  it('cannot open its own URL or another’s with anything that it received', async () => {
+  it('cannot open its own URL or another’s with anything it received', async () => {
     const other = await scene.restricted('other');
     await ask(scene.stack.http, { host: locked.host, headers: { ...OWN, [NAME]: TOKEN } });
     const { host: _host, connection: _connection, ...received } = locked.app.arrivals[0]!.headers;

@@ -7,7 +7,7 @@ import { PATIENCE } from '../../stack/patience.ts';
 let api: RunningApi;
 let ingress: ReturnType<typeof connectCheck>;
 beforeAll(async () => {
-  // Straight at Check: an Envoy in between lets half of this through.
+  // Directly to Check, because an Envoy in between stops half of these.
   api = await startApi({ logAllows: '1', domains: '*' });
   ingress = connectCheck(api.gate.check);
   expect((await api.ask({ method: 'POST', json: [policy('sbx')] })).status).toBe(200);
@@ -42,10 +42,10 @@ const HEADERS = [
   'e2b-traffic-access-token',
 ];
 
-/** What our own logger adds, that of the test included. */
+/** Fields that the logger adds. */
 const FIELDS = ['level', 'time', 'pid', 'hostname', 'msg', ...Object.keys(DECISION_FIELDS)];
 
-/** Every line that the log has grown by, read as JSON. */
+/** Every new line of the log, as JSON. */
 async function linesOf(work: () => Promise<unknown>): Promise<Record<string, unknown>[]> {
   const before = api.logs().length;
   await work();
@@ -65,7 +65,7 @@ async function series(): Promise<string[]> {
 }
 
 describe.each(Object.entries(HOSTILE))('A2: %s', (_, hostile) => {
-  it('in a header, the method, the path or the host makes one line, and no field of its own', async () => {
+  it('in a header, the method, the path or the host makes one line and adds no field', async () => {
     const known = await series();
     const requests = [
       ...HEADERS.map((name) => ({ host: HOST, headers: { [name]: hostile } })),
@@ -89,7 +89,7 @@ describe.each(Object.entries(HOSTILE))('A2: %s', (_, hostile) => {
 });
 
 describe('A2: a flood of denials', () => {
-  it('is told in part, and the rest is counted: no line is lost without a word', async () => {
+  it('is logged in part, and the rest is counted: no line is lost silently', async () => {
     const asked = 3000;
     const before = api.logs().length;
     const lines = await linesOf(async () => {
@@ -97,19 +97,19 @@ describe('A2: a flood of denials', () => {
         await Promise.all(Array.from({ length: 100 }, () => ingress.check({ host: HOST })));
       }
       await vi.waitFor(
-        () => expect(toldIn(api.logs().slice(before))).toBeGreaterThanOrEqual(asked),
+        () => expect(denialsIn(api.logs().slice(before))).toBeGreaterThanOrEqual(asked),
         PATIENCE,
       );
     });
     const dropped = lines.filter(({ msg }) => msg === 'decisions_dropped');
     expect(dropped.length).toBeGreaterThan(0);
-    const told = lines.length - dropped.length;
-    expect(told + dropped.reduce((sum, { count }) => sum + Number(count), 0)).toBe(asked);
+    const logged = lines.length - dropped.length;
+    expect(logged + dropped.reduce((sum, { count }) => sum + Number(count), 0)).toBe(asked);
   });
 });
 
-/** Denials that a log tells of, one by one or as dropped. */
-function toldIn(log: string): number {
+/** Denials in a log, single or counted as dropped. */
+function denialsIn(log: string): number {
   const dropped = [...log.matchAll(/"count":(\d+),"msg":"decisions_dropped"/g)];
   return (
     log.split('"outcome":"deny"').length - 1 + dropped.reduce((sum, [, count]) => sum + Number(count), 0)

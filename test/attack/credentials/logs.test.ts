@@ -10,13 +10,13 @@ import { editStored } from '../stored-record.ts';
 
 let scene: Scene;
 let locked: Sandbox;
-/** Every byte that came back to any client. */
+/** Every byte that any client received. */
 const answered: string[] = [];
 beforeAll(async () => {
   scene = await openScene();
   locked = await scene.restricted('locked');
   await provoke();
-  // Envoy writes its access log late, and all of it when it ends.
+  // Envoy buffers its access log, and writes all of it when it exits.
   await scene.stack.envoy.stop(5000);
 });
 afterAll(() => scene?.close());
@@ -24,7 +24,7 @@ afterAll(() => scene?.close());
 const NAME = 'e2b-traffic-access-token';
 const BROWSER = { 'user-agent': 'Mozilla/5.0', accept: 'text/html' };
 
-/** Requests for each place that could write down what it was given. */
+/** Requests for each place that could record its input. */
 async function provoke(): Promise<void> {
   const { http } = scene.stack;
   const names = [hostOf(1, 'locked'), hostOf(80, 'nobody'), 'nonsense', '0-locked.e2b.localhost'];
@@ -81,7 +81,7 @@ describe('A2: a token, or its digest', () => {
     expectNoSecret(answered.join('\n'));
   });
 
-  it('is in no file of the state folder but the policy store, which holds digests alone', () => {
+  it('is in no file of the state folder but the policy store, which holds only digests', () => {
     const files = readdirSync(scene.stack.stateDir, { recursive: true, withFileTypes: true }).filter(
       (entry) => entry.isFile(),
     );

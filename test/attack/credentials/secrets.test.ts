@@ -18,7 +18,7 @@ let sandbox: Recorder;
 let asked = 0;
 let ready = '';
 
-/** A gate that logs all it can, asked with tokens in every place where people put them. */
+/** A gate that logs as much as it can gets requests with tokens in every place where people put them. */
 beforeAll(async () => {
   stack = await startProcessStack({
     gates: 1,
@@ -56,14 +56,14 @@ beforeAll(async () => {
       { host: 'localhost', headers: { 'e2b-sandbox-id': token, 'e2b-sandbox-port': token } },
     ]),
   );
-  // One after the other: a burst would be over the rate of the log, and what is dropped proves nothing.
+  // One after the other: a burst would exceed the rate limit of the log, and dropped lines prove nothing.
   for (const [n, request] of requests.entries()) {
     await (n % 2 === 0 ? ask : askHttp2)(stack.http, request);
   }
   for (const one of bytes) await askOnce(stack.http, one);
   asked = requests.length + bytes.length;
   ready = await (await fetch(`${stack.gates[0]!.ops}/readyz`)).text();
-  // Envoy writes its access log late, and all of it when it ends.
+  // Envoy buffers its access log, and writes all of it when it exits.
   await stack.envoy.stop(5000);
 });
 afterAll(async () => {
@@ -75,7 +75,7 @@ function expectNoSecret(text: string): void {
   for (const secret of SECRETS) expect(text).not.toContain(secret);
 }
 
-it('the gate logged every request, those of each outcome', async () => {
+it('the gate logged every request, of every outcome', async () => {
   const log = () => stack.gates[0]!.log();
   await vi.waitFor(() => expect(log().split('"msg":"decision"').length).toBeGreaterThan(asked), PATIENCE);
   for (const outcome of ['allow', 'deny', 'shadow_allow']) expect(log()).toContain(`"outcome":"${outcome}"`);
@@ -89,7 +89,7 @@ it('no token, and no digest of one, is in the log of the gate or of Envoy', () =
   expectNoSecret(readFileSync(join(stack.stateDir, 'envoy.log'), 'latin1'));
 });
 
-it('none is in /readyz or a run file', () => {
+it('no token or digest is in /readyz or a run file', () => {
   expect(ready).toContain('"shadow"');
   expectNoSecret(ready);
   const runs = readdirSync(join(stack.stateDir, 'run'));

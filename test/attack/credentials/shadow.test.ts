@@ -30,7 +30,7 @@ describe('shadow mode cannot be switched on by a policy alone', () => {
   });
   afterAll(() => scene?.close());
 
-  it('is off in a gate without the setting, which says so and holds the door', async () => {
+  it('is off in a gate without the setting, which says so and denies', async () => {
     const sandbox = await scene.restricted('wishing', shadowed(DAY));
     expect(await reasonAt(scene, sandbox)).toBe('token_missing');
     expect(scene.arrived()).toBe(0);
@@ -43,18 +43,18 @@ describe('shadow mode cannot be switched on by a policy alone', () => {
   });
 });
 
-describe('nor by the setting alone', () => {
+describe('shadow mode cannot be switched on by the setting alone', () => {
   let scene: Scene;
   beforeAll(async () => {
     scene = await openScene({ allowShadow: 'true' });
   });
   afterAll(() => scene?.close());
 
-  it('a sandbox that does not ask for it stays shut', async () => {
+  it('a sandbox without shadowUntil stays restricted', async () => {
     expect(await reasonAt(scene, await scene.restricted('plain'))).toBe('token_missing');
   });
 
-  it('a time that has passed, or comes up too far ahead, is refused or does not count', async () => {
+  it('a time in the past or too far ahead is refused or ignored', async () => {
     expect(await reasonAt(scene, await scene.restricted('late', shadowed(-1000)))).toBe('token_missing');
     await expect(scene.restricted('far', shadowed(7 * DAY + 60_000))).rejects.toMatchObject({
       code: 'POLICY_INVALID',
@@ -73,7 +73,7 @@ describe('nor by the setting alone', () => {
       runtime: { ...record.runtime, state: 'transitioning' },
       access: { ...record.access, shadowUntil },
     }));
-    // Not before the gate has seen the edit does what it answers mean something.
+    // Answers are meaningful only after the gate has seen the edit.
     await vi.waitFor(
       async () => expect(await reasonAt(scene, sandbox)).toBe('sandbox_transitioning'),
       PATIENCE,
@@ -101,7 +101,7 @@ describe('nor by the setting alone', () => {
   });
 });
 
-describe('nor by a setting that is not exactly true', () => {
+describe('shadow mode cannot be switched on by a setting other than true', () => {
   const stateDir = mkdtempSync(join(tmpdir(), 'sandgate-test-'));
   afterAll(() => rmSync(stateDir, { recursive: true, force: true }));
   const serve = ['serve', '--state-dir', stateDir, '--sandbox-cidrs', '127.0.0.0/8'];
@@ -120,14 +120,14 @@ describe('nor by a setting that is not exactly true', () => {
   });
 });
 
-describe('a gate as a process that allows it', () => {
+describe('a gate process that allows shadow mode', () => {
   let stack: ProcessStack;
   beforeAll(async () => {
     stack = await startProcessStack({ gates: 1, flags: { 'allow-shadow': 'true' } });
   });
   afterAll(() => stack?.stop());
 
-  it('warns at start, in words and in its log, and tells the commands beside it', () => {
+  it('warns at start, on the terminal and in its log, and in commands on the same state folder', () => {
     const [gate] = stack.gates;
     expect(gate!.log()).toContain('sandgate: shadow mode is allowed');
     expect(gate!.log()).toContain('"msg":"shadow_mode_allowed"');

@@ -6,7 +6,7 @@ import { type Recorder, startRecorder } from '../../stack/recorder.ts';
 import { hostOf, restricted, TOKEN } from '../../stack/test-stack.ts';
 
 const WITH_TOKEN = { 'e2b-traffic-access-token': TOKEN };
-/** At a few hundred a second, two seconds or so. */
+/** About two seconds at a few hundred requests per second. */
 const ENOUGH = 600;
 
 let up: Recorder;
@@ -20,7 +20,7 @@ async function more(load: Load, count = ENOUGH): Promise<void> {
   await vi.waitFor(() => expect(load.outcomes.length).toBeGreaterThan(until), PATIENCE);
 }
 
-/** A load, and in its midst one of two gates gets this signal; another gate is in its place afterwards. */
+/** Sends this signal to one of two gates during a load; afterwards another gate replaces it. */
 async function loadUnder(stack: ProcessStack, signal: NodeJS.Signals): Promise<readonly Outcome[]> {
   await stack.waitForGates(2);
   const load = startLoad(stack.http, hostOf(up.port, 'abc'), WITH_TOKEN);
@@ -48,8 +48,8 @@ function expectFewRefused(outcomes: readonly Outcome[]): void {
 }
 
 describe('one of two gates, under load,', () => {
-  it('freezes, and costs at most a few of those that it was answering a 503', async () => {
-    // They wait for the frozen gate first, for as long as in production.
+  it('freezes, and at most a few of the requests it was answering get a 503', async () => {
+    // Checks wait for the frozen gate first, as long as in production.
     const stack = await startProcessStack({ gates: 2, bundledBounds: true });
     try {
       await stack.put(restricted('abc'));
@@ -60,7 +60,7 @@ describe('one of two gates, under load,', () => {
   });
 });
 
-describe('gates that end, under load:', () => {
+describe('gates that exit under load:', () => {
   let stack: ProcessStack;
   beforeAll(async () => {
     stack = await startProcessStack({ gates: 2 });
@@ -68,19 +68,19 @@ describe('gates that end, under load:', () => {
   });
   afterAll(() => stack?.stop());
 
-  it('one of two ends by SIGTERM and no request fails', async () => {
+  it('one of two exits on SIGTERM, and no request fails', async () => {
     const outcomes = await loadUnder(stack, 'SIGTERM');
     expect(tally(outcomes)).toEqual({ 200: outcomes.length });
   });
 
-  it('one of two is killed, and costs at most a few of those that it was answering a 503', async () => {
+  it('one of two is killed, and at most a few of the requests it was answering get a 503', async () => {
     await stack.startGate(1);
-    // It may have sent the headers of an answer and not its status: Envoy can then ask nobody else.
+    // The gate may have sent the headers of an answer but not its status; then Envoy cannot retry.
     expectFewRefused(await loadUnder(stack, 'SIGKILL'));
   });
 
   it('the only one restarts: only checked 200s and 503s, and then 200 again', async () => {
-    // The other one has been killed.
+    // The other gate was killed.
     await stack.waitForGates(1);
     const host = hostOf(up.port, 'only');
     const holder = startLoad(stack.http, host, WITH_TOKEN);

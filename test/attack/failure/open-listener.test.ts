@@ -27,7 +27,7 @@ const serve = (...more: string[]) =>
     ...more,
   ]);
 
-describe('E2: Check on an address that other machines reach', () => {
+describe('E2: Check on an address that other machines can reach', () => {
   it.each<[string, () => string[]]>([
     ['without TLS', () => []],
     [
@@ -43,7 +43,7 @@ describe('E2: Check on an address that other machines reach', () => {
     );
   });
 
-  it('is not listened on with files that cannot be used: exit 1, the file and the remedy', async () => {
+  it('is not opened with unusable files: exit code 1, with the file and the remedy', async () => {
     const late = await authority.issue('late', ['gate.example'], [-3, -1]);
     const ran = await serve(
       '--listen',

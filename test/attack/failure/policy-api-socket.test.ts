@@ -18,7 +18,7 @@ import { hold } from './held-connection.ts';
 const stateDir = mkdtempSync(join(tmpdir(), 'sandgate-test-'));
 const gates: GateProcess[] = [];
 let api: RunningApi;
-/** Answers to clients that dribble: what they wait for takes ten seconds, so they begin before all else. */
+/** Answers to slow clients, started first because their timeout takes ten seconds. */
 let dribbled: Promise<string[]>;
 beforeAll(async () => {
   api = await startApi({ policyApi: '127.0.0.1:0' }, [KEY]);
@@ -44,7 +44,7 @@ async function startGate(flags: Record<string, string> = {}): Promise<GateProces
   return { ...gate, policyApi: liveGates(stateDir).find(({ pid }) => pid === gate.pid)!.policyApi! };
 }
 
-/** Bytes on a connection that never closes its own side; resolves with all that came back once the other side ended. */
+/** Sends bytes on a connection that never closes its side; resolves with the response once the other side closes. */
 async function answerTo(at: number, bytes: string): Promise<string> {
   const socket = await hold(at, bytes);
   let text = '';
@@ -91,14 +91,14 @@ describe('E2: the policy API on TCP', () => {
     expect(ran.stderr).not.toContain('hunter2');
   });
 
-  it('takes no key as an argument', async () => {
+  it('does not accept a key as an argument', async () => {
     const ran = await sandgateInside(serve('--policy-api=127.0.0.1:0', `--policy-api-keys=${KEY}`));
     expect(ran.code).toBe(2);
   });
 });
 
 describe('E2: a web page that reaches the API', () => {
-  it('by a name of its own (DNS rebinding) is refused, even with a key', async () => {
+  it('under its own name (DNS rebinding) is refused, even with a key', async () => {
     const port = api.gate.policyApi!.split(':')[1];
     const refused = await api.ask({ headers: { host: `rebound.example:${port}` } });
     expect(refused.status).toBe(421);
@@ -114,14 +114,14 @@ describe('E2: a web page that reaches the API', () => {
     },
   );
 
-  it('with a preflight gets no leave', async () => {
+  it('with a preflight gets no permission', async () => {
     const headers = { origin: 'http://evil.example', 'access-control-request-method': 'PUT' };
     const answer = await api.ask({ method: 'OPTIONS', path: '/v1/policies/a', headers });
     expect(answer.status).toBe(405);
     expect(JSON.stringify(answer.headers)).not.toContain('access-control');
   });
 
-  it('is not dialled through the ingress either: its port is an own listener', async () => {
+  it('is not dialed through the ingress: its port is an own listener', async () => {
     const port = Number(api.gate.policyApi!.split(':')[1]);
     const [run] = liveGates(api.stateDir);
     expect(run!.ownListeners).toContainEqual({ host: '127.0.0.1', port });
@@ -129,7 +129,7 @@ describe('E2: a web page that reaches the API', () => {
 });
 
 describe('E2: the socket of the policy API', () => {
-  it('and its folder are for their owner alone', async () => {
+  it('and its folder are accessible only to their owner', async () => {
     const { policyApi: at } = await startGate();
     const path = at.slice('unix:'.length);
     expect(path).toBe(join(stateDir, 'policy-api', 'policy.sock'));
@@ -199,7 +199,7 @@ describe('E3: writes over the API', () => {
     await store.close();
   });
 
-  it('in hand when the gate is told to go are answered', async () => {
+  it('in progress when the gate is told to stop are answered', async () => {
     const gate = await startGate({ drain: '0' });
     const json = [policy('last', { runtime: { route: { address: '127.0.0.1' } } })];
     const socket = connect(gate.policyApi.slice('unix:'.length));
@@ -208,7 +208,7 @@ describe('E3: writes over the API', () => {
     gate.signal('SIGTERM');
     const status = await answered.then(
       ({ status }) => status,
-      // It came too late to be taken at all, which is no half a write.
+      // The request came too late to be accepted; that is not a partial write.
       (error: NodeJS.ErrnoException) => error.code,
     );
     expect([200, 'ECONNREFUSED', 'ENOENT', 'ECONNRESET']).toContain(status);
@@ -218,7 +218,7 @@ describe('E3: writes over the API', () => {
 });
 
 describe('E2: connections to the policy API', () => {
-  it('that dribble a head or a body are answered 408 and ended, as are those to the ops listener', async () => {
+  it('that send a head or a body too slowly get a 408 and are closed, as on the ops listener', async () => {
     for (const answer of await dribbled) expect(answer).toMatch(/^HTTP\/1\.1 408 /);
   });
 });

@@ -15,11 +15,11 @@ afterAll(() => api?.stop());
 
 const JSON_TYPE = { 'content-type': 'application/json' };
 const TOKENS = '/v1/policies/sbx/tokens';
-/** 64 hex characters: what a token looks like, and a digest. */
+/** 64 hex characters, like a token or a digest. */
 const SECRET = 'a1b2c3d4'.repeat(8);
 
 describe('E2: connections to the policy API', () => {
-  it('that send rubbish and never close do not keep others out', async () => {
+  it('that send garbage and never close do not block others', async () => {
     const { ops } = api.gate;
     const held = await Promise.all(
       [port, ops.port].flatMap((at) => Array.from({ length: 400 }, () => hold(at, '\0rubbish\r\n\r\n'))),
@@ -49,7 +49,7 @@ describe('E2: connections to the policy API', () => {
   });
 });
 
-describe('E2: a request that is hostile', () => {
+describe('E2: a hostile request', () => {
   const post = (path: string, raw: string | Buffer) => ({ method: 'POST', path, raw, headers: JSON_TYPE });
   const nested = (depth: number) => '['.repeat(depth) + ']'.repeat(depth);
   const access = (raw: string) => ({

@@ -13,7 +13,7 @@ let rogue: RogueGate;
 let up: Recorder;
 beforeAll(async () => {
   up = await startRecorder();
-  // One of its answers never comes.
+  // One of the answers never arrives.
   stack = await startProcessStack({ gates: 0, bundledBounds: true });
   rogue = await startRogueGate(stack.socketOf(0));
   await stack.waitForGates(1);
@@ -27,7 +27,7 @@ afterAll(async () => {
 const get = (): Promise<Answered> =>
   ask(stack.http, { host: hostOf(up.port, 'abc'), headers: { 'e2b-traffic-access-token': TOKEN } });
 
-/** Struct fields as Envoy's dynamic metadata has them. */
+/** Struct fields in the form of Envoy's dynamic metadata. */
 const metadata = (values: Record<string, Buffer>) =>
   field(
     4,
@@ -39,14 +39,14 @@ const text = (value: string) => field(3, value);
 const OK = field(3, Buffer.alloc(0));
 const allowTo = (destination: string) => Buffer.concat([OK, metadata({ destination: text(destination) })]);
 
-describe('E1: a gate that answers rubbish lets nobody in:', () => {
-  it('control: an allow that names a destination does', async () => {
+describe('E1: a gate that answers garbage admits no request:', () => {
+  it('control: an allow with a destination is admitted', async () => {
     rogue.answer = reply(framed(allowTo(`127.0.0.1:${up.port}`)));
     await expect.poll(async () => (await get()).status, PATIENCE).toBe(200);
     up.arrivals.length = 0;
   });
 
-  // Envoy takes each of these for an allow; without a destination there is nowhere to go.
+  // Envoy reads each of these as an allow, but without a destination it cannot route.
   it.each([
     ['an empty CheckResponse', Buffer.alloc(0)],
     ['an allow without metadata', OK],
@@ -113,7 +113,7 @@ describe('E1: a gate that answers rubbish lets nobody in:', () => {
     expect(up.arrivals).toEqual([]);
   });
 
-  it('and is believed again once it answers well', async () => {
+  it('and is used again once it answers correctly', async () => {
     rogue.answer = reply(framed(allowTo(`127.0.0.1:${up.port}`)));
     await expect.poll(async () => (await get()).status, PATIENCE).toBe(200);
   });

@@ -2,7 +2,7 @@ import { mkdirSync } from 'node:fs';
 import { createServer, type Http2Session, type ServerHttp2Stream } from 'node:http2';
 import { dirname } from 'node:path';
 
-/** One field of protobuf: a length-delimited one from bytes or text, a varint below 128 from a number. */
+/** A protobuf field: length-delimited for bytes or text, a varint below 128 for a number. */
 export function field(number: number, value: Buffer | string | number): Buffer {
   if (typeof value === 'number') return Buffer.from([number << 3, value]);
   const bytes = Buffer.from(value);
@@ -14,7 +14,7 @@ export function field(number: number, value: Buffer | string | number): Buffer {
   return Buffer.concat([Buffer.from([(number << 3) | 2, ...length]), bytes]);
 }
 
-/** A gRPC message with the five bytes before it. */
+/** A gRPC message with its five-byte prefix. */
 export function framed(message: Buffer): Buffer {
   const head = Buffer.alloc(5);
   head.writeUInt32BE(message.length, 1);
@@ -23,7 +23,7 @@ export function framed(message: Buffer): Buffer {
 
 type Answer = (stream: ServerHttp2Stream) => void;
 
-/** Something that holds the gate's socket, passes its health check, and answers Check with whatever it is told to. */
+/** A server on the gate's socket that passes its health check and answers Check with given bytes. */
 export interface RogueGate {
   answer: Answer;
   asked(): number;
@@ -33,7 +33,7 @@ export interface RogueGate {
 const CHECK = '/envoy.service.auth.v3.Authorization/Check';
 const SERVING = field(1, 1);
 
-/** `bytes` as the whole answer, well-formed as gRPC and HTTP/2. */
+/** `bytes` as the whole answer, in well-formed gRPC and HTTP/2. */
 export function reply(bytes: Buffer, trailers: Record<string, string> = { 'grpc-status': '0' }): Answer {
   return (stream) => {
     stream.respond({ ':status': 200, 'content-type': 'application/grpc' }, { waitForTrailers: true });

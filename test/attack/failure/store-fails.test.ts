@@ -54,7 +54,7 @@ const put = (record: object, stateDir = stack.stateDir, wrap: readonly string[] 
 const codeOf = (ran: Ran) => JSON.parse(ran.stderr.trim().split('\n').at(-1)!).error.code;
 
 describe('E1: a database that', () => {
-  it('another process keeps locked still answers, refuses the write in time, and takes it afterwards', async () => {
+  it('another process keeps locked still answers, refuses the write in time, and accepts it afterwards', async () => {
     await stack.put(restricted('locked'));
     const other = new Database(db);
     other.exec('BEGIN IMMEDIATE');
@@ -88,7 +88,7 @@ describe('E1: a database that', () => {
     expect((await get('moved')).status).toBe(403);
   });
 
-  it('is damaged under a running gate opens nothing, and is well again once a backup is in its place', async () => {
+  it('is damaged under a running gate opens nothing, and works again once a backup replaces it', async () => {
     const many = Array.from({ length: 400 }, (_, index) => restricted(`hit${index}`));
     await stack.put(...many);
     const other = new Database(db);
@@ -117,7 +117,7 @@ describe('E1: a database that', () => {
 });
 
 describe('E1: a disk that is full', () => {
-  it('refuses the write, keeps what it had, and the gate goes on as it is', async () => {
+  it('refuses the write, keeps its content, and the gate keeps running', async () => {
     const folder = mkdtempSync(join(tmpdir(), 'sandgate-full-'));
     const disk = smallDisk(folder);
     const gate = await stack.startGate(0, await freed(folder, disk.wrap));
@@ -135,14 +135,14 @@ describe('E1: a disk that is full', () => {
       console.log(`${disk.kind}: ${last?.stderr.trim()}`);
       expect(last?.code).toBe(1);
       expect(codeOf(last!)).toBe('STORE_UNAVAILABLE');
-      // What was written is served, what was refused is not there, and no gate was restarted for it.
+      // Written policies are served, refused ones do not exist, and no gate was restarted.
       expect((await get('full', TOKEN)).status).toBe(200);
       expect((await get('full')).status).toBe(403);
       expect((await get('r0x0', TOKEN)).status).toBe(200);
       expect((await get('r59x199', TOKEN)).status).toBe(502);
       expect(stack.gates[0]!.pid).toBe(gate.pid);
 
-      // No token is told that is not stored.
+      // No token is returned that is not stored.
       const minted = await sandgate(['token', 'mint', 'full', '--state-dir', stateDir], { wrap });
       if (minted.code === 0) await until(200, 'full', minted.stdout.trim());
       else
@@ -158,7 +158,7 @@ describe('E1: a disk that is full', () => {
   });
 });
 
-/** Ends the gate whose place the one in `folder` takes. Its socket stays outside, where Envoy looks for it. */
+/** Ends the current gate; the one in `folder` replaces it. Its socket stays outside, where Envoy expects it. */
 async function freed(folder: string, wrap: readonly string[]) {
   await stack.gates[0]!.end();
   mkdirSync(folder, { recursive: true });

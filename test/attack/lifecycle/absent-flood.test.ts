@@ -16,7 +16,7 @@ import { type FaultyStoreGate, startFaultyStoreGate } from './faulty-store-gate.
 const MANY = LONG ? 10_000 : 2000;
 /** More absent ids than the 50,000 that the cache keeps. */
 const FULL = LONG ? 100_000 : 60_000;
-/** Envoy takes 100 streams of a connection at once. */
+/** Envoy accepts 100 concurrent streams per connection. */
 const AT_ONCE = 80;
 
 let stack: ProcessStack;
@@ -35,7 +35,7 @@ afterAll(async () => {
   await up?.close();
 });
 
-/** Asks for one id after the other over one connection; gives how many answers had each status. */
+/** Requests one id after the other over one connection; returns the number of answers per status. */
 async function flood(ids: Iterator<string, undefined>): Promise<Record<number, number>> {
   const session = await http2Session(stack.http);
   const statuses: Record<number, number> = {};
@@ -86,7 +86,7 @@ describe('D4: thousands of requests', () => {
 });
 
 describe('D4: memory', () => {
-  it('is bounded whatever number of absent ids is asked for', async () => {
+  it('is bounded for any number of absent ids', async () => {
     setFlagsFromString('--expose-gc');
     const collect = runInNewContext('gc') as () => void;
     const heap = () => {
@@ -107,7 +107,7 @@ describe('D4: memory', () => {
     console.log(
       `heap: ${(full - empty).toFixed(0)} MiB for ${FULL} absent ids, ${(later - empty).toFixed(0)} for three times as many`,
     );
-    // More than it keeps were asked for by then, so three times as many cost no more.
+    // The cache is full by now, so three times as many ids cost no more.
     expect(later - full).toBeLessThan(8);
     cache.close();
   });

@@ -9,16 +9,16 @@ import { parseDomains } from '../../../src/target/domains.ts';
 import type { ProcessStack } from '../../stack/process-stack.ts';
 import { DOMAIN } from '../../stack/test-stack.ts';
 
-/** A gate in this process behind the stack's Envoy, whose store fails as the test tells it to. */
+/** A gate in this process behind the stack's Envoy, with a store that fails on demand. */
 export interface FaultyStoreGate {
-  /** Ids in the order in which the store was asked for them. */
+  /** Ids in the order of the store's reads. */
   reads: string[];
   /** `hang`: a read never ends. `down`: it fails at once. */
   mode: 'well' | 'hang' | 'down';
   close(): Promise<void>;
 }
 
-/** `pushed: false`: the gate is never told of a change. The store is the stack's own, which lives on. */
+/** `pushed: false`: the gate never learns of a change. The store belongs to the stack and stays open. */
 export async function startFaultyStoreGate(
   stack: ProcessStack,
   options: { pushed: boolean; times?: Partial<CacheTimes> },

@@ -43,21 +43,21 @@ const token = (value: string, more: object = {}) => ({
 });
 
 describe('D2: with the push channel up, the old answer is gone once the write is in force:', () => {
-  it('public turned restricted', async () => {
+  it('public to restricted', async () => {
     await stack.put(publicSandbox('d2a'));
     expect((await get('d2a')).status).toBe(200);
     await stack.put(restricted('d2a'));
     expect((await get('d2a')).status).toBe(403);
   });
 
-  it('a token revoked', async () => {
+  it('token revoked', async () => {
     await stack.put(restricted('d2b'));
     expect((await get('d2b', TOKEN)).status).toBe(200);
     await stack.put(restricted('d2b', { access: { tokens: [], revoked: [digestOf(TOKEN)] } }));
     expect((await get('d2b', TOKEN)).status).toBe(403);
   });
 
-  it('a sandbox deleted', async () => {
+  it('sandbox deleted', async () => {
     await stack.put(publicSandbox('d2c'));
     expect((await get('d2c')).status).toBe(200);
     await stack.delete('d2c');
@@ -67,12 +67,12 @@ describe('D2: with the push channel up, the old answer is gone once the write is
   });
 });
 
-describe('D3: an id and its address live again', () => {
-  it('and a token of the first life opens nothing, on no connection of that life', async () => {
+describe('D3: an id and its address are reused', () => {
+  it('and a token of the first incarnation opens nothing, and its connections are not reused', async () => {
     const life = (incarnation: string, value: string) =>
       restricted('d3', { runtime: { incarnation }, access: { tokens: [token(value, { incarnation })] } });
     await stack.put(life('one', TOKEN));
-    // Control: within one life Envoy does reuse its connection, so crossing would show.
+    // Control: within one incarnation Envoy reuses its connection, so that crossing would show.
     await vi.waitFor(async () => {
       up.arrivals.length = 0;
       for (let round = 0; round < 3; round++) expect((await get('d3', TOKEN)).status).toBe(200);
@@ -88,7 +88,7 @@ describe('D3: an id and its address live again', () => {
     expect(up.arrivals[0]?.connection).not.toBe(first);
   });
 
-  it('or belong to another sandbox of the same incarnation, on no connection of the first', async () => {
+  it('by another sandbox with the same incarnation, and connections of the first are not reused', async () => {
     await stack.put(
       publicSandbox('d3a', { runtime: { incarnation: 'same' } }),
       publicSandbox('d3b', { runtime: { incarnation: 'same' } }),
@@ -101,7 +101,7 @@ describe('D3: an id and its address live again', () => {
     expect(of('d3a').filter((connection) => of('d3b').includes(connection))).toEqual([]);
   });
 
-  it('and a token bound to a life that is over is refused also where the new put lists it', async () => {
+  it('and a token bound to the old incarnation is refused even if the new put lists it', async () => {
     const bound = token(TOKEN, { incarnation: 'one' });
     await stack.put(restricted('d3c', { runtime: { incarnation: 'two' }, access: { tokens: [bound] } }));
     expect((await get('d3c', TOKEN)).status).toBe(403);
@@ -109,7 +109,7 @@ describe('D3: an id and its address live again', () => {
 });
 
 describe('D7: revoke, pause, resume', () => {
-  it('never brings the revoked token back, nor drops the minted one', async () => {
+  it('never restores the revoked token or drops the minted one', async () => {
     await stack.put(restricted('d7'));
     const access = { tokens: [token(OTHER_TOKEN)], revoked: [digestOf(TOKEN)] };
     await stack.put(restricted('d7', { access }));
@@ -117,21 +117,21 @@ describe('D7: revoke, pause, resume', () => {
     await stack.put({ sandboxId: 'd7', runtime: { state: 'paused', route } });
     expect((await get('d7', OTHER_TOKEN)).status).toBe(502);
 
-    // The control plane resumes with all that it remembers: refused, and nothing of it is written.
+    // The control plane resumes with its old token: refused, and nothing is written.
     await expect(stack.put(restricted('d7'))).rejects.toMatchObject({ code: 'TOKEN_REVOKED' });
     expect((await get('d7', TOKEN)).status).toBe(502);
     await stack.put({ sandboxId: 'd7', runtime: { state: 'running', route } });
     expect((await get('d7', TOKEN)).status).toBe(403);
     expect((await get('d7', OTHER_TOKEN)).status).toBe(200);
 
-    // An access part that leaves the revoked digest out does not clear it either.
+    // Nor does an access part without the revoked digest clear it.
     await stack.put({ sandboxId: 'd7', access: { tokens: [token(OTHER_TOKEN)] } });
     await expect(stack.put(restricted('d7'))).rejects.toMatchObject({ code: 'TOKEN_REVOKED' });
     expect((await get('d7', TOKEN)).status).toBe(403);
   });
 });
 
-describe('D8: no cache holds on to an old allow', () => {
+describe('D8: no cache keeps an old allow', () => {
   it('when a sandbox is deleted and created again', async () => {
     await stack.put(publicSandbox('d8a'));
     expect((await get('d8a')).status).toBe(200);
@@ -141,7 +141,7 @@ describe('D8: no cache holds on to an old allow', () => {
     expect((await get('d8a')).status).toBe(403);
   });
 
-  it('when an older backup is restored, though the version of what it held looks newer', async () => {
+  it('when an older backup is restored, although the cached version looks newer', async () => {
     const db = join(stack.stateDir, 'policies.db');
     await stack.put(restricted('d8b'));
     const backup = join(stack.stateDir, 'backup.db');
@@ -153,7 +153,7 @@ describe('D8: no cache holds on to an old allow', () => {
     expect((await get('d8b')).status).toBe(200);
     expect((await get('d8c')).status).toBe(200);
 
-    // Only the file, its log left behind: nothing can be believed, so nothing is.
+    // Only the database file, with the old log: its content cannot be trusted, so every answer is a 503.
     renameSync(backup, db);
     const first = await vi.waitFor(async () => {
       const answered = await get('d8b');

@@ -24,7 +24,7 @@ const get = (id: string, token?: string): Promise<Answered> =>
     headers: token === undefined ? {} : { 'e2b-traffic-access-token': token },
   });
 
-/** Distinct ones of answers to so many requests that both gates are asked. */
+/** The distinct statuses of enough requests to reach both gates. */
 const statusesOf = async (id: string, token?: string) => {
   const answers = await Promise.all(Array.from({ length: 10 }, () => get(id, token)));
   return [...new Set(answers.map(({ status }) => status))];
@@ -36,7 +36,7 @@ describe('D6: two gates, and two writers at the same version', () => {
   });
   afterAll(() => stack?.stop());
 
-  it('one wins, the other gets a conflict, and both gates serve what won', async () => {
+  it('one wins, the other gets a conflict, and both gates serve the winner’s policy', async () => {
     for (let round = 0; round < (LONG ? 3 : 1); round++) {
       await stack.put(restricted('d6', { access: { tokens: [] } }));
       const access = unreadPart((await stack.store.read('d6'))!, 'access');
@@ -77,7 +77,7 @@ describe('D10, E1: the only gate', () => {
   beforeAll(async () => {
     stack = await startProcessStack({
       gates: 1,
-      // It does not answer, and Envoy is to say so as it does in production.
+      // The gate does not answer, and Envoy must report it as in production.
       bundledBounds: true,
       flags: { 'cache-fresh': '1', 'cache-hard': String(HARD_MS / 1000), drain: '0' },
     });
@@ -88,10 +88,10 @@ describe('D10, E1: the only gate', () => {
     await untilServed('was');
   });
 
-  it('frozen is a 503, and thawed gives no answer that is older than the bound', async () => {
+  it('frozen is a 503, and thawed gives no answer older than the bound', async () => {
     const gate = stack.gates[0]!;
     gate.signal('SIGSTOP');
-    // Not `stack.put`: that waits for the gate to take it up.
+    // Not `stack.put`, which waits for the gate.
     const access = { allowPublicTraffic: false, tokens: [] };
     await stack.store.write([
       { sandboxId: 'was', access: { ...access, revoked: [], upstreamToken: 'strip' } },
@@ -102,7 +102,7 @@ describe('D10, E1: the only gate', () => {
     expectUnavailable(await get('was'));
     await vi.waitFor(() => expect(performance.now() - written).toBeGreaterThan(HARD_MS), PATIENCE);
 
-    // Some are on their way while it thaws; all were sent past the bound.
+    // Some are in flight while the gate thaws; all were sent after the bound.
     const answers: Answered[] = [];
     gate.signal('SIGCONT');
     await vi.waitFor(
@@ -116,7 +116,7 @@ describe('D10, E1: the only gate', () => {
     await untilServed('stays');
   });
 
-  it('killed is a 503, and started again answers with no restart of Envoy', async () => {
+  it('killed is a 503, and after a restart answers without a restart of Envoy', async () => {
     await stack.gates[0]!.end();
     expectUnavailable(await get('was'));
     expectUnavailable(await get('nobody'));
@@ -124,7 +124,7 @@ describe('D10, E1: the only gate', () => {
     await untilServed('was');
   });
 
-  it('is ended by SIGTERM with exit code 0, its socket and run file gone', async () => {
+  it('exits with code 0 on SIGTERM, and its socket and run file are gone', async () => {
     const gate = stack.gates[0]!;
     gate.signal('SIGTERM');
     expect(await gate.exited).toBe(0);

@@ -35,8 +35,8 @@ const get = (id: string, token?: string): Promise<Answered> =>
   });
 
 /**
- * Asks until `wanted`. Every answer on the way is the old one or a 503, and the old one never to a request that was
- * sent past the bound: that holds however slow this machine is.
+ * Repeats the request until `wanted`. Every earlier answer is the old one or a 503, and the old one never answers a
+ * request sent after the bound; this holds however slow the machine is.
  */
 async function untilStatus(wanted: number, old: number, boundMs: number, id: string, token?: string) {
   const since = performance.now();
@@ -60,41 +60,41 @@ async function untilStatus(wanted: number, old: number, boundMs: number, id: str
 }
 
 describe('D2: with the push channel cut, the old answer is gone within', () => {
-  it('the fresh age: public turned restricted', async () => {
+  it('the fresh age: public to restricted', async () => {
     await stack.put(publicSandbox('cut1'));
     expect((await get('cut1')).status).toBe(200);
     await stack.put(restricted('cut1'));
     await untilStatus(403, 200, FRESH_MS, 'cut1');
   });
 
-  it('the fresh age: a token taken away', async () => {
+  it('the fresh age: token removed', async () => {
     await stack.put(restricted('cut2'));
     expect((await get('cut2', TOKEN)).status).toBe(200);
     await stack.put(restricted('cut2', { access: { tokens: [] } }));
     await untilStatus(403, 200, FRESH_MS, 'cut2', TOKEN);
   });
 
-  it('the fresh age: a sandbox deleted', async () => {
+  it('the fresh age: sandbox deleted', async () => {
     await stack.put(publicSandbox('cut3'));
     expect((await get('cut3')).status).toBe(200);
     await stack.delete('cut3');
     await untilStatus(502, 200, FRESH_MS, 'cut3');
   });
 
-  it('the absent age: a sandbox created', async () => {
+  it('the absent age: sandbox created', async () => {
     expect((await get('cut4')).status).toBe(502);
     await stack.put(publicSandbox('cut4'));
     await untilStatus(200, 502, FRESH_MS, 'cut4');
   });
 
-  it.each(['down', 'hang'] as const)('the hard age, where the store is %s as well', async (mode) => {
+  it.each(['down', 'hang'] as const)('the hard age, if the store is %s too', async (mode) => {
     const id = `cut${mode}`;
     await stack.put(publicSandbox(id));
     expect((await get(id)).status).toBe(200);
     await stack.put(restricted(id));
     gate.mode = mode;
     expectUnavailable(await untilStatus(503, 200, HARD_MS, id));
-    // It stays so for as long as nobody can know, and is right again once somebody can, without a restart.
+    // It stays a 503 while the store is unavailable, and recovers without a restart.
     expectUnavailable(await get(id, TOKEN));
     gate.mode = 'well';
     await untilStatus(403, 503, Number.POSITIVE_INFINITY, id);
@@ -102,14 +102,17 @@ describe('D2: with the push channel cut, the old answer is gone within', () => {
   });
 });
 
-describe('E1: a store that is away', () => {
-  it.each(['down', 'hang'] as const)('(%s) is a 503 for what the gate never saw, not a 502', async (mode) => {
-    await stack.put(publicSandbox(`new${mode}`));
-    gate.mode = mode;
-    expectUnavailable(await get(`new${mode}`));
-    expectUnavailable(await get(`nobody${mode}`));
-    gate.mode = 'well';
-    await untilStatus(200, 503, Number.POSITIVE_INFINITY, `new${mode}`);
-    await untilStatus(502, 503, Number.POSITIVE_INFINITY, `nobody${mode}`);
-  });
+describe('E1: an unavailable store', () => {
+  it.each(['down', 'hang'] as const)(
+    '(%s) is a 503 for sandboxes that the gate never saw, not a 502',
+    async (mode) => {
+      await stack.put(publicSandbox(`new${mode}`));
+      gate.mode = mode;
+      expectUnavailable(await get(`new${mode}`));
+      expectUnavailable(await get(`nobody${mode}`));
+      gate.mode = 'well';
+      await untilStatus(200, 503, Number.POSITIVE_INFINITY, `new${mode}`);
+      await untilStatus(502, 503, Number.POSITIVE_INFINITY, `nobody${mode}`);
+    },
+  );
 });

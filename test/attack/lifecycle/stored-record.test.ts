@@ -16,8 +16,8 @@ import {
 } from '../../stack/test-stack.ts';
 import { expectUnavailable } from '../../stack/unavailable.ts';
 
-/** A stored record as JSON, to be spoilt. */
-// biome-ignore lint/suspicious/noExplicitAny: it is spoilt in every way.
+/** A stored record as JSON, to be damaged. */
+// biome-ignore lint/suspicious/noExplicitAny: it is damaged in every way.
 type Stored = any;
 
 const SPOILS: Record<string, (record: Stored) => unknown> = {
@@ -57,7 +57,7 @@ const SPOILS: Record<string, (record: Stored) => unknown> = {
   'it is a text': () => 'public',
 };
 
-/** Not even JSON, or JSON that the table above cannot say. */
+/** Text that is not JSON, or JSON that the table above cannot express. */
 const TEXTS: Record<string, (text: string) => string> = {
   'the JSON is cut short': (text) => text.slice(0, -20),
   'the JSON is empty': () => '',
@@ -85,7 +85,7 @@ afterAll(async () => {
   await up?.close();
 });
 
-/** Writes past the store, as a bug, another version or an operator with an editor would. */
+/** Bypasses the store, as a bug, another version or a manual edit would. */
 function edit(id: string, change: (text: string) => string): void {
   const db = new Database(join(stack.stateDir, 'policies.db'), { timeout: PATIENCE_MS });
   try {
@@ -102,7 +102,7 @@ const get = (id: string, token?: string): Promise<Answered> =>
     headers: token === undefined ? {} : { 'e2b-traffic-access-token': token },
   });
 
-/** Asks until the answer is no longer `status`, and gives back the first that differs. */
+/** Repeats the request until the answer is no longer `status`, and returns the first different one. */
 function untilNot(status: number, id: string, token?: string): Promise<Answered> {
   return vi.waitFor(
     async () => {
@@ -114,7 +114,7 @@ function untilNot(status: number, id: string, token?: string): Promise<Answered>
   );
 }
 
-describe('D1: a restricted sandbox whose stored record was spoilt is a 503, and never public:', () => {
+describe('D1: a restricted sandbox whose stored record is damaged is a 503, and never public:', () => {
   const cases = [
     ...Object.entries(SPOILS).map(
       ([name, spoil]) => [name, (text: string) => JSON.stringify(spoil(JSON.parse(text)))] as const,
@@ -129,7 +129,7 @@ describe('D1: a restricted sandbox whose stored record was spoilt is a 503, and 
     expect((await get(id, TOKEN)).status).toBe(200);
     const arrived = up.arrivals.length;
     edit(id, spoil);
-    // The first answer that is not the old one, without a token and then with it.
+    // The first different answer, without a token and then with it.
     expectUnavailable(await untilNot(403, id));
     expectUnavailable(await untilNot(200, id, TOKEN));
     expect(up.arrivals.slice(arrived).filter(({ headers }) => headers.host !== hostOf(up.port, id))).toEqual(
@@ -137,14 +137,14 @@ describe('D1: a restricted sandbox whose stored record was spoilt is a 503, and 
     );
   });
 
-  it('a public one is a 503 as well: nobody can know whether it still is public', async () => {
+  it('a public one is a 503 too, because it is unknown whether it is still public', async () => {
     await stack.put(publicSandbox('wasopen'));
     expect((await get('wasopen')).status).toBe(200);
     edit('wasopen', (text) => text.replace('"access":{', '"access":{"allowedIps":[],'));
     expectUnavailable(await untilNot(200, 'wasopen'));
   });
 
-  it('and is well again once it is put whole', async () => {
+  it('and works again once a complete record is put', async () => {
     await stack.put(restricted('healed'));
     edit('healed', (text) => text.replace('"allowPublicTraffic":false,', ''));
     expectUnavailable(await untilNot(403, 'healed'));

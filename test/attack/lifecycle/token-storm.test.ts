@@ -29,7 +29,7 @@ afterAll(async () => {
 const adminOf = ({ pid }: GateProcess) =>
   (JSON.parse(readFileSync(join(stack.stateDir, 'run', `${pid}.json`), 'utf8')) as GateRun).policyApi!;
 
-/** What was acknowledged, by plaintext. */
+/** Acknowledged writes, by plaintext. */
 const alive = new Set<string>();
 const dead = new Set<string>();
 
@@ -43,11 +43,11 @@ function take(answer: Answered, ends?: string): string {
   return answer.body.token;
 }
 
-/** Mints, rotates at once and revokes, as fast as it is answered. Undefined answers: the gate went away. */
-async function write(at: string, writer: string, told: () => boolean): Promise<void> {
+/** Mints, rotates at once and revokes, as fast as the answers come. An undefined answer means that the gate is gone. */
+async function write(at: string, writer: string, stopped: () => boolean): Promise<void> {
   const call = (method: string, path: string, json?: object) =>
     askAdmin(at, { method, path, ...(json && { json }) }).catch((error) => {
-      if (told()) throw error;
+      if (stopped()) throw error;
       return undefined;
     });
   for (let round = 0; round < ROUNDS; round++) {
@@ -73,7 +73,7 @@ async function statusOf(token: string): Promise<number> {
 }
 
 async function expectAllAcknowledged(): Promise<void> {
-  // Twice: either gate may be the one that is asked.
+  // Twice, because either gate may get the request.
   const statusesOf = async (tokens: Set<string>) =>
     new Set(await Promise.all([...tokens, ...tokens].map(statusOf)));
   expect(await statusesOf(alive)).toEqual(new Set([200]));
@@ -88,7 +88,7 @@ async function expectAllAcknowledged(): Promise<void> {
 }
 
 describe('D6: many writers of the tokens of one sandbox, at two gates and in commands', () => {
-  it('lose no update, and leave no revoked token alive', async () => {
+  it('lose no update, and leave no revoked token valid', async () => {
     await stack.put(restricted('storm', { access: { tokens: [] } }));
     const places = stack.gates.map(adminOf);
     const writers = places.flatMap((at, gate) =>
@@ -105,7 +105,7 @@ describe('D6: many writers of the tokens of one sandbox, at two gates and in com
     await expectAllAcknowledged();
   });
 
-  it('keep all that was acknowledged when one gate is killed in the midst', async () => {
+  it('keep every acknowledged write when one gate is killed meanwhile', async () => {
     const [stays, goes] = stack.gates as [GateProcess, GateProcess];
     const acknowledged = () => alive.size + dead.size;
     const before = acknowledged();
@@ -124,7 +124,7 @@ describe('D6: many writers of the tokens of one sandbox, at two gates and in com
     await expectAllAcknowledged();
   });
 
-  it('are told that a write is not in force everywhere while one gate is frozen, and it is once that thaws', async () => {
+  it('learn that a write is not in force everywhere while one gate is frozen, and it is once that gate thaws', async () => {
     const [asked, frozen] = stack.gates as [GateProcess, GateProcess];
     const minted = await askAdmin(adminOf(asked), { method: 'POST', path: TOKENS, json: { id: 'ice' } });
     take(minted);
@@ -133,7 +133,7 @@ describe('D6: many writers of the tokens of one sandbox, at two gates and in com
     frozen.signal('SIGCONT');
     expect(revoked.body).toMatchObject({ revoked: { id: 'ice' }, gates: 2, inForce: false });
     take(revoked, minted.body.token);
-    // A write waits two seconds to be in force; a gate that has just thawed may need more on a busy machine.
+    // A write waits two seconds to be in force; a gate that just thawed may need longer on a busy machine.
     await vi.waitFor(async () => expect((await fetch(`${frozen.ops}/readyz`)).status).toBe(200), PATIENCE);
     const next = await askAdmin(adminOf(asked), { method: 'POST', path: TOKENS, json: { id: 'thaw' } });
     expect(next.body).toMatchObject({ gates: 2, inForce: true });

@@ -9,12 +9,12 @@ beforeAll(async () => {
 }, 120_000);
 afterAll(() => stack.stop());
 
-/** Only the control plane says this: it was reached. */
+/** Only the control plane answers this, so it was reached. */
 const ASKS_FOR_KEY = /authorization header is missing/;
 const raw = (head: string) => askRaw(stack.http, `${head}\r\nConnection: close\r\n\r\n`);
 const get = (host: string) => raw(`GET /v2/sandboxes HTTP/1.1\r\nHost: ${host}`);
 
-describe('the one host that passes the gate', () => {
+describe('the one host that bypasses the gate', () => {
   it.each(['api.e2b.localhost', 'API.e2b.LOCALHOST', 'api.e2b.localhost:8443', 'api.e2b.localhost:1'])(
     '%s is the control plane, in any case and at any port',
     async (host) => {
@@ -59,14 +59,14 @@ describe('the one host that passes the gate', () => {
     }
   });
 
-  it('the target of an absolute-form request is what counts, for the control plane and the gate alike', async () => {
+  it('is taken from the target of an absolute-form request, for the control plane and the gate alike', async () => {
     const toApi = 'GET http://api.e2b.localhost/v2/sandboxes HTTP/1.1\r\nHost: 8080-i1.e2b.localhost';
     expect(await raw(toApi)).toMatch(ASKS_FOR_KEY);
     const toSandbox = 'GET http://8080-i1.e2b.localhost/ HTTP/1.1\r\nHost: api.e2b.localhost';
     expect(await raw(toSandbox)).toMatch(/The sandbox was not found/);
   });
 
-  it('over HTTP/2 `:authority` is what counts, and a host header beside it changes nothing', async () => {
+  it('is taken from `:authority` over HTTP/2, and an additional host header changes nothing', async () => {
     const asked = { host: 'api.e2b.localhost', path: '/v2/sandboxes' };
     expect((await askHttp2(stack.http, asked)).body).toMatch(ASKS_FOR_KEY);
     const host = '8080-i1.e2b.localhost';
@@ -86,7 +86,7 @@ describe('the one host that passes the gate', () => {
     expect(status).not.toBe(401);
   });
 
-  it('reaches no sandbox: routing headers are only a text to the control plane', async () => {
+  it('reaches no sandbox: the control plane ignores routing headers', async () => {
     const headers = 'E2b-Sandbox-Id: i1\r\nE2b-Sandbox-Port: 8080';
     expect(await raw(`GET / HTTP/1.1\r\nHost: api.e2b.localhost\r\n${headers}`)).toMatch(
       /no matching operation/,

@@ -16,7 +16,7 @@ beforeAll(async () => {
 beforeEach(() => scene.forget());
 afterAll(() => scene?.close());
 
-/** Every name in Envoy's source that begins so, those of its responses included, and two that it has not. */
+/** Every such name in Envoy's source, including response headers, and two that do not exist. */
 const ENVOY_HEADERS = `
   attempt-count auth-failure-mode-allowed auth-partial-body cluster cluster-trailer decorator-operation degraded
   downstream-service-cluster downstream-service-node expected-rq-timeout-ms external-address fault-abort-grpc-request
@@ -37,7 +37,7 @@ const OTHERS =
   );
 const SPOOFED = [...ENVOY_HEADERS, ...OTHERS];
 
-/** Values that would do something where the header were believed. */
+/** Values that would have an effect if the header were trusted. */
 function spoofs(names: readonly string[]): Record<string, string> {
   const values: Record<string, string> = {
     'x-envoy-original-dst-host': `${masked.address}:${masked.app.port}`,
@@ -67,7 +67,7 @@ function expectNoSpoof(request: { rawHeaders: [string, string][] } | undefined):
   expect(values['x-forwarded-proto']).toBe('http');
 }
 
-describe('C6: what only Envoy and the gate may say', () => {
+describe('C6: a header that only Envoy and the gate may set', () => {
   it('never arrives from a client and has no effect, over HTTP/1.1', async () => {
     for (const names of [ENVOY_HEADERS, OTHERS]) {
       const answer = await ask(scene.stack.http, { host: open.host, headers: spoofs(names) });
@@ -102,7 +102,7 @@ describe('C6: what only Envoy and the gate may say', () => {
     expect(scene.arrived()).toBe(1);
   });
 
-  it('cuts no slow answer short, and brings no retry', async () => {
+  it('does not cut a slow answer short or cause a retry', async () => {
     let answered = 0;
     open.app.answer = (_request, response) => {
       answered++;
@@ -116,7 +116,7 @@ describe('C6: what only Envoy and the gate may say', () => {
     expect(answered).toBe(1);
   });
 
-  it('tells a masked sandbox the Host that was asked for, not the one that a client claims', async () => {
+  it('gives a masked sandbox the requested Host, not the one that a client claims', async () => {
     const headers = { 'x-forwarded-host': 'evil.example' };
     await ask(scene.stack.http, { host: masked.host, headers });
     expect(masked.app.arrivals[0]!.headers).toMatchObject({
@@ -126,7 +126,7 @@ describe('C6: what only Envoy and the gate may say', () => {
   });
 });
 
-describe('C6: a sandbox that speaks in the gate’s name', () => {
+describe('C6: a sandbox that impersonates the gate', () => {
   const lies = {
     'x-sandgate-reason': 'unavailable',
     'X-SANDGATE-Made-Up': 'a',
@@ -136,7 +136,7 @@ describe('C6: a sandbox that speaks in the gate’s name', () => {
     kept: 'yes',
   };
 
-  it.each([200, 204, 302, 403, 500, 502, 503])('is not believed with a %i', async (status) => {
+  it.each([200, 204, 302, 403, 500, 502, 503])('is ignored with a %i', async (status) => {
     open.app.answer = (_request, response) => void response.writeHead(status, lies).end();
     for (const send of [ask, askHttp2]) {
       const { status: got, headers } = await send(scene.stack.http, { host: open.host });
@@ -144,11 +144,11 @@ describe('C6: a sandbox that speaks in the gate’s name', () => {
       expect(headers.kept).toBe('yes');
       expect(Object.keys(headers).filter((name) => name.startsWith('x-sandgate'))).toEqual([]);
     }
-    // Nor does it put itself, or a neighbour, out of service.
+    // Nor does it take itself or another sandbox out of service.
     expect((await ask(scene.stack.http, { host: masked.host })).status).toBe(200);
   });
 
-  it('is not believed in trailers or early hints', async () => {
+  it('is ignored in trailers and early hints', async () => {
     open.app.answer = (_request, response) => {
       response.writeEarlyHints({ link: '</a>; rel=preload', 'x-sandgate-reason': 'unavailable' });
       response.writeHead(200, { trailer: 'x-sandgate-reason' });
@@ -171,7 +171,7 @@ describe('C6: a sandbox that speaks in the gate’s name', () => {
     );
   });
 
-  it('is not believed when it takes or refuses an upgrade', async () => {
+  it('is ignored when it accepts or refuses an upgrade', async () => {
     const raw = await openRaw(scene.stack.http);
     raw.send(
       bytesOf([
@@ -186,7 +186,7 @@ describe('C6: a sandbox that speaks in the gate’s name', () => {
     raw.socket.destroy();
   });
 
-  it('still leaves the gate its own word', async () => {
+  it('does not affect the gate’s own headers', async () => {
     const closed = await ask(scene.stack.http, { host: hostOf(1, 'open') });
     expect(closed.headers['x-sandgate-reason']).toBe('port_closed');
     const locked = await scene.restricted('locked');

@@ -11,12 +11,12 @@ beforeAll(async () => {
 });
 afterAll(() => stack?.stop());
 
-/** How often a gate decided. */
+/** Number of decisions of the gate. */
 const checks = async () =>
   (await stat(stack, 'http.ingress.ext_authz.sandbox.ok')) +
   (await stat(stack, 'http.ingress.ext_authz.sandbox.denied'));
 
-describe('C7: a listener of Sandgate itself', () => {
+describe('C7: one of Sandgate’s own listeners', () => {
   const own = [
     { what: 'the plain ingress', port: () => stack.http.port },
     { what: 'the TLS ingress', port: () => stack.https.port },
@@ -36,7 +36,7 @@ describe('C7: a listener of Sandgate itself', () => {
 
   it.each(own)('$what, as the port of a node-proxy route, is never dialled', async ({ what, port }) => {
     const route = { address: '127.0.0.1', port: port() };
-    // The rules of a write know the ingress; only a running gate knows where its own listener ended up.
+    // The rules for writes know the ingress; only a running gate knows the address of its own listener.
     if (!what.includes('readyz')) {
       const error = await stack
         .put(publicSandbox('proxied', { runtime: { route } }))
@@ -53,7 +53,7 @@ describe('C7: a listener of Sandgate itself', () => {
     expect(await destinations(stack)).toEqual([]);
   });
 
-  it('is no less itself under the headers that a loop would carry', async () => {
+  it('is recognized with the headers that a loop would carry, too', async () => {
     const before = await checks();
     const headers = {
       'e2b-sandbox-id': 'mirror',

@@ -38,7 +38,7 @@ const noPorts = [
   '８０８０',
 ];
 
-describe('C2, C3: a port that is none', () => {
+describe('C2, C3: an invalid port', () => {
   it.each(noPorts)('%j is a 400 in a host', async (port) => {
     const answer = await send(toPort(Buffer.from(port).toString('latin1')));
     expect(statusOf(answer)).toBe(400);
@@ -53,7 +53,7 @@ describe('C2, C3: a port that is none', () => {
     expect(scene.arrived()).toBe(0);
   });
 
-  it('is no way to the agent: 049983 asks nobody, 49983 does', async () => {
+  it('does not lead to the agent: 049983 reaches no sandbox, 49983 does', async () => {
     expect(statusOf(await send(get(`049983-alpha.${DOMAIN}`)))).toBe(400);
     expect(a.agent.arrivals).toHaveLength(0);
     expect(statusOf(await send(get(`49983-alpha.${DOMAIN}`)))).toBe(200);
@@ -61,7 +61,7 @@ describe('C2, C3: a port that is none', () => {
   });
 });
 
-describe('C4: the control plane’s paths on 49983', () => {
+describe('C4: the control-plane paths on 49983', () => {
   const internal = [
     '/init',
     '//init',
@@ -120,7 +120,7 @@ describe('C4: the control plane’s paths on 49983', () => {
     expect(scene.arrived()).toBe(0);
   });
 
-  it('are named in the answer however long, and written out as < is', async () => {
+  it('are named in the answer at any length, with < escaped', async () => {
     const path = `/init;${'<'.repeat(20_000)}`;
     const answer = await send(get(a.agentHost, [], path.replaceAll('<', '%3C')));
     expect(statusOf(answer)).toBe(404);
@@ -138,7 +138,7 @@ describe('C4: the control plane’s paths on 49983', () => {
     expect(a.agent.arrivals.map(({ url }) => url)).toEqual([path]);
   });
 
-  it('are ordinary on every other port, and reach a fragment never', async () => {
+  it('are ordinary on every other port, and never include a fragment', async () => {
     const headers = { 'e2b-traffic-access-token': TOKEN };
     expect((await ask(scene.stack.http, { host: a.host, path: '/init', headers })).status).toBe(200);
     scene.forget();

@@ -3,12 +3,12 @@ import type { Address } from '../../../src/address.ts';
 import { http2Session } from '../../stack/client.ts';
 import { hostOf } from '../../stack/test-stack.ts';
 
-/** Streams at once on one connection, well below the 100 that Envoy takes. */
+/** Concurrent streams per connection, well below the 100 that Envoy accepts. */
 const STREAMS = 32;
 
 /**
- * One client that asks for every one of these ports of one sandbox, as many at once as `connections` carry. Returns how
- * often each status came.
+ * Requests each of these ports of one sandbox from one client, as many at once as `connections` allow. Returns the number
+ * of answers per status.
  */
 export async function sweep(
   ingress: Address,

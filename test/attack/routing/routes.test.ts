@@ -10,7 +10,7 @@ import { editStored } from '../stored-record.ts';
 let scene: Scene;
 let target: Sandbox;
 let b: Sandbox;
-/** Something of the machine itself, outside the sandbox networks. */
+/** A server of the machine itself, outside the sandbox networks. */
 let outside: Recorder;
 beforeAll(async () => {
   scene = await openScene({
@@ -84,7 +84,7 @@ async function expectUnavailable(host: string): Promise<void> {
   }
 }
 
-describe('C7: a route that is never a sandbox’s', () => {
+describe('C7: a route that cannot be a sandbox’s', () => {
   it.each(never)('%j is refused at the write', async (address) => {
     for (const route of [{ address }, { address, port: outside.port }]) {
       const put = scene.stack.put(publicSandbox('fresh', { runtime: { route } }));
@@ -93,7 +93,7 @@ describe('C7: a route that is never a sandbox’s', () => {
     expect(await scene.stack.store.read('fresh')).toBeUndefined();
   });
 
-  it('each one that got into the store all the same is a 503, and never dialled', async () => {
+  it('each one that is in the store anyway is a 503, and never dialed', async () => {
     const ids = never.map((_, index) => `stored${index}`);
     await scene.stack.put(
       ...ids.map((id) => publicSandbox(id, { runtime: { route: { address: target.address } } })),
@@ -108,7 +108,7 @@ describe('C7: a route that is never a sandbox’s', () => {
     expect(target.app.connections()).toBe(0);
   });
 
-  it('so is one that is spelled in another way than the canonical, or has a port or field that is none', async () => {
+  it('so is one in a non-canonical spelling, or with an invalid port or field', async () => {
     const routes = [
       { address: 'FD00::1' },
       { address: 'fd00:0::1' },
@@ -129,7 +129,7 @@ describe('C7: a route that is never a sandbox’s', () => {
   });
 });
 
-describe('C8: a mask of A that names B’s host, with a node proxy between', () => {
+describe('C8: a mask of A that names B’s host, with a node proxy in between', () => {
   const mask = () => ({ allowPublicTraffic: true, maskRequestHost: hostOf(80, 'beta') });
   const viaProxy = () => ({ route: { address: b.address, port: b.app.port } });
 
@@ -143,7 +143,7 @@ describe('C8: a mask of A that names B’s host, with a node proxy between', () 
     expect(await refusal(put({ sandboxId: 'alpha2', runtime: viaProxy() }))).toEqual(invalid);
   });
 
-  it('names A to the node proxy without a mask, whatever Host the client spells', async () => {
+  it('without a mask, names A to the node proxy, whatever Host the client sends', async () => {
     const host = hostOf(8080, 'alpha');
     for (const spelled of [host, host.toUpperCase(), `${host}.`, `8080-alpha-beta.e2b.localhost`]) {
       expect((await ask(scene.stack.http, { host: spelled })).status).toBe(200);
@@ -163,7 +163,7 @@ describe('C8: a mask of A that names B’s host, with a node proxy between', () 
 });
 
 describe('C9: port 49983 of a sandbox that does not say self-authenticating', () => {
-  it('asks for the token', async () => {
+  it('requires the token', async () => {
     expect((await ask(scene.stack.http, { host: b.agentHost })).status).toBe(403);
     expect(
       (await ask(scene.stack.http, { host: b.agentHost, headers: { 'x-access-token': 'a' } })).status,
@@ -173,14 +173,20 @@ describe('C9: port 49983 of a sandbox that does not say self-authenticating', ()
     expect((await ask(scene.stack.http, { host: b.agentHost, headers })).status).toBe(200);
   });
 
-  it.each([true, 'Self-Authenticating', 'yes', '', null])('takes no other word for it: %j', async (agent) => {
-    const runtime = { route: { address: b.address }, agent };
-    expect((await refusal(scene.stack.put(restricted('agentless', { runtime })))).field).toBe(
-      'runtime.agent',
-    );
-    await scene.stack.put(restricted('agentless', { runtime: { route: { address: b.address } } }));
-    editStored(scene.stack, 'agentless', (record) => ({ ...record, runtime: { ...record.runtime, agent } }));
-    await expectUnavailable(hostOf(49983, 'agentless'));
-    expect(scene.arrived()).toBe(0);
-  });
+  it.each([true, 'Self-Authenticating', 'yes', '', null])(
+    'accepts no other value for it: %j',
+    async (agent) => {
+      const runtime = { route: { address: b.address }, agent };
+      expect((await refusal(scene.stack.put(restricted('agentless', { runtime })))).field).toBe(
+        'runtime.agent',
+      );
+      await scene.stack.put(restricted('agentless', { runtime: { route: { address: b.address } } }));
+      editStored(scene.stack, 'agentless', (record) => ({
+        ...record,
+        runtime: { ...record.runtime, agent },
+      }));
+      await expectUnavailable(hostOf(49983, 'agentless'));
+      expect(scene.arrived()).toBe(0);
+    },
+  );
 });

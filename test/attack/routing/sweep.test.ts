@@ -15,7 +15,7 @@ let open: Sandbox;
 let agent: Sandbox;
 let locked: Sandbox;
 let other: Sandbox;
-/** When the first port of `open` was asked for. */
+/** Time of the first request for a port of `open`. */
 let sweptSince: number;
 beforeAll(async () => {
   scene = await openScene();
@@ -26,32 +26,32 @@ beforeAll(async () => {
 });
 afterAll(() => scene?.close());
 
-/** Distinct ports of one sandbox that are dialled in any minute: of a public one, and with a token. */
+/** Distinct ports of one sandbox dialed in any minute: for a public one, and with a token. */
 const PUBLIC_PORTS = 256;
 const RESTRICTED_PORTS = 2048;
-/** How many a client asks for: all of them, or as many as show that the rest is refused. */
+/** Number of requested ports: all of them, or enough to show that the rest is refused. */
 const PORTS = LONG ? 65_535 : 3000;
 const MORE_PORTS = LONG ? 2000 : 600;
 const AGENT_PORTS = LONG ? 3000 : 600;
 const LOCKED_PORTS = LONG ? 5000 : 2600;
-/** Where no privilege is needed to listen. */
+/** The first unprivileged port. */
 const FIRST_LOCKED_PORT = 20_000;
 const WITH_TOKEN = { 'e2b-traffic-access-token': TOKEN };
 
 const megabytes = (pid: number | string) =>
   Math.round(Number(/VmRSS:\s+(\d+)/.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1]) / 1024);
 const memory = () => ({ envoy: megabytes(scene.stack.envoy.pid), gate: megabytes('self') });
-/** Distinct ports that Envoy dialled, by its own log: it forgets a destination that is not asked for any more. */
+/** Distinct ports that Envoy dialed, from its log, because Envoy drops unused destinations. */
 const dialled = (sandbox: Sandbox) =>
   new Set(scene.stack.logs().match(new RegExp(`"upstream":"${sandbox.address}:\\d+"`, 'g'))).size;
-/** The log is written a little after the answer. */
+/** The log is written slightly after the answer. */
 const dialledMoreThan = (sandbox: Sandbox, count: number) =>
   vi.waitFor(() => expect(dialled(sandbox)).toBeGreaterThan(count), PATIENCE);
-/** What the budget allows since then: a slow machine, or the long form, takes more than its minute. */
+/** The budget for the time since then; a slow machine, or the long form, takes more than a minute. */
 const inBudget = (aMinute: number, since: number) =>
   aMinute * (1 + Math.floor((performance.now() - since) / 60_000));
 
-/** Takes each connection on these ports and ends it at once; a port for which there is no descriptor left stays closed. */
+/** Accepts each connection on these ports and closes it at once; ports without a free descriptor stay closed. */
 async function listenOn(address: string, ports: Iterable<number>): Promise<() => void> {
   const servers = await Promise.all(
     Array.from(ports, async (port) => {
@@ -67,7 +67,7 @@ async function listenOn(address: string, ports: Iterable<number>): Promise<() =>
   };
 }
 
-describe('C10: one client that asks for every port of one sandbox', () => {
+describe('C10: one client that requests every port of one sandbox', () => {
   it('reaches 256 of a public one, and memory does not grow with the rest', async () => {
     const before = memory();
     sweptSince = performance.now();
@@ -81,11 +81,11 @@ describe('C10: one client that asks for every port of one sandbox', () => {
     await dialledMoreThan(open, 200);
     expect(dialled(open)).toBeLessThanOrEqual(inBudget(PUBLIC_PORTS, sweptSince));
     expect(after.envoy - before.envoy).toBeLessThan(200);
-    // Test and gate are one process: its clients count too.
+    // Test and gate are one process, so the memory of the clients counts too.
     expect(after.gate - before.gate).toBeLessThan(400);
   }, 200_000);
 
-  it('leaves the ports in use open, and a server that starts late in another sandbox answers', async () => {
+  it('keeps ports in use open, and a server that starts late in another sandbox answers', async () => {
     const late = await startRecorder(0, other.address);
     await late.close();
     const waiting = ask(scene.stack.http, { host: hostOf(late.port, 'other') });
@@ -100,7 +100,7 @@ describe('C10: one client that asks for every port of one sandbox', () => {
     expect((await ask(scene.stack.http, { host: other.host })).status).toBe(200);
   });
 
-  it('is told that the port is closed, by the gate, in the words of a port that is', async () => {
+  it('gets the closed-port answer from the gate, identical to that of a closed port', async () => {
     const refused = await ask(scene.stack.http, { host: hostOf(60_000, 'open') });
     const closed = await ask(scene.stack.http, { host: hostOf(60_000, 'other') });
     expect(refused.status).toBe(502);
@@ -108,7 +108,7 @@ describe('C10: one client that asks for every port of one sandbox', () => {
     expect(refused.body).toBe(closed.body.replace('"other"', '"open"'));
   });
 
-  it('cannot cut an agent that checks its own off from its port', async () => {
+  it('cannot cut off a self-authenticating agent from its port', async () => {
     const since = performance.now();
     await sweep(scene.stack.http, 'agent', range(1, AGENT_PORTS), 4);
     expect(dialled(agent)).toBeLessThanOrEqual(inBudget(PUBLIC_PORTS - 1, since));
@@ -117,7 +117,7 @@ describe('C10: one client that asks for every port of one sandbox', () => {
 
   it('reaches 2,048 of a restricted one with the token, and none without', async () => {
     const ports = () => range(FIRST_LOCKED_PORT, FIRST_LOCKED_PORT + LOCKED_PORTS - 1);
-    // A closed port is dialled thirteen times, which takes long, and counts no more than one that takes the connection.
+    // Envoy dials a closed port thirteen times, which takes long and counts no more than an accepted connection.
     const close = LONG ? undefined : await listenOn(locked.address, ports());
     const without = await sweep(scene.stack.http, 'locked', ports(), 4);
     expect([...without]).toEqual([[403, LOCKED_PORTS]]);

@@ -8,7 +8,7 @@ let scene: Scene;
 let a: Sandbox;
 let b: Sandbox;
 beforeAll(async () => {
-  // Any depth under the domain: the pattern that lets most through.
+  // Any depth below the domain, the most permissive pattern.
   scene = await openScene({ domains: '*.e2b.localhost' });
   a = await scene.restricted('alpha', { runtime: { agent: 'self-authenticating' } });
   b = await scene.restricted('beta', { access: { tokens: [{ id: 'b', sha256: digestOf(OTHER_TOKEN) }] } });
@@ -33,7 +33,7 @@ describe('C1: a host of A with routing headers of B', () => {
     expect(scene.arrived()).toBe(3);
   });
 
-  it('goes to nobody with B’s token', async () => {
+  it('goes nowhere with B’s token', async () => {
     for (const lines of routing()) {
       expect(statusOf(await send(get(a.host, [`e2b-traffic-access-token: ${OTHER_TOKEN}`, ...lines])))).toBe(
         403,
@@ -42,7 +42,7 @@ describe('C1: a host of A with routing headers of B', () => {
     expect(scene.arrived()).toBe(0);
   });
 
-  it('on the shared host, a header that is given twice chooses nobody', async () => {
+  it('on the shared host, a header that is sent twice selects no sandbox', async () => {
     for (const host of [`sandbox.${DOMAIN}`, 'localhost', '127.0.0.1', '[::1]']) {
       const ids = ['E2b-Sandbox-Id: alpha', 'e2b-sandbox-id: beta'];
       const one = await send(get(host, [WITH_TOKEN, ...ids, `E2b-Sandbox-Port: ${b.app.port}`]));
@@ -55,7 +55,7 @@ describe('C1: a host of A with routing headers of B', () => {
   });
 });
 
-describe('C5: a host that two parsers could read as two', () => {
+describe('C5: a host that two parsers could read differently', () => {
   const refused: [string, () => string[]][] = [
     ['two Host headers', () => [`GET / HTTP/1.1`, `Host: ${a.host}`, `Host: ${b.host}`]],
     ['the same Host twice', () => [`GET / HTTP/1.1`, `Host: ${a.host}`, `Host: ${a.host}`]],
@@ -88,7 +88,7 @@ describe('C5: a host that two parsers could read as two', () => {
     ['a target without a slash', () => ['GET alpha HTTP/1.1', `Host: ${a.host}`]],
   ];
 
-  it.each(refused)('with %s is refused and reaches nobody', async (_what, lines) => {
+  it.each(refused)('with %s is refused and reaches no sandbox', async (_what, lines) => {
     const answer = await send(bytesOf([...lines(), WITH_TOKEN, 'Connection: close']));
     expect([400, 404]).toContain(statusOf(answer));
     expect(scene.arrived()).toBe(0);
@@ -102,7 +102,7 @@ describe('C5: a host that two parsers could read as two', () => {
     expect(scene.arrived()).toBe(4);
   });
 
-  it('is that of an absolute-form target, never the differing Host beside it', async () => {
+  it('is that of an absolute-form target, never that of a different Host header', async () => {
     expect(statusOf(await send(get(b.host, [WITH_TOKEN], `http://${a.host}/x`)))).toBe(200);
     expect(statusOf(await send(get(b.host, [WITH_TOKEN], `http://${b.host}@${a.host}/x`)))).toBe(200);
     const seen = { url: '/x', headers: { host: a.host } };
@@ -111,7 +111,7 @@ describe('C5: a host that two parsers could read as two', () => {
     expect(scene.arrived()).toBe(2);
   });
 
-  it('is :authority over HTTP/2, never the differing host beside it', async () => {
+  it('is :authority over HTTP/2, never that of a different host header', async () => {
     const pseudo = [
       [':method', 'GET'],
       [':path', '/'],

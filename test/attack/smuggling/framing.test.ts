@@ -16,11 +16,11 @@ afterAll(() => scene?.close());
 
 const WITH_TOKEN = `e2b-traffic-access-token: ${TOKEN}`;
 
-/** A request that nobody may make: it has no token, and both parsers would have to lose count to see it. */
+/** A request without a token, visible only to a parser that mistakes the framing. */
 const hidden = () => bytesOf(['GET /smuggled HTTP/1.1', `Host: ${other.host}`, 'X: ']);
 const chunked = (extension = '') => `0${extension}\r\n\r\n${hidden()}`;
 
-/** Sends, then a request that ends the connection, and returns the statuses of all that was answered. */
+/** Sends the bytes, then a request that ends the connection, and returns the statuses of all answers. */
 async function sendAll(bytes: string): Promise<number[]> {
   const raw = await openRaw(scene.stack.http);
   raw.send(bytes);
@@ -128,7 +128,7 @@ const frames: [string, () => string][] = [
   ],
 ];
 
-/** Whatever Envoy makes of it, what reaches a sandbox must be framed in one way and asked for by someone who may. */
+/** However Envoy reads it, requests that reach a sandbox must have unambiguous framing and a valid token. */
 function expectNothingSmuggled(): void {
   expect(other.app.arrivals).toEqual([]);
   for (const { url, headers } of locked.app.arrivals) {

@@ -18,7 +18,7 @@ afterAll(() => scene?.close());
 
 const WITH_TOKEN: Field = ['e2b-traffic-access-token', TOKEN];
 
-/** A good request, with some fields put in place of others or added; `undefined` leaves one out. */
+/** A valid request with some fields replaced or added; `undefined` removes one. */
 function request(over: Record<string, string | undefined>, ...more: Field[]): Field[] {
   const pseudo = { ':method': 'POST', ':path': '/', ':scheme': 'http', ':authority': locked.host, ...over };
   const fields = Object.entries(pseudo).filter((field): field is [string, string] => field[1] !== undefined);
@@ -27,7 +27,7 @@ function request(over: Record<string, string | undefined>, ...more: Field[]): Fi
 
 const smuggled = (to: Sandbox) => `GET /smuggled HTTP/1.1\r\nHost: ${to.host}\r\n\r\n`;
 
-/** What would be one request to HTTP/2 and another, or two, once written as HTTP/1.1. */
+/** One request in HTTP/2, but a different one, or two, when written as HTTP/1.1. */
 const malformed: [string, () => Field[]][] = [
   ['two :authority', () => request({}, [':authority', other.host])],
   ['two :authority in front', () => [[':authority', other.host], ...request({})]],
@@ -93,7 +93,7 @@ describe('over HTTP/2', () => {
     let answers: RawAnswer[];
     let arrived: number;
     beforeAll(async () => {
-      // All at once: Envoy takes a second to close each of these connections.
+      // All at once, because Envoy takes a second to close each of these connections.
       const body = smuggled(other);
       scene.forget();
       answers = await Promise.all(
@@ -114,7 +114,7 @@ describe('over HTTP/2', () => {
     });
   });
 
-  it('two copies of the token are as over HTTP/1.1: refused', async () => {
+  it('two copies of the token are refused, as over HTTP/1.1', async () => {
     for (const second of [TOKEN, OTHER_TOKEN, '']) {
       const fields = request({}, ['e2b-traffic-access-token', second]);
       expect((await askRawHttp2(scene.stack.http, fields)).body).toContain('is invalid');
@@ -122,7 +122,7 @@ describe('over HTTP/2', () => {
     expect(scene.arrived()).toBe(0);
   });
 
-  it('a host beside no :authority is the host, and goes through the gate', async () => {
+  it('a host header without :authority is the host, and goes through the gate', async () => {
     const fields = (host: string): Field[] => [...request({ ':authority': undefined }), ['host', host]];
     await askRawHttp2(scene.stack.http, fields(other.host));
     expect(scene.arrived()).toBe(0);
@@ -138,7 +138,7 @@ describe('over HTTP/2', () => {
     expect(scene.arrived()).toBe(1);
   });
 
-  it('a :scheme of its own changes nothing upstream', async () => {
+  it('an unusual :scheme changes nothing upstream', async () => {
     for (const scheme of ['https', 'ftp', 'http://evil.example/']) {
       await askRawHttp2(scene.stack.http, request({ ':scheme': scheme }));
     }

@@ -23,8 +23,8 @@ const send = (bytes: string) => askOnce(scene.stack.http, bytes);
 const names = (sandbox: Sandbox) =>
   sandbox.app.arrivals.flatMap(({ rawHeaders }) => rawHeaders.map(([name]) => name.toLowerCase()));
 
-describe('a connection that was let in once', () => {
-  it('is asked for the token again, for the next request and for another sandbox', async () => {
+describe('a connection that was admitted once', () => {
+  it('needs the token again, for the next request and for another sandbox', async () => {
     const raw = await openRaw(scene.stack.http);
     const one = (host: string, ...lines: string[]) => bytesOf(['GET / HTTP/1.1', `Host: ${host}`, ...lines]);
     raw.send(
@@ -40,7 +40,7 @@ describe('a connection that was let in once', () => {
     expect(scene.arrived()).toBe(2);
   });
 
-  it('is asked again on each stream of HTTP/2, other authorities included', async () => {
+  it('needs it on each stream of HTTP/2, including other authorities', async () => {
     const session = await http2Session(scene.stack.http);
     const status = (host: string, headers: Record<string, string> = {}) =>
       new Promise((resolve) => {
@@ -76,7 +76,7 @@ describe('a connection that was let in once', () => {
     expect(locked.app.arrivals).toHaveLength(6);
   });
 
-  it('an incarnation or id that looks like another’s pool key stays its own', async () => {
+  it('an incarnation or id that looks like another’s pool key gets its own connection', async () => {
     const route = { address: open.address };
     const ids = ['k', 'ka', 'kab'];
     await scene.stack.put(...ids.map((id) => restricted(id, { runtime: { route, incarnation: 'a.b' } })));
@@ -87,8 +87,8 @@ describe('a connection that was let in once', () => {
   });
 });
 
-describe('Connection, which names headers for a proxy to drop', () => {
-  it('cannot carry the token past the gate, nor make an open door of a restricted sandbox', async () => {
+describe('a Connection header that names headers to drop', () => {
+  it('cannot carry the token past the gate or open a restricted sandbox', async () => {
     const named = [
       NAME,
       `close, ${NAME}`,
@@ -118,8 +118,8 @@ describe('Connection, which names headers for a proxy to drop', () => {
   });
 });
 
-describe('too much of something', () => {
-  it('of headers is refused, with the token among them or not', async () => {
+describe('too much input', () => {
+  it('in headers is refused, with or without the token among them', async () => {
     const many = Array.from({ length: 200 }, (_, index) => `X-${index}: a`);
     for (const lines of [[...many, WITH_TOKEN], [WITH_TOKEN, ...many], Array(200).fill(WITH_TOKEN)]) {
       expect(statusOf(await send(get(locked.host, lines)))).toBe(431);
@@ -132,7 +132,7 @@ describe('too much of something', () => {
     expect(scene.arrived()).toBe(0);
   });
 
-  it('of a token, a host or a path is refused, and the gate goes on', async () => {
+  it('in a token, a host or a path is refused, and the gate keeps running', async () => {
     const much = 'a'.repeat(50_000);
     expect(statusOf(await send(get(locked.host, [`${NAME}: ${much}`])))).toBe(403);
     expect(statusOf(await send(get(`8080-${much}.e2b.localhost`, [WITH_TOKEN])))).toBe(400);
@@ -145,7 +145,7 @@ describe('too much of something', () => {
 });
 
 describe('Expect: 100-continue', () => {
-  it('asks for no body before the token was judged, and brings it whole after', async () => {
+  it('requests no body before the token was checked, and delivers all of it afterwards', async () => {
     const head = (...lines: string[]) =>
       bytesOf([
         'POST / HTTP/1.1',

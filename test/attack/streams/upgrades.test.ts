@@ -60,7 +60,7 @@ describe('B1: an upgrade without a good token', () => {
     expect(scene.arrived()).toBe(0);
   });
 
-  it('is told so as JSON, with the contract’s words', async () => {
+  it('gets JSON with the text of the contract', async () => {
     const refused = await openWebSocket(scene.stack.http, { host: locked.host });
     expect(refused).toMatchObject({
       status: 403,
@@ -68,14 +68,14 @@ describe('B1: an upgrade without a good token', () => {
     });
   });
 
-  it('cannot be any other upgrade, or a bare CONNECT, even with the token', async () => {
+  it('cannot be another kind of upgrade, or a bare CONNECT, even with the token', async () => {
     for (const upgrade of ['h2c', 'websocket, h2c', 'tls/1.0', 'connect-udp']) {
       const raw = await openRaw(scene.stack.http);
       raw.send(handshake('Connection: Upgrade, HTTP2-Settings', `Upgrade: ${upgrade}`, TOKEN));
       expect(await raw.until('\r\n\r\n')).toMatch(/^HTTP\/1\.1 (200|403|404) /);
       raw.socket.destroy();
     }
-    // An ingress may pass over an upgrade that it does not know; what arrives is then a plain request.
+    // An ingress may ignore an unknown upgrade; a plain request arrives in that case.
     for (const { headers } of locked.app.arrivals) expect(headers.upgrade).toBeUndefined();
     scene.forget();
     const raw = await openRaw(scene.stack.http);
@@ -108,12 +108,12 @@ describe('B2: an upgrade with the token', () => {
   });
 });
 
-describe('B3: a token that ends while a stream is open', () => {
+describe('B3: a token that expires while a stream is open', () => {
   const expiring = (token: string, after: number) => ({
     tokens: [{ id: 'brief', sha256: digestOf(token), expiresAt: new Date(Date.now() + after).toISOString() }],
   });
 
-  it('ends a WebSocket over either HTTP at its expiry', async () => {
+  it('ends a WebSocket at its expiry, over HTTP/1.1 and HTTP/2', async () => {
     const { asked, closed } = await inTime(async (livesMs) => {
       const brief = await scene.restricted(`briefly${livesMs}`, { access: expiring(TOKEN, livesMs) });
       const asked = { host: brief.host, headers: { [NAME]: TOKEN } };
@@ -133,7 +133,7 @@ describe('B3: a token that ends while a stream is open', () => {
     expect((await ask(scene.stack.http, asked)).status).toBe(403);
   });
 
-  it('answers a response that was awaited too long with the 403 of an invalid token', async () => {
+  it('turns a response that takes longer into the 403 of an invalid token', async () => {
     const { sandboxId, answers } = await inTime(async (livesMs) => {
       const slow = await scene.restricted(`slow${livesMs}`, { access: expiring(TOKEN, livesMs) });
       slow.app.answer = () => {};
@@ -156,7 +156,7 @@ describe('B3: a token that ends while a stream is open', () => {
     }
   });
 
-  it('cannot be outlived by asking for a longer stream', async () => {
+  it('cannot be outlived by requesting a longer stream', async () => {
     const lines = ['x-envoy-upstream-stream-duration-ms: 3600000', 'x-envoy-upstream-rq-timeout-ms: 0'];
     const { closed } = await inTime(async (livesMs) => {
       const brief = await scene.restricted(`longer${livesMs}`, { access: expiring(TOKEN, livesMs) });
@@ -179,7 +179,7 @@ describe('B3: a token that ends while a stream is open', () => {
     await closed;
   });
 
-  it('refuses new requests at once when it is revoked; a stream that is open stays', async () => {
+  it('refuses new requests at once when it is revoked; an open stream stays open', async () => {
     const revoking = await scene.restricted('revoking');
     const asked = { host: revoking.host, headers: { [NAME]: TOKEN } };
     const opened = await openWebSocket(scene.stack.http, asked);
