@@ -15,7 +15,7 @@ import { fallbackOf, SECRETS, SETTINGS } from '../../src/settings.ts';
 /** Absolute, because vitest resolves relative paths wrongly if the checkout's path contains a space. */
 const pageFile = (name: string) => join(PACKAGE_ROOT, 'docs', name);
 
-const NOTE = 'Generated from the code; `npm test -- -u` writes it again.';
+const NOTE = 'Generated from the code; `npm test -- -u` regenerates it.';
 const table = (head: string[], rows: string[][]) =>
   [head, head.map(() => '---'), ...rows]
     .map((cells) => `| ${cells.map((cell) => cell.replaceAll('|', '\\|')).join(' | ')} |`)
@@ -24,10 +24,11 @@ const table = (head: string[], rows: string[][]) =>
 describe('the generated pages of docs/', () => {
   it('list every reason code', async () => {
     const rows = Object.entries(REASONS).map(([code, meaning]) => [`\`${code}\``, meaning]);
-    const intro = "The header `x-sandgate-reason` on every answer that is not the sandbox's own.";
+    const intro =
+      'The values of the header `x-sandgate-reason`, which every answer has that does not come from the sandbox.';
     const details = Object.entries(DETAILS).map(([code, meaning]) => [`\`${code}\``, meaning]);
     const finer =
-      'In the [decision log](logs.md) alone, as `detail`: what the client must not learn. With `unavailable` it is an [error code](errors.md).';
+      'Only in the [decision log](logs.md), as `detail`, because clients must not learn it. For `unavailable` the detail is an [error code](errors.md).';
     await expect(
       `# Reason codes\n\n${intro} ${NOTE}\n\n${table(['code', 'meaning'], rows)}\n\n## Details\n\n${finer}\n\n${table(['detail', 'meaning'], details)}\n`,
     ).toMatchFileSnapshot(pageFile('reasons.md'));
@@ -58,8 +59,7 @@ describe('the generated pages of docs/', () => {
       meaning,
     ]);
     rows.push(...secrets);
-    const intro =
-      'A flag takes precedence over the environment. Defaults are those of `dev`. The settings of `policy` also apply to `token` and `explain`.';
+    const intro = 'A flag takes precedence over the environment variable. Defaults are those of `dev`.';
     const head = ['environment', 'flag', 'default', 'commands', 'meaning'];
     await expect(`# Settings\n\n${intro} ${NOTE}\n\n${table(head, rows)}\n`).toMatchFileSnapshot(
       pageFile('settings.md'),
@@ -82,11 +82,11 @@ describe('the generated pages of docs/', () => {
     const foreignRows = Object.entries(foreign).map(([name, meaning]) => [`\`${name}\``, meaning]);
     const text = [
       '# Metrics',
-      `\`/metrics\` of the ops listener (\`SANDGATE_OPS\`), in Prometheus' text format. Base units; a histogram has \`_bucket\`, \`_sum\` and \`_count\`. No label holds a sandbox id, a token or anything else of a request. What to watch and what to do: [operating.md](operating.md). ${NOTE}`,
+      `\`/metrics\` of the ops listener (\`SANDGATE_OPS\`), in Prometheus' text format. Units are base units; a histogram has \`_bucket\`, \`_sum\` and \`_count\`. No label contains a sandbox id, a token or other data of a request. What to watch, and what to do: [operating.md](operating.md). ${NOTE}`,
       table(['metric', 'type', 'labels', 'meaning', 'across processes'], rows),
-      '## With several processes\n\n`--processes` above 1 gives one `/metrics` for all: the numbers above, merged as the last column says (counters never fall when a process starts anew), those of each Node process with a label `process`, and these of the supervisor.',
+      '## With several processes\n\nWith `--processes` above 1 there is one `/metrics` for all processes. It contains the metrics above, merged as the last column says (counters do not fall when a process restarts), the metrics of each Node process with a label `process`, and these of the supervisor.',
       table(['metric', 'type', 'labels', 'meaning'], fleetRows),
-      "## Of the process and of Envoy\n\nThose that the alert rules and the dashboard use. The first ones come with every Node process, and there are more; Envoy's come from Envoy.",
+      '## Metrics of the process and of Envoy\n\nThese are the ones that the alert rules and the dashboard use. Every Node process exports the first ones, and more; Envoy exports its own.',
       table(['metric', 'meaning'], foreignRows),
     ].join('\n\n');
     await expect(`${text}\n`).toMatchFileSnapshot(pageFile('metrics.md'));
