@@ -1,4 +1,4 @@
-import { toSandgateError } from '#src/errors.js';
+import { errorText, toSandgateError } from '#src/errors.js';
 import { NO_ISOLATION_NOTICE } from '#src/isolation-notice.js';
 import { createLogger } from '#src/observe/logger.js';
 import { listenForStop } from '#src/stop-signal.js';

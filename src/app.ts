@@ -70,7 +70,7 @@ async function compose(
 
   const listenTcp = 'host' in settings.listen ? [settings.listen] : [];
   const own = new OwnListeners([...settings.ownListeners, ...listenTcp]);
-  const rules = { ...rulesOf(settings), isOwnListener: own.include };
+  const rules = { ...policyRules(settings), isOwnListener: own.include };
   const times = { ...CACHE_TIMES, freshMs, hardMs, absentMs };
   const cache = observed
     ? new PolicyCache(observation.timed(store), rules, systemClock, times, observation.metrics)
@@ -83,7 +83,7 @@ async function compose(
   const self = identify(process.pid)!;
   teardown.add('the run file', () => removeRun(settings.stateDir, self.pid));
 
-  const api = await openPolicyApi(settings, adminOf(store, rules, settings.stateDir), log);
+  const api = await openPolicyApi(settings, storeAdmin(store, rules, settings.stateDir), log);
   teardown.add('the policy API', () => api?.close());
   own.add(api?.at);
   const policyApi = api && formatEndpoint(api.at);

@@ -86,7 +86,7 @@ async function measure(count) {
  */
 async function fill(stateDir, count) {
   const flags = { stateDir, sandboxCidrs: '10.0.0.0/8' };
-  const settings = readSettings('policy', flags, surroundings());
+  const settings = readSettings('policy', flags, hostEnvironment());
   const rules = policyRules(settings);
   const store = await openStore(settings);
   const tokens = Array.from({ length: count }, () => randomBytes(32).toString('hex'));

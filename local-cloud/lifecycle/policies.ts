@@ -57,7 +57,7 @@ export class Policies {
     }
   }
 
-  #runtime({ state, endsAt, secure }: SandboxEntry): Record<string, unknown> {
+  #runtime({ state, endsAt, secure }: SandboxEntry): RuntimePut {
     return {
       state: state === 'paused' ? 'paused' : 'running',
       route: this.#options.route,

@@ -44,7 +44,7 @@ export async function withPolicies<T>(
   work: (policies: Policies) => Promise<T>,
 ): Promise<T> {
   const { settings, gates } = settingsBesideGates(flags);
-  const rules = rulesOf(settings);
+  const rules = policyRules(settings);
   const api = await findConnection(settings);
   if (api !== undefined) {
     const { connection, admin } = api;
@@ -54,7 +54,7 @@ export async function withPolicies<T>(
   return withStore(settings, reads, async (store) => {
     const connection: Connection = { kind: 'store', stateDir: settings.stateDir, gates: gates.length };
     if (!quiet) warn(io, describeConnection(connection));
-    return work({ admin: adminOf(store, rules, settings.stateDir), connection, settings, rules });
+    return work({ admin: storeAdmin(store, rules, settings.stateDir), connection, settings, rules });
   });
 }
 

@@ -1,5 +1,5 @@
 import type { Command } from 'commander';
-import { formatAddress, isLoopback, parseAddress } from '../address.ts';
+import { type Endpoint, formatAddress, isLoopback, parseAddress } from '../address.ts';
 import type { GateTls } from '../envoy/gate-tls.ts';
 import { SandgateError } from '../errors.ts';
 import type { CommandContext } from './context.ts';
@@ -96,7 +96,7 @@ function address(flag: string, text: string) {
 }
 
 /** The `--gate-tls-*` options; undefined if none is given. Throws SETTINGS_INVALID for combinations that gates refuse. */
-function gateTls(options: EnvoyConfigOptions, gates: readonly GateAddress[]): GateTls | undefined {
+function gateTls(options: EnvoyConfigOptions, gates: readonly Endpoint[]): GateTls | undefined {
   const { gateTlsCa: ca, gateTlsName: name, gateTlsCertificate: certificate, gateTlsKey: key } = options;
   const given = [ca, name, certificate, key].some((value) => value !== undefined);
   const complete = ca && name && Boolean(certificate) === Boolean(key);

@@ -48,5 +48,5 @@ export function policyApiSockets(endpoints: readonly string[], temporary: string
   return endpoints
     .filter((endpoint) => endpoint.startsWith('unix:'))
     .map((endpoint) => endpoint.slice('unix:'.length))
-    .map((path) => `unix:${socketPlace({ path, access: 'private' }, temporary).path}`);
+    .map((path) => `unix:${resolveSocketPath({ path, access: 'private' }, temporary).path}`);
 }

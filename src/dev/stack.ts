@@ -67,7 +67,9 @@ export async function startStack(
   // A part that is starting has nothing to drain: killing it makes the start below fail at once.
   stop.addEventListener('abort', children.killAll, { once: true });
   try {
-    const stack = await startWith(teardown, () => start(settings, children, info, stop, notice, teardown));
+    const stack = await startWith(teardown, () =>
+      start(settings, gateFlags, children, info, stop, notice, teardown),
+    );
     stop.removeEventListener('abort', children.killAll);
     if (!stop.aborted) return { ...stack, stop: () => teardown.run() };
     await teardown.run();
@@ -144,10 +146,10 @@ async function start(
   children.write();
   const ownListeners = [...envoy.http, ...envoy.https, ...ops, ...policyApi.tcp];
   const startGate = (socket: string, n: number) => {
-    const endpoints = { socket, ops: ops[n]!, policyApi: policyApi.places[n]!, ownListeners };
+    const endpoints = { socket, ops: ops[n]!, policyApi: policyApi.endpoints[n]!, ownListeners };
     return startLoggedGate(join(stateDir, 'logs', `gate-${n}.log`), {
       stateDir,
-      flags: gateFlags(settings, endpoints),
+      flags: gateFlags(ownFlags(endpoints)),
       onStart: (pid) => children.add(pid),
     });
   };

@@ -15,12 +15,12 @@ export interface BootstrapSettings {
   /** PEM files that Envoy reads; required if `https` is not empty. */
   tls?: { certificate: string; key: string };
   /** One endpoint per gate process. */
-  gates: readonly GateAddress[];
+  gates: readonly Endpoint[];
   /** TLS to gates on TCP addresses; plaintext if absent. */
   gateTls?: GateTls;
   admin: { path: string };
   /** Address that serves `/stats/prometheus` and `/ready` of the admin interface, and nothing else of it; none if absent. */
-  stats?: GateAddress;
+  stats?: Endpoint;
   /** The one host that bypasses the gate; none if absent. */
   controlPlane?: ControlPlane;
 }
@@ -93,7 +93,7 @@ const ROUTER = 'type.googleapis.com/envoy.extensions.filters.http.router.v3.Rout
 const EXPOSED_PATHS = ['/stats/prometheus', '/ready'];
 
 /** Prometheus and probes need a port, but the admin interface must stay on its socket: only these paths are served. */
-function addStatsListener(document: Document, at: GateAddress, admin: { path: string }): void {
+function addStatsListener(document: Document, at: Endpoint, admin: { path: string }): void {
   const ingress = {
     stat_prefix: 'stats',
     route_config: {

@@ -3,7 +3,7 @@ import type { Endpoint } from '../address.ts';
 import { socket } from './socket-address.ts';
 
 /** Where the API of the local cloud listens; it shares the ingress with the sandboxes. */
-export type ControlPlane = GateAddress & {
+export type ControlPlane = Endpoint & {
   /** Exact host names, such as `api.e2b.localhost`, on any port. */
   hosts: readonly string[];
 };

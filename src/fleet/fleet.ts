@@ -119,7 +119,7 @@ async function compose(
 
   const rolling = new RollingRestart(programs, drainMs, stop, log);
   return {
-    check: places.map(placeText).join(','),
+    check: places.map(formatListen).join(','),
     ops: opsListener.address,
     restart: () => rolling.request(),
   };
@@ -140,8 +140,8 @@ async function openApi(
 ): Promise<string | undefined> {
   const store = await openStore(settings, log);
   teardown.add('the store', () => store.close());
-  const rules = { ...rulesOf(settings), isOwnListener: own.include };
-  const api = await openPolicyApi(settings, adminOf(store, rules, settings.stateDir), log);
+  const rules = { ...policyRules(settings), isOwnListener: own.include };
+  const api = await openPolicyApi(settings, storeAdmin(store, rules, settings.stateDir), log);
   teardown.add('the policy API', () => api?.close());
   own.add(api?.at);
   return api && formatEndpoint(api.at);

@@ -3,7 +3,7 @@ import { format, parse } from 'node:path';
 import { type Endpoint, formatEndpoint } from '../address.ts';
 import type { Flags, SettingFound } from '../config.ts';
 import { type Command, fallbackOf, flagKey, type HostEnvironment, SETTINGS } from '../settings.ts';
-import { socketPlace } from '../state/socket-path.ts';
+import { resolveSocketPath } from '../state/socket-path.ts';
 
 /**
  * The command line of a gate process under a supervisor: the flags of the supervisor, replaced by the process' own
@@ -41,5 +41,5 @@ export function checkEndpoints(listen: Endpoint, processes: number): Endpoint[] 
 /** In the form that `--listen` and `envoy config --gate` take. */
 export function formatListen(endpoint: Endpoint): string {
   if ('host' in endpoint) return formatEndpoint(endpoint);
-  return formatEndpoint({ path: socketPlace({ path: endpoint.path, access: 'group' }, tmpdir()).path });
+  return formatEndpoint({ path: resolveSocketPath({ path: endpoint.path, access: 'group' }, tmpdir()).path });
 }

@@ -106,7 +106,7 @@ function stateSamples({ cache, store, ready, draining, version, node }: GateStat
   const { epoch, sequence } = cache.appliedPosition();
   return {
     cacheLoadsInFlight: one(cache.loadsInFlight()),
-    cacheEntries: [...one(known, { kind: 'policy' }), ...one(brief, { kind: 'negative' })],
+    cacheEntries: [...one(policies, { kind: 'policy' }), ...one(negative, { kind: 'negative' })],
     storeUp: one(Number(store.fault() === undefined), { store: store.kind }),
     stalenessBound: one(cache.stalenessBoundMs() / 1000),
     sequence: one(sequence, { epoch }),

@@ -1,5 +1,4 @@
 import { createHash, timingSafeEqual } from 'node:crypto';
-import { readFileSync } from 'node:fs';
 import { type Endpoint, formatAddress } from '../address.ts';
 import { SandgateError } from '../errors.ts';
 
@@ -63,36 +62,6 @@ export function createKeyCheck(keys: readonly string[]): KeyCheck {
     for (const digest of digests) matches |= Number(timingSafeEqual(digest, presented));
     return matches === 1;
   };
-}
-
-/** One key per line; blank lines are skipped. Throws SETTINGS_INVALID. */
-export function readKeysFile(path: string): string[] {
-  let text: string;
-  try {
-    text = readFileSync(path, 'utf8');
-  } catch (cause) {
-    throw keysFileInvalid(`${path} cannot be read (${(cause as NodeJS.ErrnoException).code})`, cause);
-  }
-  const keys = text
-    .split('\n')
-    .map((line) => line.trim())
-    .filter((line) => line !== '');
-  const faults = keys.map(keyFault);
-  const bad = faults.findIndex((fault) => fault !== undefined);
-  if (bad >= 0) throw keysFileInvalid(`${path}, key ${bad + 1}: ${faults[bad]}`);
-  if (keys.length === 0) throw keysFileInvalid(`${path} does not contain a key`);
-  return keys;
-}
-
-function keysFileInvalid(reason: string, cause?: unknown): SandgateError {
-  return new SandgateError(
-    'SETTINGS_INVALID',
-    `SANDGATE_POLICY_API_KEYS_FILE (--policy-api-keys-file): ${reason}`,
-    {
-      remedy: 'create keys with `openssl rand -hex 32`, one per line',
-      cause,
-    },
-  );
 }
 
 function digestOf(text: string): Buffer {

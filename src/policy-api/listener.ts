@@ -13,16 +13,13 @@ const CLOSE_TIMEOUT_MS = 3000;
 
 export interface ApiListener {
   /** The address, with the port that the system chose if it was 0; or the socket. */
-  readonly at: { path: string } | Address;
+  readonly at: Endpoint;
   /** Waits up to 3 s for open requests, then closes. */
   close(): Promise<void>;
 }
 
 /** Listens on a 0600 socket in a 0700 folder, or on TCP. Throws ADDRESS_IN_USE or STATE_UNUSABLE. */
-export async function listenForApi(
-  app: FastifyInstance,
-  wanted: { path: string } | Address,
-): Promise<ApiListener> {
+export async function listenForApi(app: FastifyInstance, wanted: Endpoint): Promise<ApiListener> {
   const server = app.server as Server;
   server.maxConnections = CONNECTIONS_MAX;
   const at = 'path' in wanted ? await onSocket(server, wanted.path) : await onTcp(server, wanted);

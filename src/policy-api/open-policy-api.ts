@@ -4,7 +4,7 @@ import type { Endpoint } from '../address.ts';
 import type { Logger } from '../observe/logger.ts';
 import type { Settings } from '../settings.ts';
 import { resolveSocketPath } from '../state/socket-path.ts';
-import { readKeysFile } from './admission.ts';
+import { readKeysFile } from './keys-file.ts';
 import type { ApiListener } from './listener.ts';
 import type { PolicyAdmin } from './policy-admin.ts';
 
@@ -32,7 +32,7 @@ export async function openPolicyApi(
  * find either in the run file.
  */
 function listenAddress(
-  at: { path: string } | Address,
+  at: Endpoint,
   stateDir: string,
   pid: number,
   temporary: string,

@@ -7,7 +7,7 @@ import type { PolicyAdmin } from './policy-admin.ts';
 
 export interface PolicyApiOptions {
   admin: PolicyAdmin;
-  listen: { path: string } | Address;
+  listen: Endpoint;
   /** The socket to use if that of `listen` is taken. */
   spare: string | undefined;
   /** Required only on TCP; a Unix socket is protected by its file mode. */

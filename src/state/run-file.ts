@@ -7,7 +7,7 @@ import type { SharedSettings } from '../settings.ts';
 import { isAlive, type ProcessIdentity } from './process-identity.ts';
 
 /** What commands on the same machine read about a running gate: `<state>/run/<pid>.json`. Contains no secret. */
-export interface GateRun extends ProcessIdentity {
+export interface GateRun extends ProcessIdentity, SharedSettings {
   kind: 'gate';
   /** `unix:/path` or `host:port` that Envoy connects to. */
   check: string;
@@ -16,8 +16,6 @@ export interface GateRun extends ProcessIdentity {
   /** Where `/readyz` is served. */
   ops: Address;
   ownListeners: readonly Address[];
-  store: 'embedded' | 'files';
-  policyDir: string;
   /** Whether the gate honors `access.shadowUntil`; if absent, it does not. */
   allowShadow?: boolean;
 }

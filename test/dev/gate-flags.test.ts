@@ -1,8 +1,11 @@
 import { describe, expect, it } from 'vitest';
-import type { Endpoint } from '../../src/address.ts';
-import { policyApiPlaces } from '../../src/dev/gate-flags.ts';
+import { findSettings, readSettings } from '../../src/config.ts';
+import { ownFlags, policyApiEndpoints } from '../../src/dev/gate-flags.ts';
+import { stackGateFlags } from '../../src/fleet/process-flags.ts';
+import type { Settings } from '../../src/settings.ts';
 
-const places = (policyApi: Endpoint | undefined) => policyApiPlaces({ policyApi, gates: 2, stateDir: '/s' });
+const places = (policyApi: { path: string } | { host: string; port: number } | undefined) =>
+  policyApiEndpoints({ policyApi, gates: 2, stateDir: '/s' });
 
 describe('the policy APIs of the local stack', () => {
   it('are one socket per gate', async () => {

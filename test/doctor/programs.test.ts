@@ -25,7 +25,7 @@ it.each([
 });
 
 it('Envoy: found, not installed yet, or named but unusable', async () => {
-  const named = (path: string) => checkEnvoy(() => lookForEnvoy({ ...nowhere, named: path }));
+  const named = (path: string) => checkEnvoy(() => findInstalledEnvoy({ ...nowhere, named: path }));
   expect((await named(envoyBinary())).finding).toMatchObject({
     level: 'ok',
     found: expect.stringMatching(/^1\.\d+\.\d+, named by SANDGATE_ENVOY/),

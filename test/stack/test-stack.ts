@@ -38,7 +38,7 @@ export interface TestStack {
   /** The contents of Envoy's access log and the gate's own log so far. */
   logs(): string;
   /** Writes records (in input form), and resolves when the gate applies them. */
-  put(...records: Record<string, unknown>[]): Promise<StoredRecord[]>;
+  put(...records: Record<string, unknown>[]): Promise<UnreadRecord[]>;
   delete(sandboxId: string): Promise<void>;
   stop(): Promise<void>;
 }

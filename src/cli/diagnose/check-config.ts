@@ -9,7 +9,7 @@ import { checkStore } from '../../doctor/store-health.ts';
 import type { BootstrapSettings } from '../../envoy/bootstrap.ts';
 import { SandgateError } from '../../errors.ts';
 import { checkEndpoints } from '../../fleet/process-flags.ts';
-import { findStore, rulesOf } from '../../policy-access.ts';
+import { findStore, policyRules } from '../../policy-access.ts';
 import type { Settings } from '../../settings.ts';
 import type { CommandContext } from '../context.ts';
 import { hostEnvironment } from '../host-environment.ts';

@@ -43,20 +43,20 @@ async function explainCommand(context: CommandContext, url: string, options: Exp
       },
     );
   }
-  const { hasToken, readAsked, withToken } = await import('../../explain/asked.ts');
+  const { hasToken, readRequest, withToken } = await import('../../explain/client-request.ts');
   const { explain } = await import('../../explain/explain.ts');
-  const { explanationText } = await import('../../explain/explanation-text.ts');
-  const read = readAsked(url, header, method);
+  const { formatExplanation } = await import('../../explain/explanation.ts');
+  const read = readRequest(url, header, method);
   if (hasToken(read) && !json)
     warn(io, 'every user of this machine can see a token in -H; use --token-stdin instead');
   const request = tokenStdin ? withToken(read, await readAll(io.stdin, LARGEST_TOKEN)) : read;
   const { settings: found, gates } = settingsBesideGates(context.flags);
-  const rules = rulesOf(found);
+  const rules = policyRules(found);
   await withStore(found, true, async (store) => {
     const explanation = await explain(request, {
       store,
       rules,
-      gate: placeOf(found, rules),
+      gate: handlerContext(found, rules),
       clock: systemClock,
     });
     if (json) return printJson(io, { ...explanation, gates: gates.length });

@@ -28,8 +28,8 @@ export function refuseFailures(findings: readonly Finding[]): void {
 export async function envoyOf(
   settings: Pick<Settings, 'envoy' | 'searchPath'>,
 ): Promise<EnvoyBinary | undefined> {
-  const { lookForEnvoy } = await import('../../envoy/binary.ts');
-  return lookForEnvoy({
+  const { findInstalledEnvoy } = await import('../../envoy/binary.ts');
+  return findInstalledEnvoy({
     named: settings.envoy,
     searchPath: settings.searchPath,
     cacheDir: join(PACKAGE_ROOT, '.cache'),

@@ -18,8 +18,6 @@ export type LineResult =
   | { kind: 'unchanged' }
   | { kind: 'bad'; error: SandgateError };
 
-type Json = Record<string, unknown>;
-
 /** Validates lines in order by the rules of the store, so that all refusals are known before anything is written. */
 export class ImportValidator {
   readonly #rules: PolicyRules;

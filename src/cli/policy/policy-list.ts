@@ -1,5 +1,6 @@
 import { type Command, Option } from 'commander';
-import type { StoredRecord } from '../../policy/store.ts';
+import { z } from 'zod';
+import { storedSchema, type UnreadRecord, unreadPart } from '../../policy/record.ts';
 import type { ListRequest, PolicyAdmin } from '../../policy-api/policy-admin.ts';
 import type { CommandContext } from '../context.ts';
 import { print, printJson } from '../io.ts';
@@ -33,7 +34,7 @@ export function register(parent: Command, context: CommandContext): void {
 async function policyList(context: CommandContext, filter: ListFilter): Promise<void> {
   const { io, json } = context;
   await context.connect({ reads: true }, async ({ admin }) => {
-    const records: StoredRecord[] = [];
+    const records: UnreadRecord[] = [];
     let count = 0;
     for await (const page of policyPages(admin, filter)) {
       count += page.length;
@@ -45,18 +46,18 @@ async function policyList(context: CommandContext, filter: ListFilter): Promise<
   });
 }
 
-function summary(record: StoredRecord): string {
-  const runtime = record.runtime as
-    | { state?: string; route?: { address?: string; port?: number } }
-    | undefined;
-  const access = record.access as { allowPublicTraffic?: boolean; tokens?: unknown[] } | undefined;
-  const route = runtime?.route
-    ? `${runtime.route.address}${runtime.route.port ? `:${runtime.route.port}` : ''}`
-    : '-';
-  const tokens = access?.tokens?.length ?? 0;
+/** As much of a route as is listed: a record that no gate can use is listed as far as it can be read. */
+const routeSchema = z.object(storedSchema.shape.runtime.shape.route.unwrap().shape);
+
+function summary(record: UnreadRecord): string {
+  const runtime = unreadPart(record, 'runtime');
+  const access = unreadPart(record, 'access');
+  const { address, port } = routeSchema.safeParse(runtime.route).data ?? { address: '-' };
+  const route = port === undefined ? address : `${address}:${port}`;
+  const tokens = Array.isArray(access.tokens) ? access.tokens.length : 0;
   const closed = tokens === 0 ? 'closed: no token' : `${tokens} token(s)`;
-  const accessText = access?.allowPublicTraffic === true ? 'public' : closed;
-  return [record.sandboxId, runtime?.state ?? '?', route, accessText].join('\t');
+  const accessText = access.allowPublicTraffic === true ? 'public' : closed;
+  return [record.sandboxId, runtime.state ?? '?', route, accessText].join('\t');
 }
 
 const PAGE = 500;
@@ -65,7 +66,7 @@ const PAGE = 500;
 export async function* policyPages(
   admin: Pick<PolicyAdmin, 'list'>,
   filter: ListFilter = {},
-): AsyncGenerator<StoredRecord[]> {
+): AsyncGenerator<UnreadRecord[]> {
   let after: string | undefined;
   do {
     const page = await admin.list({ ...filter, ...(after !== undefined && { after }), limit: PAGE });

@@ -7,7 +7,7 @@ const LONGEST_ID = 63;
 /** Look-ups by id that fetch whole pages: ids in ascending order, as in an export, cost one call per 500. */
 export class StoredView {
   readonly #admin: Pick<PolicyAdmin, 'list'>;
-  #records = new Map<string, StoredRecord>();
+  #records = new Map<string, UnreadRecord>();
   /** The range that the page covers: above `#from`, up to and including `#to`. All ids sort below '~'. */
   #from = '~';
   #to = '';
@@ -16,7 +16,7 @@ export class StoredView {
     this.#admin = admin;
   }
 
-  async lookup(sandboxId: string): Promise<StoredRecord | undefined> {
+  async lookup(sandboxId: string): Promise<UnreadRecord | undefined> {
     if (!(sandboxId > this.#from && sandboxId <= this.#to)) await this.#fetchPage(sandboxId);
     return this.#records.get(sandboxId);
   }

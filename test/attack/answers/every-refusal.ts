@@ -1,5 +1,5 @@
 import { expect } from 'vitest';
-import { type Answered, type Asked, ask, askHttp2 } from '../../stack/client.ts';
+import { type Answered, ask, askHttp2, type ClientRequest } from '../../stack/client.ts';
 import { digestOf, hostOf, publicSandbox, restricted, TOKEN } from '../../stack/test-stack.ts';
 import { openScene, type Scene } from '../scene.ts';
 import { editStored } from '../stored-record.ts';

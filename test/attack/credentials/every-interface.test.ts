@@ -7,7 +7,7 @@ import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { run } from '../../../src/cli/program.ts';
 import { PACKAGE_ROOT } from '../../../src/package-root.ts';
 import type { GateRun } from '../../../src/state/run-file.ts';
-import { type Asked, askAdmin } from '../../policy-api/client.ts';
+import { type ApiRequest, askAdmin } from '../../policy-api/client.ts';
 import { ask, askHttp2 } from '../../stack/client.ts';
 import { sandgate } from '../../stack/command.ts';
 import type { GateProcess } from '../../stack/gate-process.ts';

@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
-import type { Asked } from '../../policy-api/client.ts';
+import type { ApiRequest } from '../../policy-api/client.ts';
 import { KEY, policy, type RunningApi, startApi } from '../../policy-api/running-api.ts';
 import { PATIENCE } from '../../stack/patience.ts';
 import { hold } from './held-connection.ts';

@@ -1,7 +1,7 @@
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest';
-import type { StoredRecord } from '../../../src/policy/store.ts';
+import { unreadPart } from '../../../src/policy/record.ts';
 import { type Answered, ask } from '../../stack/client.ts';
 import { sandgate } from '../../stack/command.ts';
 import { LONG } from '../../stack/long.ts';
