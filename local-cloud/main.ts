@@ -1,6 +1,6 @@
 import { errorText, toSandgateError } from '#src/errors.js';
-import { NO_ISOLATION_NOTICE } from '#src/isolation-notice.js';
 import { createLogger } from '#src/observe/logger.js';
+import { NO_ISOLATION_NOTICE } from '#src/settings.js';
 import { listenForStop } from '#src/stop-signal.js';
 import { startCloud } from './cloud.ts';
 import { readCloudSettings, USAGE } from './settings.ts';

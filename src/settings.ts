@@ -413,6 +413,10 @@ export function sharedSettings(from: SharedSettings): SharedSettings {
   return { domains, routing, sandboxCidrs, store, policyDir };
 }
 
+/** What `dev` and the local cloud print if they run sandboxes without isolation. */
+export const NO_ISOLATION_NOTICE =
+  'sandboxes are NOT isolated (SANDGATE_ISOLATION=off): their processes can read your files, see each other, and share your ports';
+
 /** Old names of settings, as variables and as flags. Using one is an error, since it would silently have no effect. */
 export const RENAMED: Readonly<Record<string, string>> = {
   SANDGATE_ADMIN: 'SANDGATE_POLICY_API',

@@ -4,7 +4,9 @@ import { packageVersion } from '../package-root.ts';
 import { RENAMED } from '../settings.ts';
 import { CommandContext } from './context.ts';
 import { register as registerDev } from './dev.ts';
-import { addDiagnostics } from './diagnose/diagnose-commands.ts';
+import { register as registerCheckConfig } from './diagnose/check-config.ts';
+import { register as registerDoctor } from './diagnose/doctor.ts';
+import { register as registerExplain } from './diagnose/explain-command.ts';
 import { register as registerEnv } from './env.ts';
 import { register as registerEnvoyConfig } from './envoy-config.ts';
 import { type Io, report } from './io.ts';
@@ -74,7 +76,9 @@ export function createProgram(io: Io): Command {
   addTokenCommands(program, context);
   registerEnv(program, context);
   registerEnvoyConfig(program.command('envoy').description('the bundled Envoy config'), context);
-  addDiagnostics(program, context);
+  registerExplain(program, context);
+  registerCheckConfig(program, context);
+  registerDoctor(program, context);
   return program;
 }
 

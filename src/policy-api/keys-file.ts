@@ -12,7 +12,7 @@ export function readKeysFile(path: string): string[] {
   const faults = keys.map(keyFault);
   const bad = faults.findIndex((fault) => fault !== undefined);
   if (bad >= 0) throw invalid(`${path}, key ${bad + 1}: ${faults[bad]}`);
-  if (keys.length === 0) throw invalid(`${path} contains no key`);
+  if (keys.length === 0) throw invalid(`${path} does not contain a key`);
   return keys;
 }
 

@@ -6,7 +6,8 @@ import { cyclesOf, importsOf, sourcesOf, structureOf } from '../../scripts/struc
 import { PACKAGE_ROOT } from '../../src/package-root.ts';
 
 /** Goals for `src/`. Raise one only with its reason beside it. */
-const GOALS = { files: 180, medianFrom: 60, medianTo: 120, tiny: 8, longest: 350 };
+// One command per file adds a dozen files to the 178 that are left without that rule.
+const GOALS = { files: 190, medianFrom: 60, medianTo: 120, tiny: 8, longest: 350 };
 
 /** Tables may be longer: one row for each setting. */
 const TABLES = ['src/settings.ts'];
@@ -16,13 +17,13 @@ const TABLES = ['src/settings.ts'];
  * go, and never raise one.
  */
 const LOOSE_USES: Record<string, number> = {
-  // 4 of these reach into private fields of Node and grpc-js: `server/session-streams`, `call-stream`, `observe/exposition`.
-  'as unknown as': 10,
+  // Private fields of Node and grpc-js: `server/session-streams` and `call-stream`.
+  'as unknown as': 2,
   'as any': 0,
   // `server/prompt-status` and `session-streams`: private fields of grpc-js and Node.
   'as never': 2,
   // JSON of foreign origin (Envoy's admin interface, parsed files) before a schema has read it.
-  'Record<string, unknown>': 17,
+  'Record<string, unknown>': 3,
 };
 
 describe('src/', () => {
