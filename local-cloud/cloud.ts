@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { SandgateError } from '#src/errors.js';
 import type { Logger } from '#src/observe/logger.js';
-import { prepareSocket, resolveSocketPath } from '#src/state/socket-path.js';
+import { clearDeadSocket, prepareSocket, resolveSocketPath } from '#src/state/socket-path.js';
 import { startWith, Teardown } from '#src/teardown.js';
 import { Operations } from './api/operations.ts';
 import { createApi, domainOfHost } from './api/server.ts';
@@ -84,16 +84,21 @@ async function compose(settings: CloudSettings, log: Logger, teardown: Teardown)
     domainOf: (host) => domainOfHost(host, domains, domain),
     onFault: (error) => log.error({ err: error }, 'request_fault'),
   });
+  await listen(api, settings.listen, teardown);
   teardown.add('the API', () => api.close());
-  await listen(api, settings.listen);
   log.info({ isolation }, 'cloud_ready');
   return { isolation, close: () => teardown.run() };
 }
 
-async function listen(api: ReturnType<typeof createApi>, wanted: CloudSettings['listen']): Promise<void> {
+async function listen(
+  api: ReturnType<typeof createApi>,
+  wanted: CloudSettings['listen'],
+  teardown: Teardown,
+): Promise<void> {
   if ('path' in wanted) {
     const socket = resolveSocketPath({ path: wanted.path, access: 'private' }, tmpdir());
     await prepareSocket(socket, 'SANDGATE_CLOUD');
+    teardown.add('the socket of the API', () => clearDeadSocket(socket.path));
     // Only this user may enter the folder; Envoy runs as this user.
     await api.listen({ path: socket.path });
     return;

@@ -18,7 +18,7 @@ import { type Settings, sharedSettings } from './settings.ts';
 import { identify } from './state/process-identity.ts';
 import { type Readiness, readiness } from './state/readiness.ts';
 import { removeRun, writeRun } from './state/run-file.ts';
-import { resolveSocketPath } from './state/socket-path.ts';
+import { clearDeadSocket, resolveSocketPath } from './state/socket-path.ts';
 import { startWith, Teardown } from './teardown.ts';
 
 /** A gate that runs, from the one composition root. */
@@ -100,6 +100,7 @@ async function compose(
     'path' in settings.listen
       ? resolveSocketPath({ path: settings.listen.path, access: 'group' }, tmpdir())
       : settings.listen;
+  if ('path' in listen) teardown.add('the Check socket', () => clearDeadSocket(listen.path));
   const server = await startCheckServer(
     listen,
     observed ? observation.watched(handler) : handler,

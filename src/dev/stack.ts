@@ -117,10 +117,11 @@ async function start(
   const cloudSocket = inState('cloud', 'api.sock');
   const domains = baseDomains(settings.domains);
   const hosts = domains.map((domain) => `api.${domain}`);
+  const adminSocket = inState('envoy', 'admin.sock');
   const envoy = createLocalEnvoy(settings.http, settings.https, {
     stateDir,
     binary: binary.path,
-    adminSocket: inState('envoy', 'admin.sock'),
+    adminSocket,
     gateSockets,
     certificates,
     controlPlane: noCloud === undefined ? { path: cloudSocket, hosts } : undefined,
@@ -133,9 +134,10 @@ async function start(
   // Once `stop` is aborted, a part that was killed while it started must not come back.
   const supervise = async (name: string, run: () => Promise<Running>) =>
     (await Supervised.start(name, run, notice)).endWith(stop);
-  // Gates that were killed could not remove their sockets.
-  teardown.add('the sockets of the gates', async () => {
-    for (const path of [...gateSockets, ...policyApiPaths]) await clearDeadSocket(path);
+  // Parts that were killed could not remove their sockets.
+  teardown.add('the sockets', async () => {
+    const sockets = [...gateSockets, ...policyApiPaths, cloudSocket, adminSocket];
+    for (const path of sockets) await clearDeadSocket(path);
   });
   const gates: Supervised[] = [];
   teardown.add('the gates', () => Promise.all(gates.map((gate) => gate.stop())));

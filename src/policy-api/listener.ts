@@ -4,7 +4,7 @@ import type { AddressInfo } from 'node:net';
 import type { FastifyInstance } from 'fastify';
 import { type Address, type Endpoint, formatAddress } from '../address.ts';
 import { SandgateError } from '../errors.ts';
-import { prepareSocket } from '../state/socket-path.ts';
+import { clearDeadSocket, prepareSocket } from '../state/socket-path.ts';
 
 /** Open connections; more are closed at once, so that the gate's own work does not starve. */
 const CONNECTIONS_MAX = 256;
@@ -32,6 +32,7 @@ export async function listenForApi(app: FastifyInstance, wanted: Endpoint): Prom
       await closed;
       clearTimeout(cut);
       await app.close();
+      if ('path' in at) await clearDeadSocket(at.path);
     },
   };
 }

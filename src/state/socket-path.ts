@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import { existsSync } from 'node:fs';
-import { chmod, lstat, unlink } from 'node:fs/promises';
+import { chmod, lstat, rmdir, unlink } from 'node:fs/promises';
 import { connect } from 'node:net';
 import { basename, dirname, join } from 'node:path';
 import { SandgateError } from '../errors.ts';
@@ -8,6 +8,9 @@ import { makeFolder } from '../folder.ts';
 
 /** In bytes. Node silently truncates a path of more than about 107 bytes, and then listens somewhere else. */
 const LONGEST = 100;
+
+/** Folder of a socket whose own path is too long. */
+const MOVED = /\/sandgate-\d+-[0-9a-f]{16}$/;
 
 /** A socket, and who may enter a folder that is made for it. `group`: its group (2750); `private`: only the owner (0700). */
 export interface SocketPath {
@@ -77,9 +80,12 @@ export async function prepareSocket(
   }
 }
 
-/** Removes a socket that no process listens on; leaves a live one alone. */
+/** Removes a socket that nothing listens on, and the folder that was made for it under the temporary folder. Leaves a live one. */
 export async function clearDeadSocket(path: string): Promise<void> {
-  await isListening(path);
+  if (await isListening(path)) return;
+  const folder = dirname(path);
+  // Fails, as it should, while the folder holds another socket.
+  if (MOVED.test(folder)) await rmdir(folder).catch(() => {});
 }
 
 /** Returns whether the socket is live. A stale one is removed, but only after a connect was refused. */

@@ -35,7 +35,7 @@ describe('the environment of a client', () => {
   it('is an error with the remedy if no local cloud is running', async () => {
     const { code, stderr, stdout } = await sandgate(['env', '--state-dir', folder]);
     expect([code, stdout]).toEqual([1, '']);
-    expect(stderr).toMatch(/no local cloud is running on .*\[CLOUD_AWAY\]; remedy: run `npm start`/);
+    expect(stderr).toMatch(/no local cloud is running on .*\[CLOUD_AWAY\]\nfix: run `npm start`/);
   });
 
   it("adds our CA to the machine's own roots", () => {

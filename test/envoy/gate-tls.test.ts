@@ -63,16 +63,31 @@ describe('`envoy config` for gates on other machines', () => {
   });
 
   it.each<[string, string, () => string[], string]>([
-    ['a gate on another machine without TLS', '10.0.0.5:9000', () => [], 'is not on this machine: it needs'],
-    ['one without a client certificate', '10.0.0.5:9000', () => trust(), 'is not on this machine: it needs'],
-    ['a CA without a name', '127.0.0.1:9000', () => ['--gate-tls-ca', authority.ca], 'belong together'],
+    [
+      'a gate on another machine without TLS',
+      '10.0.0.5:9000',
+      () => [],
+      'is not on this machine: it requires',
+    ],
+    [
+      'one without a client certificate',
+      '10.0.0.5:9000',
+      () => trust(),
+      'is not on this machine: it requires',
+    ],
+    [
+      'a CA without a name',
+      '127.0.0.1:9000',
+      () => ['--gate-tls-ca', authority.ca],
+      'requires --gate-tls-name and vice versa',
+    ],
     [
       'a certificate without its key',
       '127.0.0.1:9000',
       () => [...trust(), '--gate-tls-certificate', own.certificate],
-      'belong together',
+      '--gate-tls-certificate requires --gate-tls-key and vice versa',
     ],
-    ['a unix socket', 'unix:/run/gate.sock', () => [...trust(), ...client()], 'speaks no TLS'],
+    ['a unix socket', 'unix:/run/gate.sock', () => [...trust(), ...client()], 'does not use TLS'],
   ])('refuses %s', async (_, gate, flags, why) => {
     const ran = await config(gate, ...flags());
     expect(ran).toMatchObject({ code: 2, stdout: '' });

@@ -1,9 +1,18 @@
-import { chmodSync, mkdirSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import {
+  chmodSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { prepareSocket, resolveSocketPath } from '../../src/state/socket-path.ts';
+import { clearDeadSocket, prepareSocket, resolveSocketPath } from '../../src/state/socket-path.ts';
 
 let root: string;
 beforeEach(() => {
@@ -63,5 +72,21 @@ describe('a path that is too long for a socket', () => {
     const place = resolveSocketPath({ path: join('/state', name), access: 'group' }, '/tmp');
     expect(place.access).toBe('private');
     expect(Buffer.byteLength(place.path)).toBeLessThanOrEqual(100);
+  });
+});
+
+describe('a socket whose own path is too long', () => {
+  it('leaves nothing under the temporary folder once no process listens on it', async () => {
+    const wanted = (name: string) =>
+      resolveSocketPath({ path: join(root, 'x'.repeat(100), name), access: 'private' }, root);
+    const [first, second] = [wanted('a.sock'), wanted('b.sock')];
+    await prepareSocket(first);
+    const live = createServer().listen(second.path);
+    await clearDeadSocket(second.path);
+    await clearDeadSocket(first.path);
+    expect(existsSync(second.path)).toBe(true);
+    await new Promise((resolve) => live.close(resolve));
+    await clearDeadSocket(second.path);
+    expect(existsSync(dirname(second.path))).toBe(false);
   });
 });

@@ -304,6 +304,6 @@ describe('A2: a token that was sent through every interface', () => {
       expect([...commandLines].filter((line) => line.includes(secret))).toEqual([]);
     }
     for (const line of commandLines) if (line.includes(inArgument!)) expect(line).toContain('explain');
-    expect(outputs.join('')).toContain('a token in -H is seen by every user');
+    expect(outputs.join('')).toContain('every user of this machine can see a token in -H');
   });
 });
