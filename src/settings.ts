@@ -72,7 +72,8 @@ export const SETTINGS = [
     env: 'SANDGATE_DOMAINS',
     flag: '--domains <list>',
     fallback: 'e2b.localhost',
-    meaning: 'parent domains of sandbox hosts: `a.b`, `*.a.b` (subdomains of any depth), or `*` (any domain)',
+    meaning:
+      'parent domains of sandbox hosts: `a.b`, `*.a.b` (`a.b` and its subdomains), or `*` (any domain)',
     commands: GATES_AND_POLICY,
     parse: list,
   }),
@@ -137,7 +138,7 @@ export const SETTINGS = [
     flag: '--check-tls-client-ca <file>',
     fallback: '',
     meaning:
-      'mutual TLS: only clients with a certificate from this CA are accepted; it must sign nothing but your Envoys',
+      'mutual TLS: only clients with a certificate from this CA are accepted; it must sign nothing but your Envoys and gates',
     commands: ['serve'],
     parse: file,
   }),
@@ -220,7 +221,7 @@ export const SETTINGS = [
     flag: '--log-allows <share>',
     fallback: '0',
     meaning:
-      'share of allowed requests in the decision log, 0 to 1 (0.01: one in 100); denials are always logged',
+      'share of allowed requests in the decision log, 0 to 1 (0.01: one in 100); denials are logged in any case, up to 100 a second',
     commands: GATES,
     parse: share,
   }),
@@ -384,7 +385,7 @@ export const SECRETS = [
   secret({
     name: 'policyApiKey',
     env: 'SANDGATE_POLICY_API_KEY',
-    meaning: 'key that commands send to a policy API on TCP, instead of SANDGATE_POLICY_API_KEY_FILE',
+    meaning: 'key that commands send to a policy API on TCP, ignored if SANDGATE_POLICY_API_KEY_FILE is set',
     commands: ['policy'],
     parse: (text) => {
       const fault = text === '' ? undefined : keyFault(text);

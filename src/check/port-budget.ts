@@ -7,7 +7,7 @@ const GRAIN_MS = 1000;
 const GENERATION = 65_536;
 
 /**
- * Limits how many distinct ports of one sandbox are dialled in any 60 s: each is a destination that costs Envoy 16 to
+ * Limits how many distinct ports of one sandbox are dialed in any 60 s: each is a destination that costs Envoy 16 to
  * 20 kB and a dozen retries, and one client can request all 65,535. Memory is bounded by generations rather than by an
  * LRU map, whose oldest entry V8 finds only after scanning every deleted one.
  */
@@ -22,7 +22,7 @@ export class PortBudget {
     this.#generation = generation;
   }
 
-  /** Whether this port may be dialled if `limit` distinct ones are allowed; `now` is monotonic, in milliseconds. */
+  /** Whether this port may be dialed if `limit` distinct ones are allowed; `now` is monotonic, in milliseconds. */
   admits(sandboxId: string, port: number, limit: number, now: number): boolean {
     const notedAt = this.#current.get(sandboxId)?.notedAt(port);
     if (notedAt !== undefined && now - notedAt < GRAIN_MS) return true;

@@ -32,7 +32,7 @@ export const DETAILS = {
   paused: 'The sandbox is paused.',
   ended: 'The sandbox is past its `endsAt`.',
   own_listener: 'The route leads to a listener of Sandgate or its Envoy, so requests would loop.',
-  port_sweep: 'The sandbox is over its limit of distinct ports dialled within a minute.',
+  port_sweep: 'The sandbox is over its limit of distinct ports dialed within a minute.',
 } as const;
 
 export type Detail = keyof typeof DETAILS | ErrorCode;

@@ -76,7 +76,7 @@ function outcome({ decision, status, reason, detail }: Explanation): string {
 
 function upstreamLines({ destination, host, forwardedHost, removed, streamMs }: Upstream): string[] {
   const rows: [string, string | undefined][] = [
-    ['  dialled', destination ?? "by your ingress' own routes"],
+    ['  dialed', destination ?? "by your ingress' own routes"],
     ['  sees Host', host],
     ['  X-Forwarded-Host', forwardedHost],
     ['  removed', removed.length > 0 ? removed.join(', ') : undefined],

@@ -82,8 +82,8 @@ function routeFound({ route }: Policy, { port }: Target, denial: Deny | undefine
   const facts = { address: route?.address, port: route && (route.port ?? port), nodeProxy: route?.port };
   const to = route && `${route.address}, port ${route.port ?? port}`;
   if (denial?.detail === 'own_listener')
-    return { found: `${to} is one of Sandgate's own listeners, which are never dialled`, ...facts };
-  if (denial !== undefined) return { found: `${to} is not dialled (${denial.detail})`, ...facts };
+    return { found: `${to} is one of Sandgate's own listeners, which are never dialed`, ...facts };
+  if (denial !== undefined) return { found: `${to} is not dialed (${denial.detail})`, ...facts };
   if (route === undefined) return { found: "the ingress' own route", ...facts };
   return { found: route.port === undefined ? to! : `${to}, a node proxy`, ...facts };
 }

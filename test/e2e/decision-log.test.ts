@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { DECISION_FIELDS } from '../../src/observe/decision-line.ts';
 import { ask, askHttp2 } from '../stack/client.ts';
+import { eventually } from '../stack/eventually.ts';
 import { type Recorder, startRecorder } from '../stack/recorder.ts';
 import { digestOf, hostOf, restricted, startTestStack, type TestStack, TOKEN } from '../stack/test-stack.ts';
 
@@ -30,9 +31,14 @@ async function lineOf(headers: Record<string, string>, over: { host?: string; se
   const id = `ask-${count++}`;
   const { host = hostOf(sandbox.port, 'locked'), send = ask } = over;
   await send(stack.http, { host, headers: { 'x-request-id': id, ...headers }, path: '/private?k=v' });
-  const lines = stack.logs().split('\n');
-  const line = lines.find((text) => text.includes('"msg":"decision"') && text.includes(`"${id}"`));
-  return JSON.parse(line ?? '{}') as Record<string, unknown>;
+  // The gate logs a decision after it has answered.
+  const line = await eventually(() => {
+    const lines = stack.logs().split('\n');
+    const found = lines.find((text) => text.includes('"msg":"decision"') && text.includes(`"${id}"`));
+    if (found === undefined) throw new Error(`no line for ${id}`);
+    return found;
+  });
+  return JSON.parse(line) as Record<string, unknown>;
 }
 
 describe('the decision log', () => {

@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest';
 import { type Answered, ask, openWebSocket } from '../stack/client.ts';
 import { sandgate } from '../stack/command.ts';
+import { eventually } from '../stack/eventually.ts';
 import { inTime } from '../stack/in-time.ts';
 import { PATIENCE } from '../stack/patience.ts';
 import { type Recorder, startRecorder } from '../stack/recorder.ts';
@@ -63,10 +64,12 @@ describe('a sandbox in shadow mode', () => {
     expect(answers.map(reasonOf)).toEqual([undefined, undefined]);
     expect(sandbox.arrivals).toHaveLength(2);
     for (const { headers } of sandbox.arrivals) expect(headers).not.toHaveProperty(NAME);
-    expect(decisionsOf('measured')).toMatchObject([
-      { outcome: 'shadow_allow', shadow: true, reason: 'token_missing', port: sandbox.port },
-      { outcome: 'shadow_allow', shadow: true, reason: 'token_invalid' },
-    ]);
+    await eventually(() =>
+      expect(decisionsOf('measured')).toMatchObject([
+        { outcome: 'shadow_allow', shadow: true, reason: 'token_missing', port: sandbox.port },
+        { outcome: 'shadow_allow', shadow: true, reason: 'token_invalid' },
+      ]),
+    );
   });
 
   it('does not forward a refused token, even if tokens are forwarded', async () => {
@@ -81,7 +84,7 @@ describe('a sandbox in shadow mode', () => {
     await put('expired', HOUR, { tokens });
     expect(await send('expired', { [NAME]: TOKEN })).toMatchObject({ status: 200 });
     const logged = { detail: 'expired', token_id: 'ci', token_label: 'the CI' };
-    expect(decisionsOf('expired')).toMatchObject([logged]);
+    await eventually(() => expect(decisionsOf('expired')).toMatchObject([logged]));
   });
 
   it('gets its preflights like a public one', async () => {

@@ -13,7 +13,7 @@ export function register(parent: Command, context: CommandContext): void {
     .command('revoke')
     .argument('<sandboxId>')
     .argument('<tokenId>', 'see `token list`')
-    .description('revoke a token permanently, for as long as the sandbox id exists')
+    .description('revoke a token until the policy of the sandbox is deleted')
     .option('--json', 'print what was revoked as JSON')
     .addHelpText(
       'after',

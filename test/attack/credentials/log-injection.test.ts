@@ -2,6 +2,7 @@ import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { DECISION_FIELDS } from '../../../src/observe/decision-line.ts';
 import { connectCheck } from '../../e2e/check-client.ts';
 import { policy, type RunningApi, startApi } from '../../policy-api/running-api.ts';
+import { eventually } from '../../stack/eventually.ts';
 import { PATIENCE } from '../../stack/patience.ts';
 
 let api: RunningApi;
@@ -49,7 +50,12 @@ const FIELDS = ['level', 'time', 'pid', 'hostname', 'msg', ...Object.keys(DECISI
 async function linesOf(work: () => Promise<unknown>): Promise<Record<string, unknown>[]> {
   const before = api.logs().length;
   await work();
-  const grown = api.logs().slice(before);
+  // The gate logs a decision after it has answered.
+  const grown = await eventually(() => {
+    const lines = api.logs().slice(before);
+    expect(lines).toMatch(/\n$/);
+    return lines;
+  });
   expect(grown).not.toMatch(/[\x00-\x09\x0b-\x1f\x7f]/);
   return grown
     .trimEnd()
