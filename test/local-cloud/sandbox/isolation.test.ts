@@ -160,7 +160,7 @@ for (const [need, uid] of USERS)
       );
       expect(out).toMatch(/^\/home\/user\nPython 3\.\S+\nPython 3\.\S+\nsandbox\nuser\n$/);
       // The parents of the programs that it is shown, if they are there.
-      const shown = standInFolders().map((path) => /^\/tmp\/([^/]+)/.exec(path)?.[1]);
+      const shown = standInFolders().map((path) => /^\/(?:var\/)?tmp\/([^/]+)/.exec(path)?.[1]);
       const temporary = (await one.run('ls -A /tmp', 'user')).out.split('\n').filter(Boolean);
       expect(temporary.filter((name) => !shown.includes(name))).toEqual([]);
       expect((await one.run('script -qc tty /dev/null')).out).toContain('/dev/pts/0');
