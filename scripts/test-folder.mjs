@@ -131,8 +131,11 @@ function cgroupsBelow(folder, depth) {
   return listed(folder).flatMap((name) => cgroupsBelow(join(folder, name), depth - 1));
 }
 
-/** @param {string} folder */
-function listed(folder) {
+/**
+ * The names in a folder; none if it cannot be read.
+ * @param {string} folder
+ */
+export function listed(folder) {
   try {
     return readdirSync(folder);
   } catch {
@@ -140,8 +143,11 @@ function listed(folder) {
   }
 }
 
-/** @param {string} file */
-function read(file) {
+/**
+ * The text of a file, such as one in /proc; empty if it cannot be read.
+ * @param {string} file
+ */
+export function read(file) {
   try {
     return readFileSync(file, 'latin1');
   } catch {

@@ -6,7 +6,6 @@ import {
   mkdirSync,
   mkdtempSync,
   readdirSync,
-  readFileSync,
   rmSync,
   symlinkSync,
 } from 'node:fs';
@@ -14,7 +13,7 @@ import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import { parseArgs } from 'node:util';
 import { root, say } from '../prepare.mjs';
-import { removeTestFolder } from '../test-folder.mjs';
+import { read, removeTestFolder } from '../test-folder.mjs';
 
 // `npm start`, the two example programs and `npm test` from fresh clones of HEAD with empty npm and pip caches, in every
 // kind of folder and by every kind of user. Needs root on Linux; adds a user for the run and removes it.
@@ -333,15 +332,10 @@ function processesIn(folder) {
   return readdirSync('/proc')
     .filter((name) => /^\d+$/.test(name))
     .flatMap((pid) => {
-      const read = (/** @type {string} */ file) => {
-        try {
-          return readFileSync(`/proc/${pid}/${file}`, 'latin1');
-        } catch {
-          return '';
-        }
-      };
-      const command = read('cmdline').replaceAll('\0', ' ');
-      return (command + read('environ')).includes(folder) ? [`process ${pid} ${command.slice(0, 80)}`] : [];
+      const command = read(`/proc/${pid}/cmdline`).replaceAll('\0', ' ');
+      return (command + read(`/proc/${pid}/environ`)).includes(folder)
+        ? [`process ${pid} ${command.slice(0, 80)}`]
+        : [];
     });
 }
 

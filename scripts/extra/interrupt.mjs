@@ -1,10 +1,11 @@
 import { spawn } from 'node:child_process';
-import { readdirSync, readFileSync } from 'node:fs';
+import { readdirSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import { parseArgs } from 'node:util';
 import { prepare, root, say } from '../prepare.mjs';
+import { listed, read } from '../test-folder.mjs';
 
 // `npm test`, interrupted at random moments, must leave no process, folder, mount or cgroup behind.
 // `npm run test:extra -- interrupt [--times 20] [--longest 90]`
@@ -90,27 +91,9 @@ function cgroups() {
       return [`/sys/fs/cgroup/${controller}${path}`, `/sys/fs/cgroup${path}`];
     })
     .flatMap((folder) =>
-      list(folder)
+      listed(folder)
         // One that holds a process is of a sandbox that lives: another run's, or the process is listed.
         .filter((name) => name.startsWith('sandgate-') && read(`${folder}/${name}/cgroup.procs`) === '')
         .map((name) => `cgroup ${folder}/${name}`),
     );
-}
-
-/** @param {string} file */
-function read(file) {
-  try {
-    return readFileSync(file, 'latin1');
-  } catch {
-    return '';
-  }
-}
-
-/** @param {string} folder */
-function list(folder) {
-  try {
-    return readdirSync(folder);
-  } catch {
-    return [];
-  }
 }
