@@ -58,7 +58,7 @@ function jsonFor(deny: Deny, request: GateRequest): string {
   const { sandboxId, port } = deny;
   switch (deny.reason) {
     case 'control_plane_path':
-      return scriptSafe(JSON.stringify({ message, path: internalPath(request.path), code }));
+      return scriptSafe(JSON.stringify({ message, path: echoedPath(request.path), code }));
     case 'unavailable':
       return JSON.stringify({ message, code });
     case 'port_closed':
@@ -66,6 +66,13 @@ function jsonFor(deny: Deny, request: GateRequest): string {
     default:
       return JSON.stringify({ sandboxId, message, code });
   }
+}
+
+/** Escaped, 59 KB of `<` would become a 350 KB answer to anyone who asks. */
+const ECHOED_PATH_MAX = 1024;
+
+function echoedPath(requestTarget: string): string | undefined {
+  return internalPath(requestTarget)?.slice(0, ECHOED_PATH_MAX);
 }
 
 function pageFor(deny: Deny, refusal: { title: string; message: string }): string {

@@ -113,6 +113,12 @@ test.each<[reason: Reason, body: string]>([
   }
 });
 
+test('the path of a control-plane answer is cut at 1,024 characters, so that a refusal is never larger than its request', () => {
+  const { body } = answer('control_plane_path', requestOf({ path: `/init;${'<'.repeat(58_000)}` }));
+  expect(JSON.parse(body).path).toBe(`/init;${'<'.repeat(1018)}`);
+  expect(Buffer.byteLength(body)).toBeLessThan(8192);
+});
+
 test('the path of a control-plane answer is decoded once, not cleaned, and safe inside a script', () => {
   const path = (requestTarget: string) => {
     const { body } = answer('control_plane_path', requestOf({ path: requestTarget }));

@@ -102,6 +102,44 @@ test('a name stays internal under percent-encoding of any of its characters, dot
   );
 });
 
+test('a long path is read as a short one: segment by segment, whatever stands between them', () => {
+  const segment = fc.constantFrom(
+    '',
+    '.',
+    '..',
+    'init',
+    'x',
+    'init;p',
+    '..;p',
+    '.;p',
+    ';p',
+    '%2e%2e',
+    'in%69t',
+    'init%00',
+  );
+  fc.assert(
+    fc.property(fc.array(segment, { maxLength: 8 }), (segments) => {
+      const path = `/${segments.join('/')}`;
+      expect(internalPath(path) !== undefined).toBe(bySplitting(path));
+      expect(internalPath(`${'/./x/..'.repeat(2000)}${path}`) !== undefined).toBe(bySplitting(path));
+    }),
+  );
+});
+
+/** The rule word by word, with one list for each step. */
+function bySplitting(path: string): boolean {
+  const segments = decodeURIComponent(path).split('/');
+  const strip = (segment: string) => segment.split(/[;?#\0]/)[0]!;
+  return [segments, segments.map(strip)].some((reading) => {
+    const cleaned: string[] = [];
+    for (const part of reading) {
+      if (part === '..') cleaned.pop();
+      else if (part !== '' && part !== '.') cleaned.push(part);
+    }
+    return cleaned.length === 1 && NAMES.includes(strip(cleaned[0]!));
+  });
+}
+
 test('any text has an answer', () => {
   fc.assert(
     fc.property(anyText(60), (text) => {
