@@ -2,8 +2,11 @@ import { randomBytes } from 'node:crypto';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { SandgateError } from '#src/errors.js';
+import { secretFile } from '#src/folder.js';
 import type { Logger } from '#src/observe/logger.js';
+import { readKeyFile } from '#src/policy-api/keys-file.js';
 import { clearDeadSocket, prepareSocket, resolveSocketPath } from '#src/state/socket-path.js';
+import { baseDomains, parseDomains } from '#src/target/domains.js';
 import { startWith, Teardown } from '#src/teardown.js';
 import { Operations } from './api/operations.ts';
 import { createApi, domainOfHost } from './api/server.ts';
@@ -18,7 +21,6 @@ import { ownCgroupRoot } from './sandbox/cgroup.ts';
 import { findIsolation, type Isolation } from './sandbox/isolation.ts';
 import { Sandboxes } from './sandbox/sandboxes.ts';
 import { newSandboxId } from './sandbox-id.ts';
-import { secretFile } from './secret-file.ts';
 import type { CloudSettings } from './settings.ts';
 
 /** A local cloud that runs, from its one composition root. */
@@ -57,7 +59,16 @@ async function compose(settings: CloudSettings, log: Logger, teardown: Teardown)
     searchPath: settings.searchPath,
     temporary: tmpdir(),
   });
-  const proxy = await startNodeProxy({ port: 0, find: (sandboxId) => lifecycle.find(sandboxId) });
+  const proxy = await startNodeProxy({
+    port: settings.nodeProxyPort,
+    key: nodeProxyKey(settings),
+    domains: parseDomains(domains),
+    find: (sandboxId) => lifecycle.find(sandboxId),
+    // The first, second, fourth, eighth …: enough to notice, and nobody can fill the log with it.
+    onRefused: (reason, count) => {
+      if (Number.isInteger(Math.log2(count))) log.warn({ reason, count }, 'node_proxy_refused');
+    },
+  });
   teardown.add('the node proxy', () => proxy.close());
   const tokens = {
     traffic: (sandboxId: string) => trafficToken(seed, sandboxId),
@@ -81,13 +92,22 @@ async function compose(settings: CloudSettings, log: Logger, teardown: Teardown)
   const api = createApi({
     operations: new Operations(lifecycle, tokens),
     isKey: createKeyTest(key),
-    domainOf: (host) => domainOfHost(host, domains, domain),
+    domainOf: (host) => domainOfHost(host, baseDomains(domains), domain),
     onFault: (error) => log.error({ err: error }, 'request_fault'),
   });
   await listen(api, settings.listen, teardown);
   teardown.add('the API', () => api.close());
   log.info({ isolation }, 'cloud_ready');
   return { isolation, close: () => teardown.run() };
+}
+
+/** Throws SETTINGS_INVALID or STATE_UNUSABLE. */
+function nodeProxyKey({ stateDir, nodeProxyKeyFile: named }: CloudSettings): string {
+  if (named !== undefined) {
+    return readKeyFile(named, '--node-proxy-key-file', 'name the file that the gates have for it');
+  }
+  const file = join(stateDir, 'cloud', 'node-proxy-key');
+  return secretFile(file, /^[0-9a-f]{64}$/, () => randomBytes(32).toString('hex'));
 }
 
 async function listen(

@@ -2,6 +2,7 @@ import { isAbsolute, join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { type Endpoint, parseAddress } from '#src/address.js';
 import { SandgateError } from '#src/errors.js';
+import { baseDomains, domainFaults } from '#src/target/domains.js';
 
 /** All paths are absolute. */
 export interface CloudSettings {
@@ -11,10 +12,14 @@ export interface CloudSettings {
   /** Where gates offer their policy API; if one is unreachable, the next one is used. */
   readonly policyApis: readonly Endpoint[];
   readonly policyKey: string | undefined;
-  /** Parent domains of sandbox URLs. */
+  /** Patterns of the parent domains of sandbox URLs, as the gates have them. */
   readonly domains: readonly string[];
   /** Domain and port for clients whose request did not come to `api.<domain>`. */
   readonly domain: string;
+  /** 0: any free port. */
+  readonly nodeProxyPort: number;
+  /** The key that the gates send; undefined: one in the state folder, which is made if it is absent. */
+  readonly nodeProxyKeyFile: string | undefined;
   readonly isolation: boolean;
   /** An agent to run instead of our own. */
   readonly agent: string | undefined;
@@ -30,8 +35,11 @@ The local cloud: an E2B-compatible control plane for development, and the sandbo
   --state-dir FOLDER   keys, sandboxes and what runs, absolute
   --policy-api-url LIST    policy APIs of gates, unix:<path> or host:port, comma-separated
   --listen ENDPOINT    unix:<path> or host:port [unix:<state-dir>/cloud/api.sock]
-  --domains LIST       parent domains of sandbox URLs [e2b.localhost]
+  --domains LIST       parent domains of sandbox URLs, as the gates have them [e2b.localhost]
   --domain NAME[:PORT] domain for clients whose Host is not api.<domain> [the first of --domains]
+  --node-proxy-port N  port of the node proxy on 127.0.0.1; the gates need it as --node-proxies [any free port]
+  --node-proxy-key-file FILE  key that the gates send (their --node-proxy-key-file)
+                       [<state-dir>/cloud/node-proxy-key, made on the first start]
   --agent PATH         another agent with the interface of E2B's envd
   --no-isolation       run sandboxes without isolation
   --log-level LEVEL    [info]
@@ -51,6 +59,8 @@ export function readCloudSettings(args: string[], env: NodeJS.ProcessEnv): Invoc
     'policy-api-url': text,
     domains: text,
     domain: text,
+    'node-proxy-port': text,
+    'node-proxy-key-file': text,
     agent: text,
   };
   const faults: string[] = [];
@@ -71,14 +81,18 @@ export function readCloudSettings(args: string[], env: NodeJS.ProcessEnv): Invoc
     endpoint(given?.listen ?? `unix:${join(stateDir ?? '/', 'cloud', 'api.sock')}`),
   );
   const agent = attempt('--agent', () => (given?.agent ? absolute(given.agent) : undefined));
+  const nodeProxyPort = attempt('--node-proxy-port', () => port(given?.['node-proxy-port'] ?? '0'));
+  const keyFile = given?.['node-proxy-key-file'];
+  const nodeProxyKeyFile = attempt('--node-proxy-key-file', () => (keyFile ? absolute(keyFile) : undefined));
   const domains = list(given?.domains ?? 'e2b.localhost');
-  const [first] = domains;
-  if (first === undefined) faults.push('--domains: is empty');
-  if (faults.length > 0 || !stateDir || !policyApis || !listen || !first) {
+  const [first] = baseDomains(domains);
+  for (const fault of domainFaults(domains)) faults.push(`--domains: ${fault}`);
+  if (first === undefined) faults.push('--domains: names no domain');
+  if (faults.length > 0 || !stateDir || !policyApis || !listen || !first || nodeProxyPort === undefined) {
     throw new SandgateError('SETTINGS_INVALID', faults.join('\n'), { remedy: 'see --help' });
   }
   const settings = {
-    ...{ stateDir, listen, policyApis, domains, agent },
+    ...{ stateDir, listen, policyApis, domains, agent, nodeProxyPort, nodeProxyKeyFile },
     policyKey: env.SANDGATE_CLOUD_POLICY_KEY || undefined,
     domain: given?.domain ?? first,
     isolation: given?.['no-isolation'] !== true,
@@ -91,6 +105,12 @@ export function readCloudSettings(args: string[], env: NodeJS.ProcessEnv): Invoc
 function absolute(path: string | undefined): string {
   if (path === undefined || !isAbsolute(path)) throw new Error('must be an absolute path');
   return path;
+}
+
+function port(text: string): number {
+  const value = Number(text);
+  if (!/^\d+$/.test(text) || value > 65535) throw new Error('must be 0 to 65535');
+  return value;
 }
 
 function list(text: string): string[] {

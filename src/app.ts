@@ -9,6 +9,7 @@ import { packageVersion } from './package-root.ts';
 import { CACHE_TIMES, PolicyCache } from './policy/cache/cache.ts';
 import { systemClock } from './policy/clock.ts';
 import { handlerContext, openStore, policyRules, storeAdmin } from './policy-access.ts';
+import { readKeyFile } from './policy-api/keys-file.ts';
 import { openPolicyApi } from './policy-api/open-policy-api.ts';
 import { startCheckServer } from './server/check-server.ts';
 import { openCheckTls } from './server/check-tls.ts';
@@ -62,6 +63,7 @@ async function compose(
   const tls = openCheckTls(settings, systemClock.now, log);
   teardown.add('TLS of the Check listener', () => tls?.close());
 
+  const nodeProxyKey = readNodeProxyKey(settings);
   const { logAllows, freshMs, hardMs, absentMs } = settings;
   const observation = new Observation(log, { clock: systemClock, random: Math.random, logAllows });
   teardown.add('the metrics', () => observation.close());
@@ -91,6 +93,7 @@ async function compose(
   const handler = createCheckHandler({
     lookup: (sandboxId) => cache.lookup(sandboxId),
     ...handlerContext(settings, rules),
+    nodeProxyKey,
     now: systemClock.now,
     monotonic: systemClock.monotonic,
     log: { fault: observation.onFault },
@@ -154,6 +157,7 @@ async function compose(
     ops: ops.address,
     ...sharedSettings(settings),
     ownListeners: own.all,
+    nodeProxies: settings.nodeProxies,
     allowShadow: settings.allowShadow,
   });
   if (settings.allowShadow) log.warn({ setting: 'SANDGATE_ALLOW_SHADOW' }, 'shadow_mode_allowed');
@@ -174,4 +178,13 @@ async function compose(
       log.info('gate_closed');
     },
   };
+}
+
+function readNodeProxyKey({ nodeProxyKeyFile }: Settings): string | undefined {
+  if (nodeProxyKeyFile === undefined) return undefined;
+  return readKeyFile(
+    nodeProxyKeyFile,
+    'SANDGATE_NODE_PROXY_KEY_FILE (--node-proxy-key-file)',
+    'name the file whose first line is the key that the node proxies expect',
+  );
 }

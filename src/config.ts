@@ -127,6 +127,9 @@ function* crossChecks(command: Command, settings: Partial<Settings>): Iterable<s
     yield 'SANDGATE_SANDBOX_CIDRS (--sandbox-cidrs): name the networks that contain your sandboxes, such as 10.0.0.0/16';
   }
   if (command === 'serve') yield* checkListener(settings);
+  if (routing === 'ingress' && settings.nodeProxyKeyFile !== undefined) {
+    yield 'SANDGATE_NODE_PROXY_KEY_FILE (--node-proxy-key-file): has no effect with SANDGATE_ROUTING (--routing) ingress, because the gate does not choose where requests go; remove it';
+  }
   if (hardMs < freshMs)
     yield 'SANDGATE_CACHE_HARD (--cache-hard): must not be less than SANDGATE_CACHE_FRESH';
   if (command === 'dev' && ops && ops.port > 0 && ops.port + gates - 1 > 65535) {

@@ -1,5 +1,6 @@
-import { existsSync, mkdirSync } from 'node:fs';
+import { chmodSync, existsSync, linkSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { dirname } from 'node:path';
+import { SandgateError } from './errors.ts';
 
 /**
  * Makes a folder and its missing parents. Throws the system's error. Not Node's `recursive`, which loops forever if a
@@ -13,5 +14,35 @@ export function makeFolder(path: string, mode = 0o777): void {
   } catch (error) {
     // Another process may have made it in the meantime.
     if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error;
+  }
+}
+
+/**
+ * Reads a secret of the local stack from a file with mode 0600, which is made on the first start. `pattern`: what the
+ * secret must look like. `renew`: makes a new one on every start. Throws STATE_UNUSABLE with a message that does not quote the secret.
+ */
+export function secretFile(path: string, pattern: RegExp, make: () => string, renew = false): string {
+  try {
+    makeFolder(dirname(path), 0o700);
+    if (renew) rmSync(path, { force: true });
+    // Linked into place: two starts at the same time must get the same secret, and a crash must not leave half of it.
+    const draft = `${path}.${process.pid}`;
+    writeFileSync(draft, `${make()}\n`, { mode: 0o600 });
+    try {
+      linkSync(draft, path);
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error;
+    } finally {
+      rmSync(draft, { force: true });
+    }
+    chmodSync(path, 0o600);
+    const secret = readFileSync(path, 'utf8').trim();
+    if (!pattern.test(secret)) throw new Error('its content is not valid');
+    return secret;
+  } catch (cause) {
+    throw new SandgateError('STATE_UNUSABLE', `cannot use ${path}: ${(cause as Error).message}`, {
+      remedy: 'make it readable and its folder writable; if it is damaged, remove it, and a new one is made',
+      cause,
+    });
   }
 }

@@ -48,24 +48,28 @@ function open(settings: Settings, location: StoreLocation, log?: Logger): Promis
 
 /** What a policy may contain under these settings. */
 export function policyRules(
-  settings: Pick<Settings, 'routing' | 'sandboxCidrs' | 'ownListeners'>,
+  settings: Pick<Settings, 'routing' | 'sandboxCidrs' | 'ownListeners' | 'nodeProxies'>,
 ): PolicyRules {
   return {
     routing: settings.routing,
     networks: parseNetworks(settings.sandboxCidrs),
     isOwnListener: ownListenerTest(settings.ownListeners),
+    isNodeProxy: ownListenerTest(settings.nodeProxies),
   };
 }
 
 /** What Check needs to know about the gate itself; `explain` uses the same. */
 export function handlerContext(
   settings: Pick<Settings, 'domains' | 'routing' | 'allowShadow'>,
-  { isOwnListener }: PolicyRules,
+  { isOwnListener, isNodeProxy }: PolicyRules,
 ): Pick<CheckHandlerOptions, 'domains' | 'context'> {
   const { domains, routing, allowShadow } = settings;
   return {
     domains: parseDomains(domains),
-    context: { routing, defaultDomain: defaultDomain(domains), isOwnListener, allowShadow },
+    context: {
+      ...{ routing, isOwnListener, isNodeProxy, allowShadow },
+      defaultDomain: defaultDomain(domains),
+    },
   };
 }
 

@@ -106,6 +106,26 @@ export const SETTINGS = [
     parse: addresses,
   }),
   setting({
+    name: 'nodeProxies',
+    env: 'SANDGATE_NODE_PROXIES',
+    flag: '--node-proxies <list>',
+    fallback: '',
+    meaning:
+      'addresses of node proxies: only a route with a port leads there, never the port of a request; `dev` adds its own',
+    commands: GATES,
+    parse: addresses,
+  }),
+  setting({
+    name: 'nodeProxyKeyFile',
+    env: 'SANDGATE_NODE_PROXY_KEY_FILE',
+    flag: '--node-proxy-key-file <file>',
+    fallback: '',
+    meaning:
+      'file whose first line, 32 to 512 characters, is sent to node proxies as `x-sandgate-node-proxy-key`, so that they can refuse what did not pass the gate; `dev` makes one',
+    commands: ['serve'],
+    parse: file,
+  }),
+  setting({
     name: 'listen',
     env: 'SANDGATE_LISTEN',
     flag: '--listen <unix:path|host:port>',

@@ -89,6 +89,14 @@ describe('settings', () => {
     expect(read('serve', { ...SERVE, checkTlsKey: '' }, env).checkTlsKey).toBeUndefined();
   });
 
+  it('refuse a node proxy key where the gate does not choose the destination', () => {
+    const flags = { ...SERVE, nodeProxyKeyFile: 'key' };
+    expect(read('serve', flags).nodeProxyKeyFile).toBe('/srv/key');
+    expect(faultsOf(() => read('serve', { ...flags, routing: 'ingress' }))).toMatch(
+      /^SANDGATE_NODE_PROXY_KEY_FILE .* has no effect/,
+    );
+  });
+
   it('refuse networks that contain every address', () => {
     for (const cidr of ['0.0.0.0/0', '::/0']) {
       expect(faultsOf(() => read('serve', { sandboxCidrs: cidr }))).toContain(cidr);

@@ -13,7 +13,12 @@ const [stateDir = '', size = '', hot = ''] = process.argv.slice(2);
 const [policies, kept] = [Number(size), Number(hot)];
 const path = join(stateDir, 'policies.db');
 const store = await openSqliteStore({ path, routing: 'gate', clock: systemClock, random: randomBytes });
-const rules = policyRules({ routing: 'gate', sandboxCidrs: ['127.0.0.0/8'], ownListeners: [] });
+const rules = policyRules({
+  routing: 'gate',
+  sandboxCidrs: ['127.0.0.0/8'],
+  ownListeners: [],
+  nodeProxies: [],
+});
 // Long ages, so that cached entries stay fresh while this runs.
 const times = { freshMs: 3_600_000, hardMs: 3_600_000, absentMs: 1000, loadMs: 5000, retryMs: 250 };
 const cache = new PolicyCache(store, rules, systemClock, times);

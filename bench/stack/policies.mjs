@@ -9,7 +9,12 @@ import { addressOf } from '../client/mixes.mjs';
 /** The token of every measured sandbox. */
 export const TOKEN = '8af02a375695377b6884b2a1236fdeb3667a848881b2280e56bd634a69e348de';
 const BATCH = 1000;
-const RULES = policyRules({ routing: 'gate', sandboxCidrs: ['127.0.0.0/8'], ownListeners: [] });
+const RULES = policyRules({
+  routing: 'gate',
+  sandboxCidrs: ['127.0.0.0/8'],
+  ownListeners: [],
+  nodeProxies: [],
+});
 
 /**
  * Writes policies for sandboxes `<prefix><from>` to `<prefix><count - 1>` into the embedded store of a state folder.

@@ -9,10 +9,12 @@ import {
 import type { AddressInfo, Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 import { SandgateError } from '#src/errors.js';
-import { resolveTarget } from '#src/target/resolve.js';
-import { AGENT_PORT } from '#src/target/target.js';
+import type { Domains } from '#src/target/domains.js';
+import { AGENT_PORT, type Target } from '#src/target/target.js';
+import { createAdmission, type RefusalReason } from './admission.ts';
 import { dial } from './dial.ts';
 import { handOver, tunnel } from './hand-over.ts';
+import { refuse, refuseUpgrade } from './refusal.ts';
 import { upstreamHeaders } from './upstream-headers.ts';
 
 /** What the node proxy needs to reach a sandbox. */
@@ -25,9 +27,15 @@ export interface ProxiedSandbox {
 }
 
 export interface NodeProxyOptions {
-  /** 0: any free port. Always on 127.0.0.1, because the proxy requires no token; sandboxes have a loopback of their own. */
+  /** 0: any free port. Always on 127.0.0.1; sandboxes have a loopback of their own. */
   port: number;
+  /** What the gates send as `x-sandgate-node-proxy-key`. */
+  key: string;
+  /** The domains of the gates. */
+  domains: Domains;
   find(sandboxId: string): ProxiedSandbox | undefined;
+  /** `count`: of all requests refused for this reason so far. */
+  onRefused(reason: RefusalReason, count: number): void;
 }
 
 export interface NodeProxy {
@@ -39,14 +47,11 @@ export interface NodeProxy {
 /** Envoy accepts 60 KiB of headers and adds some of its own. */
 const MOST_HEADER_BYTES = 96 * 1024;
 
-const EVERY_DOMAIN = { domains: { matches: () => true }, headerRouting: false };
-const ABSENT = { kind: 'absent' } as const;
-
 /**
  * The `route` of every sandbox of the local cloud. Reads the Host that the gate has checked, and forwards the request
- * through the sandbox's bridge to the port inside. A request that cannot be forwarded is cut off without a response, and
- * Envoy answers with the contract's page: it strips `x-sandgate-reason` from every upstream, so a response from here could
- * not carry it.
+ * through the sandbox's bridge to the port inside. A request that did not pass a gate gets the contract's 503. One that
+ * cannot be forwarded is cut off without a response, and Envoy answers with the contract's page: it strips
+ * `x-sandgate-reason` from every upstream, so a response from here could not carry it.
  */
 export async function startNodeProxy(options: NodeProxyOptions): Promise<NodeProxy> {
   const sockets = new Set<Duplex>();
@@ -57,8 +62,23 @@ export async function startNodeProxy(options: NodeProxyOptions): Promise<NodePro
     headersTimeout: 0,
     keepAliveTimeout: 0,
   });
-  const open = async (request: IncomingMessage, upgrade: boolean): Promise<ClientRequest | undefined> => {
-    const upstream = await reach(request, options.find);
+  const admit = createAdmission(options.key, options.domains);
+  const refusals = new Map<RefusalReason, number>();
+  /** The target of a request that has passed a gate. */
+  const admitted = (request: IncomingMessage): Target | undefined => {
+    const admission = admit(request);
+    if (admission.kind === 'admitted') return admission.target;
+    const count = (refusals.get(admission.reason) ?? 0) + 1;
+    refusals.set(admission.reason, count);
+    options.onRefused(admission.reason, count);
+    return undefined;
+  };
+  const open = async (
+    request: IncomingMessage,
+    target: Target,
+    upgrade: boolean,
+  ): Promise<ClientRequest | undefined> => {
+    const upstream = await reach(request, target, options.find);
     if (upstream === undefined) return undefined;
     sockets.add(upstream.socket);
     upstream.socket.once('close', () => sockets.delete(upstream.socket));
@@ -76,11 +96,14 @@ export async function startNodeProxy(options: NodeProxyOptions): Promise<NodePro
       throw error;
     }
   };
-  const plain = (request: IncomingMessage, response: ServerResponse) =>
-    void open(request, false).then(
+  const plain = (request: IncomingMessage, response: ServerResponse) => {
+    const target = admitted(request);
+    if (target === undefined) return refuse(response);
+    open(request, target, false).then(
       (upstream) => (upstream ? handOver(request, response, upstream) : request.socket.destroy()),
       () => request.socket.destroy(),
     );
+  };
   server.on('connection', (socket) => {
     sockets.add(socket);
     socket.once('close', () => sockets.delete(socket));
@@ -89,7 +112,9 @@ export async function startNodeProxy(options: NodeProxyOptions): Promise<NodePro
   server.on('checkContinue', plain);
   server.on('upgrade', (request, socket, head) => {
     socket.on('error', () => {});
-    open(request, true).then(
+    const target = admitted(request);
+    if (target === undefined) return refuseUpgrade(socket);
+    open(request, target, true).then(
       (upstream) => (upstream ? tunnel(socket, head, upstream) : socket.destroy()),
       () => socket.destroy(),
     );
@@ -124,11 +149,11 @@ interface Reached {
   mask: string | undefined;
 }
 
-async function reach(request: IncomingMessage, find: NodeProxyOptions['find']): Promise<Reached | undefined> {
-  // The gate has checked the domain; only the label that it wrote in front of the domain matters here.
-  const resolved = resolveTarget(request.headers.host ?? '', ABSENT, ABSENT, EVERY_DOMAIN);
-  if (resolved.kind === 'error') return undefined;
-  const { sandboxId, port } = resolved.target;
+async function reach(
+  request: IncomingMessage,
+  { sandboxId, port }: Target,
+  find: NodeProxyOptions['find'],
+): Promise<Reached | undefined> {
   const sandbox = find(sandboxId);
   if (sandbox === undefined) return undefined;
   const gone = new AbortController();

@@ -1,5 +1,5 @@
 import { maskedHost } from '#src/decision/upstream-host.js';
-import { FORWARDED_HOST_HEADER } from '#src/target/headers.js';
+import { FORWARDED_HOST_HEADER, NODE_PROXY_KEY_HEADER } from '#src/target/headers.js';
 import { AGENT_PORT } from '#src/target/target.js';
 
 /** Headers of one connection, not of the request; node:http writes its own. */
@@ -23,6 +23,8 @@ export function upstreamHeaders(
   for (let n = 0; n < raw.length; n += 2) {
     const name = raw[n]!;
     const lower = name.toLowerCase();
+    // With the key, code in a sandbox could pass for the gate.
+    if (lower === NODE_PROXY_KEY_HEADER) continue;
     if (lower === FORWARDED_HOST_HEADER || (HOP_BY_HOP.has(lower) && !(upgrade && lower === 'connection')))
       continue;
     headers.push(name, lower === 'host' ? (masked ?? client) : raw[n + 1]!);

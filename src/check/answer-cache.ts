@@ -43,7 +43,10 @@ export class AnswerCache {
   }
 }
 
-/** The bound of an expiring token depends on the clock, and an upstream Host comes with the client's own. */
+/**
+ * The bound of an expiring token depends on the clock, and an upstream Host comes with the client's own. Routes to node
+ * proxies always have one, so their answers, with the node proxy key, are never kept.
+ */
 function isCacheable(allow: Allow): boolean {
   return allow.streamMs === undefined && allow.upstreamHost === undefined;
 }

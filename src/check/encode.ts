@@ -1,6 +1,11 @@
 import type { Allow, Answer, GateContext, GateRequest } from '../decision/decision.ts';
 import { SandgateError } from '../errors.ts';
-import { FORWARDED_HOST_HEADER, REQUEST_HEADERS, STREAM_DURATION_HEADER } from '../target/headers.ts';
+import {
+  FORWARDED_HOST_HEADER,
+  NODE_PROXY_KEY_HEADER,
+  REQUEST_HEADERS,
+  STREAM_DURATION_HEADER,
+} from '../target/headers.ts';
 import { FIELDS } from './field-numbers.ts';
 import { bytesField, encodeStruct, textField, varintField, type WireBytes } from './wire-writer.ts';
 
@@ -35,13 +40,14 @@ const MAX_LENGTH = 16_384;
 
 /**
  * The CheckResponse of an allow. `html`: whether Envoy's own closed-port answer should be a page.
- * Throws ANSWER_INVALID if the gate routes and there is no destination: Envoy would choose one by other means.
+ * `nodeProxyKey` goes only to node proxies: a sandbox that is dialed directly would learn it. Throws ANSWER_INVALID if the gate routes and there is no destination: Envoy would choose one by other means.
  */
 export function encodeAllow(
   allow: Allow,
   request: Pick<GateRequest, 'host'>,
   html: boolean,
   routing: GateContext['routing'],
+  nodeProxyKey?: string,
 ): Buffer {
   const { sandboxId, port, policy, grant, destination, upstreamHost, streamMs } = allow;
   if (destination === undefined && routing === 'gate') {
@@ -52,6 +58,10 @@ export function encodeAllow(
   let ok = forwards ? REMOVE_ROUTING : REMOVE_ALL;
   if (upstreamHost !== undefined) {
     ok += okHeader('host', upstreamHost) + okHeader(FORWARDED_HOST_HEADER, request.host);
+  }
+  // With `--routing ingress`, the gate does not know where the request goes.
+  if (nodeProxyKey !== undefined && routing === 'gate' && policy.route?.port !== undefined) {
+    ok += okHeader(NODE_PROXY_KEY_HEADER, nodeProxyKey);
   }
   if (streamMs !== undefined) ok += okHeader(STREAM_DURATION_HEADER, String(streamMs));
   const metadata = encodeStruct({

@@ -17,6 +17,8 @@ export interface CheckHandlerOptions {
   lookup(sandboxId: string): PolicyLookup | Promise<PolicyLookup>;
   domains: Domains;
   context: GateContext;
+  /** Sent to node proxies (`x-sandgate-node-proxy-key`); undefined: none is sent. */
+  nodeProxyKey?: string | undefined;
   /** Milliseconds since 1970. */
   now(): number;
   /** Milliseconds of a monotonic clock, with fractions. */
@@ -141,7 +143,8 @@ class Gate {
         const html = wantsHtml(request);
         const kept = this.#answers.get(decision, html);
         if (kept !== undefined) return kept;
-        const bytes = encodeAllow(decision, request, html, this.#options.context.routing);
+        const { context, nodeProxyKey } = this.#options;
+        const bytes = encodeAllow(decision, request, html, context.routing, nodeProxyKey);
         this.#answers.set(decision, html, bytes);
         return bytes;
       }

@@ -14,7 +14,8 @@ import { EMPTY_REQUEST } from './handler.ts';
 export function runSelfTest(): void {
   const decode = checkResponseDecoder();
   for (const allow of ALLOWS) {
-    const decoded = decode(encodeAllow(allow, { ...EMPTY_REQUEST, host: CLIENT_HOST }, true, 'gate'));
+    const request = { ...EMPTY_REQUEST, host: CLIENT_HOST };
+    const decoded = decode(encodeAllow(allow, request, true, 'gate', NODE_PROXY_KEY));
     expectSame(allowOf(decoded), expectedAllow(allow), 'an allow');
   }
   const pages = { ...EMPTY_REQUEST, userAgent: 'Mozilla/5.0' };
@@ -28,6 +29,7 @@ export function runSelfTest(): void {
 }
 
 const SANDBOX = 'selftest';
+const NODE_PROXY_KEY = 'key-of-the-self-test';
 const CLIENT_HOST = '8080-selftest.example.com:8443';
 
 const PLAIN: Allow = {
@@ -63,6 +65,12 @@ const ALLOWS: readonly Allow[] = [
     upstreamHost: 'localhost:8080',
     streamMs: 90_000,
   },
+  {
+    ...PLAIN,
+    policy: { ...PLAIN.policy, route: { address: '10.0.0.2', port: 5007 } },
+    destination: { address: '10.0.0.2', port: 5007 },
+    upstreamHost: '8080-selftest.example.com',
+  },
 ];
 
 function refusals(): (Deny | Preflight)[] {
@@ -80,6 +88,7 @@ function expectedAllow({ destination, upstreamHost, streamMs, port, policy }: Al
   const headers: [string, string | undefined][] = [
     ['host', upstreamHost],
     ['x-forwarded-host', upstreamHost && CLIENT_HOST],
+    ['x-sandgate-node-proxy-key', policy.route?.port === undefined ? undefined : NODE_PROXY_KEY],
     ['x-envoy-upstream-stream-duration-ms', streamMs === undefined ? undefined : String(streamMs)],
   ];
   return {

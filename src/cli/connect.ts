@@ -34,6 +34,7 @@ const UNKNOWN_RULES: PolicyRules = {
   routing: 'ingress',
   networks: parseNetworks(['0.0.0.0/1', '128.0.0.0/1', '::/1', '8000::/1']),
   isOwnListener: () => false,
+  isNodeProxy: () => false,
 };
 
 /** Opens the policies for one command; see `CommandContext.connect`. */
@@ -142,7 +143,12 @@ async function findConnection(
 
 /** The key for a policy API on TCP; the file takes precedence over the environment. */
 function keyOf({ policyApiKeyFile: file, policyApiKey }: Settings): string | undefined {
-  return file === undefined ? policyApiKey : readKeyFile(file);
+  if (file === undefined) return policyApiKey;
+  return readKeyFile(
+    file,
+    'SANDGATE_POLICY_API_KEY_FILE (--policy-api-key-file)',
+    'name a file whose first line is one of the keys of the gate',
+  );
 }
 
 /** Throws SETTINGS_INVALID for a file without a certificate: TLS would ignore it and trust the system roots. */

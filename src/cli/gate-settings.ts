@@ -19,7 +19,7 @@ export function settingsBesideGates(flags: Flags): SettingsBesideGates {
   const named = readSettings('policy', flags, hostEnvironment());
   const gates = liveGates(named.stateDir);
   const [gate] = gates;
-  if (gate === undefined) return { settings: { ...named, ownListeners: [] }, gates };
+  if (gate === undefined) return { settings: { ...named, ownListeners: [], nodeProxies: [] }, gates };
   const shared = sharedSettings(gate);
   const ours = new Map<string, unknown>(Object.entries(sharedSettings(named)));
   const conflicts = new Set(
@@ -37,6 +37,7 @@ export function settingsBesideGates(flags: Flags): SettingsBesideGates {
       { remedy: 'leave it out, or name another state folder (--state-dir)' },
     );
   }
-  const { ownListeners, allowShadow } = gate;
-  return { settings: { ...named, ...shared, ownListeners, allowShadow: allowShadow === true }, gates };
+  const { ownListeners, nodeProxies = [], allowShadow } = gate;
+  const own = { ownListeners, nodeProxies, allowShadow: allowShadow === true };
+  return { settings: { ...named, ...shared, ...own }, gates };
 }

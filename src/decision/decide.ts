@@ -2,6 +2,7 @@ import type { Policy, PolicyLookup } from '../policy/policy.ts';
 import { internalPath } from '../target/internal-path.ts';
 import { AGENT_PORT, type Target, type TargetResult } from '../target/target.ts';
 import type {
+  Allow,
   Decision,
   Deny,
   GateContext,
@@ -182,11 +183,25 @@ function admit(
   const { sandboxId, port } = target;
   const route = context.routing === 'gate' ? policy.route : undefined;
   const destination = route && { address: route.address, port: route.port ?? port };
-  if (destination && context.isOwnListener(destination.address, destination.port)) {
-    return denial('port_closed', target, policy, 'own_listener', 'tokenId' in grant ? grant : undefined);
+  const forbidden = destination && forbiddenDetail(destination, route, context);
+  if (forbidden !== undefined) {
+    return denial('port_closed', target, policy, forbidden, 'tokenId' in grant ? grant : undefined);
   }
   const host = upstreamHost(policy, target, context);
   return { kind: 'allow', sandboxId, port, grant, policy, destination, upstreamHost: host, streamMs };
+}
+
+/**
+ * Why the destination must not be dialed; undefined if it may. With a direct route, Host is the client's or the mask, and a
+ * node proxy would go by it: sandbox A could reach sandbox B.
+ */
+function forbiddenDetail(
+  { address, port }: NonNullable<Allow['destination']>,
+  route: Policy['route'],
+  context: GateContext,
+): Deny['detail'] {
+  if (context.isOwnListener(address, port)) return 'own_listener';
+  return route?.port === undefined && context.isNodeProxy(address, port) ? 'node_proxy' : undefined;
 }
 
 function denial(

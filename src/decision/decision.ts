@@ -40,6 +40,8 @@ export interface GateContext {
   defaultDomain: string;
   /** True for an address and port that Sandgate or its Envoy listens on: requests there would loop. */
   isOwnListener(address: string, port: number): boolean;
+  /** True for the address of a node proxy: only a route with a port leads there, never the port of a request. */
+  isNodeProxy(address: string, port: number): boolean;
   /** If false, the `shadow` of every policy is ignored. */
   allowShadow: boolean;
 }

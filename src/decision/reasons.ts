@@ -32,6 +32,7 @@ export const DETAILS = {
   paused: 'The sandbox is paused.',
   ended: 'The sandbox is past its `endsAt`.',
   own_listener: 'The route leads to a listener of Sandgate or its Envoy, so requests would loop.',
+  node_proxy: 'The port of the request is that of a node proxy, to which only a route with a port may lead.',
   port_sweep: 'The sandbox is over its limit of distinct ports dialed within a minute.',
 } as const;
 

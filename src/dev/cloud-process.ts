@@ -14,10 +14,10 @@ export interface CloudProcessOptions {
   socket: string;
   /** Policy APIs of the gates, in the form of `--policy-api-url`. */
   policyApis: readonly string[];
-  /** Domains of sandbox URLs, without `*.`. */
-  domains: readonly string[];
   /** The domain for clients, with its port. */
   domain: string;
+  nodeProxyPort: number;
+  nodeProxyKeyFile: string;
   logFile: string;
   onStart(pid: number): void;
 }
@@ -71,13 +71,16 @@ export async function startCloudProcess(options: CloudProcessOptions): Promise<R
   };
 }
 
-function flags({ settings, socket, policyApis, domains, domain }: CloudProcessOptions): string[] {
+function flags(options: CloudProcessOptions): string[] {
+  const { settings, socket, policyApis, domain, nodeProxyPort, nodeProxyKeyFile } = options;
   const values = {
     'state-dir': settings.stateDir,
     listen: `unix:${socket}`,
     'policy-api-url': policyApis.join(','),
-    domains: domains.join(','),
+    domains: settings.domains.join(','),
     domain,
+    'node-proxy-port': String(nodeProxyPort),
+    'node-proxy-key-file': nodeProxyKeyFile,
     ...(settings.agent !== undefined && { agent: settings.agent }),
     'log-level': settings.logLevel === 'silent' ? 'fatal' : settings.logLevel,
   };

@@ -11,15 +11,20 @@ export interface GateEndpoints {
   policyApi: string;
   ops: Address;
   ownListeners: readonly Address[];
+  nodeProxies: readonly Address[];
+  nodeProxyKeyFile: string;
 }
 
 /** The flags that a gate of the local stack does not share with the other gates. */
-export function ownFlags({ socket, policyApi, ops, ownListeners }: GateEndpoints): Flags {
+export function ownFlags(endpoints: GateEndpoints): Flags {
+  const { socket, policyApi, ops, ownListeners, nodeProxies, nodeProxyKeyFile } = endpoints;
   return {
     listen: formatEndpoint({ path: socket }),
     ops: formatAddress(ops),
     policyApi,
     ownListeners: ownListeners.map(formatAddress).join(','),
+    nodeProxies: nodeProxies.map(formatAddress).join(','),
+    nodeProxyKeyFile,
     processes: '1',
   };
 }

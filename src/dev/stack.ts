@@ -1,3 +1,4 @@
+import { randomBytes } from 'node:crypto';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Address } from '../address.ts';
@@ -6,6 +7,7 @@ import { findEnvoy } from '../envoy/binary.ts';
 import { type Children, recordChildren } from '../fleet/children.ts';
 import { gateOpsAddresses } from '../fleet/gate-ops.ts';
 import { type Running, Supervised } from '../fleet/supervised.ts';
+import { secretFile } from '../folder.ts';
 import { PACKAGE_ROOT } from '../package-root.ts';
 import { NO_ISOLATION_NOTICE, type Settings } from '../settings.ts';
 import type { DevRun } from '../state/run-file.ts';
@@ -129,6 +131,11 @@ async function start(
   });
   const ops = await gateOpsAddresses(settings.ops, settings.gates);
   const policyApi = await policyApiEndpoints(settings);
+  // Chosen here, so that the gates know it, and so that it stays the same when the local cloud restarts.
+  const [nodeProxy] = await gateOpsAddresses({ host: '127.0.0.1', port: 0 }, 1);
+  const nodeProxyKeyFile = join(stateDir, 'cloud', 'node-proxy-key');
+  // A new one each time: a program that takes the port while the local cloud is down learns it.
+  secretFile(nodeProxyKeyFile, /^[0-9a-f]{64}$/, () => randomBytes(32).toString('hex'), true);
   const policyApis = policyApiSockets(policyApi.endpoints, tmpdir());
   const policyApiPaths = policyApis.map((place) => place.slice('unix:'.length));
   // Once `stop` is aborted, a part that was killed while it started must not come back.
@@ -145,9 +152,14 @@ async function start(
   teardown.add('Envoy', () => supervisedEnvoy.stop());
   Object.assign(info, { http: envoy.http, https: envoy.https });
   children.write();
-  const ownListeners = [...envoy.http, ...envoy.https, ...ops, ...policyApi.tcp];
+  const listeners = [...envoy.http, ...envoy.https, ...ops, ...policyApi.tcp];
+  const shared = {
+    ownListeners: [...settings.ownListeners, ...listeners],
+    nodeProxies: [...settings.nodeProxies, nodeProxy!],
+    nodeProxyKeyFile,
+  };
   const startGate = (socket: string, n: number) => {
-    const endpoints = { socket, ops: ops[n]!, policyApi: policyApi.endpoints[n]!, ownListeners };
+    const endpoints = { socket, ops: ops[n]!, policyApi: policyApi.endpoints[n]!, ...shared };
     return startLoggedGate(join(stateDir, 'logs', `gate-${n}.log`), {
       stateDir,
       flags: gateFlags(ownFlags(endpoints)),
@@ -165,7 +177,8 @@ async function start(
     const options = {
       ...{
         settings,
-        domains,
+        nodeProxyPort: nodeProxy!.port,
+        nodeProxyKeyFile,
         socket: cloudSocket,
         domain: cloudDomain,
         logFile: join(stateDir, 'logs', 'cloud.log'),

@@ -83,6 +83,8 @@ function routeFound({ route }: Policy, { port }: Target, denial: Deny | undefine
   const to = route && `${route.address}, port ${route.port ?? port}`;
   if (denial?.detail === 'own_listener')
     return { found: `${to} is one of Sandgate's own listeners, which are never dialed`, ...facts };
+  if (denial?.detail === 'node_proxy')
+    return { found: `${to} is a node proxy, to which only a route with a port leads`, ...facts };
   if (denial !== undefined) return { found: `${to} is not dialed (${denial.detail})`, ...facts };
   if (route === undefined) return { found: "the ingress' own route", ...facts };
   return { found: route.port === undefined ? to! : `${to}, a node proxy`, ...facts };

@@ -16,12 +16,9 @@ export function readKeysFile(path: string): string[] {
   return keys;
 }
 
-/** The key that a client sends: the first line. Throws SETTINGS_INVALID. */
-export function readKeyFile(path: string): string {
-  const invalid = invalidFile(
-    'SANDGATE_POLICY_API_KEY_FILE (--policy-api-key-file)',
-    'name a file whose first line is one of the keys of the gate',
-  );
+/** The first line of a file with a key. `setting` names it in errors, with what to do. Throws SETTINGS_INVALID. */
+export function readKeyFile(path: string, setting: string, remedy: string): string {
+  const invalid = invalidFile(setting, remedy);
   const key = linesOf(path, invalid)[0] ?? '';
   const fault = keyFault(key);
   if (fault !== undefined) throw invalid(`${path}: ${fault}`);

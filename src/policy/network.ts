@@ -10,6 +10,8 @@ export interface PolicyRules {
   networks: Networks;
   /** True for an address and port that Sandgate or its Envoy listens on: dialing it would loop. */
   isOwnListener(address: string, port: number): boolean;
+  /** True for the address and port of a node proxy (`--node-proxies`). */
+  isNodeProxy(address: string, port: number): boolean;
 }
 
 /** The networks that a route may point into. */

@@ -16,6 +16,8 @@ export interface GateRun extends ProcessIdentity, SharedSettings {
   /** Where `/readyz` is served. */
   ops: Address;
   ownListeners: readonly Address[];
+  /** If absent, the gate knows none. */
+  nodeProxies?: readonly Address[];
   /** Whether the gate honors `access.shadowUntil`; if absent, it does not. */
   allowShadow?: boolean;
 }

@@ -24,5 +24,11 @@ export const FORWARDED_HOST_HEADER = 'x-forwarded-host';
 /** Tells Envoy after how many milliseconds to end the stream. */
 export const STREAM_DURATION_HEADER = 'x-envoy-upstream-stream-duration-ms';
 
+/**
+ * Proves to a node proxy that a request has passed the gate. Envoy removes a client's own, and the node proxy removes it
+ * before the sandbox could see it.
+ */
+export const NODE_PROXY_KEY_HEADER = 'x-sandgate-node-proxy-key';
+
 /** Carries the reason code of the gate's own answers. */
 export const REASON_HEADER = 'x-sandgate-reason';

@@ -115,6 +115,18 @@ test('every allow decodes to its decision', () => {
   );
 });
 
+test('the node proxy key goes to node proxies only, and only where the gate routes', () => {
+  const headers = (port: number | undefined, routing: 'gate' | 'ingress', key: string | undefined) => {
+    const allow = allowOf({ policy: policyOf({ route: { address: '10.0.3.7', port } }) });
+    return decoded(encodeAllow(allow, requestOf(), false, routing, key)).ok_response;
+  };
+  const none = expect.not.objectContaining({ headers: expect.anything() });
+  expect(headers(5007, 'gate', 'k')).toMatchObject({ headers: [option('x-sandgate-node-proxy-key', 'k')] });
+  expect(headers(undefined, 'gate', 'k')).toEqual(none);
+  expect(headers(5007, 'ingress', 'k')).toEqual(none);
+  expect(headers(5007, 'gate', undefined)).toEqual(none);
+});
+
 test('an allow without a destination cannot be built if the gate routes', () => {
   const allow = allowOf({ destination: undefined });
   expect(() => encodeAllow(allow, requestOf(), false, 'gate')).toThrow(invalid);

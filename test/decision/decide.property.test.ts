@@ -92,6 +92,10 @@ const contexts: fc.Arbitrary<GateContext> = fc.record({
     () => false,
     (_address, port) => port === 8080,
   ),
+  isNodeProxy: fc.constantFrom<GateContext['isNodeProxy'][]>(
+    () => false,
+    (_address, port) => port === 8080,
+  ),
   allowShadow: fc.boolean(),
 });
 
@@ -133,7 +137,9 @@ function mayPass(
       tokenPasses ||
       isShadowed(policy, port, context)) &&
     (context.routing === 'ingress' ||
-      (policy.route !== undefined && !context.isOwnListener(policy.route.address, policy.route.port ?? port)))
+      (policy.route !== undefined &&
+        !context.isOwnListener(policy.route.address, policy.route.port ?? port) &&
+        (policy.route.port !== undefined || !context.isNodeProxy(policy.route.address, port))))
   );
 }
 

@@ -112,6 +112,32 @@ test.each<[behaviour: string, given: Case, expected: object]>([
     { reason: 'port_closed', detail: 'own_listener' },
   ],
   [
+    'a direct route does not lead to a node proxy',
+    {
+      request: WITH_TOKEN,
+      context: { isNodeProxy: (address, port) => address === '10.0.3.7' && port === 8080 },
+    },
+    { reason: 'port_closed', detail: 'node_proxy' },
+  ],
+  [
+    '… which a route with its port does',
+    {
+      request: WITH_TOKEN,
+      policy: { route: { address: '10.0.3.7', port: 5007 } },
+      context: { isNodeProxy: (_address, port) => port === 5007 },
+    },
+    { kind: 'allow', destination: { address: '10.0.3.7', port: 5007 } },
+  ],
+  [
+    '… unless that is an own listener, too',
+    {
+      request: WITH_TOKEN,
+      policy: { route: { address: '10.0.3.7', port: 5007 } },
+      context: { isNodeProxy: () => true, isOwnListener: () => true },
+    },
+    { reason: 'port_closed', detail: 'own_listener' },
+  ],
+  [
     '… which is checked after the token',
     { context: { isOwnListener: () => true } },
     { reason: 'token_missing' },

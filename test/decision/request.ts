@@ -85,6 +85,7 @@ export function contextOf(parts: Partial<GateContext> = {}): GateContext {
     routing: 'gate',
     defaultDomain: 'default.app',
     isOwnListener: () => false,
+    isNodeProxy: () => false,
     allowShadow: false,
     ...parts,
   };

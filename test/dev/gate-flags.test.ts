@@ -43,6 +43,8 @@ describe('a gate of the local stack', () => {
       policyApi: 'unix:/srv/policy-api/gate-1.sock',
       ops: { host: '127.0.0.1', port: 9465 },
       ownListeners: [{ host: '::1', port: 8443 }],
+      nodeProxies: [{ host: '127.0.0.1', port: 5007 }],
+      nodeProxyKeyFile: '/srv/cloud/node-proxy-key',
     });
     const given = stackGateFlags(found, own, host).map((flag) => {
       const [, name, text] = /^--([^=]+)=(.*)$/s.exec(flag)!;
@@ -55,15 +57,19 @@ describe('a gate of the local stack', () => {
     const flags = { stateDir: 'state', cacheFresh: '2.5', logAllows: '0.5', allowShadow: 'true' };
     const env = { SANDGATE_DOMAINS: 'a.example, *.b.example', SANDGATE_STORE: 'files', SANDGATE_DRAIN: '7' };
     const gate = gateSettings(flags, env);
-    const { listen, ops, policyApi, ownListeners, processes, ...shared } = gate;
+    const { listen, ops, policyApi, ownListeners, nodeProxies, nodeProxyKeyFile, processes, ...shared } =
+      gate;
     const dev = readSettings('dev', flags, host, env);
-    const { listen: l, ops: o, policyApi: p, ownListeners: w, processes: n, ...ofDev } = dev;
+    const { listen: l, ops: o, policyApi: p, ownListeners: w, processes: n, ...rest } = dev;
+    const { nodeProxies: x, nodeProxyKeyFile: k, ...ofDev } = rest;
     expect(shared).toEqual({ ...ofDev, searchPath: shared.searchPath });
-    expect({ listen, ops, policyApi, ownListeners, processes }).toEqual({
+    expect({ listen, ops, policyApi, ownListeners, nodeProxies, nodeProxyKeyFile, processes }).toEqual({
       listen: { path: '/srv/check/gate-1.sock' },
       ops: { host: '127.0.0.1', port: 9465 },
       policyApi: { path: '/srv/policy-api/gate-1.sock' },
       ownListeners: [{ host: '::1', port: 8443 }],
+      nodeProxies: [{ host: '127.0.0.1', port: 5007 }],
+      nodeProxyKeyFile: '/srv/cloud/node-proxy-key',
       processes: 1,
     });
   });

@@ -150,10 +150,14 @@ describe('the settings that protect the sandboxes', () => {
       'e2b-sandbox-id',
       'e2b-sandbox-port',
       'x-envoy-upstream-stream-duration-ms',
+      'x-sandgate-node-proxy-key',
     ]) {
       expect(name).toMatch(allowed);
     }
-    for (const name of ['authorization', 'cookie', 'x-envoy-original-dst-host', ':path', 'e2b-sandbox-ids']) {
+    for (const name of [
+      ...['authorization', 'cookie', ':path', ':method', 'e2b-sandbox-ids', 'x-forwarded-for', 'x-hosts'],
+      ...['x-envoy-original-dst-host', 'x-envoy-upstream-rq-timeout-ms', 'ax-sandgate-key'],
+    ]) {
       expect(name).not.toMatch(allowed);
     }
   });

@@ -14,6 +14,8 @@ import { cleanEnv, runProgram, SANDGATE, sandgate } from '../stack/command.ts';
 
 /** What `npm start` runs, including the local cloud, on free ports. */
 export interface LocalStack {
+  /** Of `dev`. */
+  readonly pid: number;
   readonly stateDir: string;
   readonly http: Address;
   readonly https: Address;
@@ -94,7 +96,7 @@ export async function startLocalStack(
     });
   const children = () => devRun(stateDir).children;
   return {
-    ...{ stateDir, http, https },
+    ...{ pid: child.pid!, stateDir, http, https },
     api(method, path, body, options = {}) {
       const headers = {
         ...(options.key !== null && { 'x-api-key': options.key ?? key }),

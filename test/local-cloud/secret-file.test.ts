@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { API_KEY, createKeyTest, newApiKey } from '../../local-cloud/credentials.ts';
-import { secretFile } from '../../local-cloud/secret-file.ts';
+import { secretFile } from '../../src/folder.ts';
 
 let folder: string;
 beforeEach(() => {
@@ -20,6 +20,13 @@ describe('a secret of the local cloud', () => {
     expect(secretFile(path, API_KEY, () => 'another')).toBe(key);
     expect(statSync(path).mode & 0o777).toBe(0o600);
     expect(readFileSync(path, 'utf8')).toBe(`${key}\n`);
+  });
+
+  it('is made anew on each start if it should be', () => {
+    const path = join(folder, 'key');
+    expect(secretFile(path, /^a$/, () => 'a', true)).toBe('a');
+    expect(secretFile(path, /^b$/, () => 'b', true)).toBe('b');
+    expect([statSync(path).mode & 0o777, readFileSync(path, 'utf8')]).toEqual([0o600, 'b\n']);
   });
 
   it('causes an error that does not quote it if it is damaged', () => {

@@ -11,6 +11,7 @@ export const rules: PolicyRules = {
   routing: 'gate',
   networks: parseNetworks(['10.0.0.0/8', 'fd12:3456::/32']),
   isOwnListener: (address, port) => address === '10.0.0.1' && port === 3002,
+  isNodeProxy: () => false,
 };
 
 export const digestOf = (token: string) => createHash('sha256').update(token).digest('hex');

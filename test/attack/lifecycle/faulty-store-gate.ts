@@ -24,7 +24,8 @@ export async function startFaultyStoreGate(
   options: { pushed: boolean; times?: Partial<CacheTimes> },
 ): Promise<FaultyStoreGate> {
   const { store } = stack;
-  const isOwnListener = () => false;
+  const no = () => false;
+  const listeners = { isOwnListener: no, isNodeProxy: no };
   const faulty: PolicyStore = {
     kind: store.kind,
     async read(sandboxId) {
@@ -42,12 +43,12 @@ export async function startFaultyStoreGate(
     list: (page) => store.list(page),
     close: async () => {},
   };
-  const rules = { routing: 'gate' as const, networks: parseNetworks(['127.0.0.0/8']), isOwnListener };
+  const rules = { routing: 'gate' as const, networks: parseNetworks(['127.0.0.0/8']), ...listeners };
   const cache = new PolicyCache(faulty, rules, systemClock, { ...CACHE_TIMES, ...options.times });
   const handler = createCheckHandler({
     lookup: (sandboxId) => cache.lookup(sandboxId),
     domains: parseDomains([DOMAIN]),
-    context: { routing: 'gate', defaultDomain: DOMAIN, isOwnListener, allowShadow: false },
+    context: { routing: 'gate', defaultDomain: DOMAIN, ...listeners, allowShadow: false },
     now: systemClock.now,
     monotonic: systemClock.monotonic,
     log: { fault: (_code, error) => console.error(error) },

@@ -1,11 +1,14 @@
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { type NodeProxy, startNodeProxy } from '../../../local-cloud/node-proxy/node-proxy.ts';
 import { ownCgroupRoot } from '../../../local-cloud/sandbox/cgroup.ts';
 import { findIsolation } from '../../../local-cloud/sandbox/isolation.ts';
 import type { Sandbox } from '../../../local-cloud/sandbox/sandbox.ts';
 import { Sandboxes } from '../../../local-cloud/sandbox/sandboxes.ts';
+import { parseDomains } from '../../../src/target/domains.ts';
 import { openCopy } from '../../machine.ts';
-import { publicSandbox, startTestStack, type TestStack } from '../../stack/test-stack.ts';
+import { DOMAIN, publicSandbox, startTestStack, type TestStack } from '../../stack/test-stack.ts';
 import { run, standIn, standInFolders, standIns } from './inside.ts';
 
 /** Real sandboxes behind a node proxy and the real Envoy and gate. */
@@ -20,8 +23,14 @@ export interface Neighbourhood {
   stop(): Promise<void>;
 }
 
+/** The node proxy key of gate and node proxy. */
+export const NODE_PROXY_KEY = 'a-node-proxy-key-for-the-neighbourhood';
+
 export async function startNeighbourhood(): Promise<Neighbourhood> {
-  const stack = await startTestStack();
+  const folder = mkdtempSync(join(tmpdir(), 'sandgate-test-'));
+  const nodeProxyKeyFile = join(folder, 'key');
+  writeFileSync(nodeProxyKeyFile, `${NODE_PROXY_KEY}\n`);
+  const stack = await startTestStack({ nodeProxyKeyFile });
   const masks = new Map<string, string>();
   const sandboxes = new Sandboxes({
     stateDir: stack.stateDir,
@@ -34,6 +43,9 @@ export async function startNeighbourhood(): Promise<Neighbourhood> {
   });
   const proxy = await startNodeProxy({
     port: 0,
+    key: NODE_PROXY_KEY,
+    domains: parseDomains([DOMAIN]),
+    onRefused: () => {},
     find(sandboxId) {
       const found = sandboxes.get(sandboxId);
       return (
@@ -66,6 +78,7 @@ export async function startNeighbourhood(): Promise<Neighbourhood> {
       await sandboxes.endAll();
       await proxy.close();
       await stack.stop();
+      rmSync(folder, { recursive: true });
     },
   };
 }
