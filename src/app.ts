@@ -1,5 +1,5 @@
 import { tmpdir } from 'node:os';
-import { type Address, formatEndpoint, OwnListeners } from './address.ts';
+import { type Address, formatEndpoint, OwnListeners, parseEndpoint } from './address.ts';
 import { createCheckHandler } from './check/handler.ts';
 import { runSelfTest } from './check/self-test.ts';
 import { createExposition } from './observe/exposition.ts';
@@ -70,8 +70,7 @@ async function compose(
   const store = await openStore(settings, log);
   teardown.add('the store', () => store.close());
 
-  const listenTcp = 'host' in settings.listen ? [settings.listen] : [];
-  const own = new OwnListeners([...settings.ownListeners, ...listenTcp]);
+  const own = new OwnListeners(settings.ownListeners);
   const rules = { ...policyRules(settings), isOwnListener: own.include };
   const times = { ...CACHE_TIMES, freshMs, hardMs, absentMs };
   const cache = observed
@@ -112,6 +111,8 @@ async function compose(
   teardown.add('the Check listener', () => drain(server, settings.drainMs, forced));
   listening = true;
   const { address } = server;
+  // With port 0, the port is known only now.
+  own.add(parseEndpoint(address));
 
   function ready(): Readiness {
     const { epoch, sequence } = cache.appliedPosition();

@@ -1,5 +1,12 @@
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { formatAddress } from '../../../src/address.ts';
+import { liveGates } from '../../../src/state/run-file.ts';
 import { ask, askHttp2 } from '../../stack/client.ts';
+import { startGateProcess } from '../../stack/gate-process.ts';
+import { listeningSockets } from '../../stack/listening-sockets.ts';
 import { hostOf, publicSandbox, startTestStack, type TestStack } from '../../stack/test-stack.ts';
 import { destinations, stat } from '../envoy-admin.ts';
 import { editStored } from '../stored-record.ts';
@@ -66,5 +73,33 @@ describe('C7: one of Sandgate’s own listeners', () => {
     }
     expect(await checks()).toBe(before + 4);
     expect(await destinations(stack)).toEqual([]);
+  });
+});
+
+describe('C7: what a gate itself binds', () => {
+  it.each([
+    ['one gate', 3, { listen: '127.0.0.1:0' }],
+    ['two processes under a supervisor', 4, { processes: '2' }],
+  ])('is one of its own listeners without being listed: %s', async (_what, count, over) => {
+    const stateDir = mkdtempSync(join(tmpdir(), 'sandgate-test-'));
+    const keys = join(stateDir, 'keys');
+    writeFileSync(keys, 'p'.repeat(40));
+    const flags = { 'policy-api': '127.0.0.1:0', 'policy-api-keys-file': keys, ...over };
+    const socket = join(stateDir, 'check', 'gate.sock');
+    const gate = await startGateProcess({ stateDir, socket, ownListeners: '', flags });
+    try {
+      const bound = listeningSockets(gate.pid).map(formatAddress);
+      // Check or a second and third ops listener, the ops listener, the policy API.
+      expect(bound).toHaveLength(count);
+      const gates = liveGates(stateDir);
+      expect(gates).toHaveLength('processes' in over ? 2 : 1);
+      for (const { ownListeners } of gates) {
+        expect(ownListeners.map(formatAddress)).toEqual(expect.arrayContaining(bound));
+      }
+    } finally {
+      gate.signal('SIGTERM');
+      await gate.exited;
+      rmSync(stateDir, { recursive: true });
+    }
   });
 });
