@@ -70,13 +70,60 @@ describe('a route', () => {
     ['NAT64', '64:ff9b::a00:1'],
     ['NAT64, local use', '64:ff9b:1::a00:1'],
     ['6to4', '2002:a00:1::'],
+    ['NAT64, local use, last', '64:ff9b:1:ffff:ffff:ffff:ffff:ffff'],
+    ['NAT64 of a site, to a metadata service', 'fd64:1::a9fe:a9fe'],
+    ['NAT64 of a site, to a metadata service of containers', '2001:db8:64::169.254.170.2'],
+    ['Teredo', '2001:0:4136:e378:8000:63bf:3fff:fdd2'],
+    ['Teredo, shortest', '2001::1'],
+    ['ISATAP', 'fd12::5efe:10.0.0.1'],
+    ['ISATAP, universal', 'fd12::200:5efe:a00:1'],
+    ['ISATAP, group', 'fd12::300:5efe:a00:1'],
+    ['ISATAP in a public network', '2001:db8:1:2:0:5efe:7f00:1'],
+    ['ISATAP, link-local', 'fe80::5efe:a9fe:a9fe'],
+    ['6to4 relay', '192.88.99.1'],
+    ['protocol assignment', '192.0.0.8'],
+    ['protocol assignment, last', '192.0.0.255'],
     ['metadata, AWS and others', '169.254.169.254'],
+    ['metadata, AWS containers', '169.254.170.2'],
+    ['metadata, Scaleway', '169.254.42.42'],
+    ['metadata, Oracle Cloud Classic', '192.0.0.192'],
+    ['metadata, EKS Pod Identity', 'fd00:ec2::23'],
+    ['metadata, AWS, DNS', 'fd00:ec2::253'],
+    ['metadata, AWS, last', 'fd00:ec2:ffff:ffff:ffff:ffff:ffff:ffff'],
+    ['metadata, Google Cloud IPv6', 'fd20:ce::254'],
+    ['metadata, Oracle Cloud IPv6', 'fd00:c1::a9fe:a9fe'],
+    ['metadata, Scaleway IPv6', 'fd00:42::42'],
+    ['metadata, Akamai IPv6', 'fd00:a9fe:a9fe::1'],
+    ['metadata, OpenStack IPv6', 'fe80::a9fe:a9fe'],
+    ['metadata, Alibaba IPv6', 'fd00:100::100:200'],
     ['metadata, Alibaba', '100.100.100.200'],
     ['metadata, Azure', '168.63.129.16'],
     ['metadata, AWS IPv6', 'fd00:ec2::254'],
     ['metadata, spelt out', 'fd00:0ec2:0:0:0:0:0:0254'],
   ])('is never %s, whatever the networks', (_kind, address) => {
     expect(addressFault(address, everything)).toMatch(/never a sandbox/);
+  });
+
+  it.each([
+    '192.0.1.1',
+    '192.88.98.1',
+    '100.100.100.199',
+    '169.253.255.255',
+    'fd00:ec1::254',
+    'fd00:ec3::254',
+    'fd20:ce::255',
+    'fd00:42::43',
+    '2001:1::1',
+    '2001:db8::1',
+    '64:ff9b:2::a00:1',
+    'fd12::5eff:a00:1',
+    'fd12::400:5efe:a00:1',
+    'fd12::5efe:0:a00:1',
+    'fd12:0:5efe::a00:1',
+    'fd12::a9fe:a9ff',
+    'fd12::1:a9fe',
+  ])('to %s, a neighbor of such an address, may be inside', (address) => {
+    expect(addressFault(address, everything)).toBeUndefined();
   });
 
   it.each([
@@ -135,6 +182,38 @@ it('no IPv4 address is allowed through an IPv6 form that embeds it', () => {
       fc.pre(ipv4 !== '0.0.0.1'); // ::0.0.0.1 is ::1
       const address = new SocketAddress({ address: prefix + ipv4, family: 'ipv6' }).address;
       expect(addressFault(address, open)).toMatch(/never a sandbox/);
+    }),
+  );
+});
+
+it('no IPv4 address is allowed as an ISATAP interface id, under any prefix and with any flags', () => {
+  const group = fc.integer({ min: 0, max: 0xffff });
+  const prefix = fc.array(group, { minLength: 4, maxLength: 4 });
+  fc.assert(
+    fc.property(prefix, fc.constantFrom(0, 0x100, 0x200, 0x300), fc.ipV4(), (groups, flags, ipv4) => {
+      const text = [...groups, flags, 0x5efe].map((part) => part.toString(16)).join(':');
+      expect(addressFault(`${text}:${ipv4}`, everything)).toMatch(/never a sandbox/);
+    }),
+  );
+});
+
+it('an IPv6 address is refused for an embedded IPv4 address only if it has one', () => {
+  const group = fc.integer({ min: 0, max: 0xffff });
+  const host = fc
+    .array(group, { minLength: 6, maxLength: 6 })
+    .filter(([, , , flags, oui]) => flags! > 0x3ff || oui !== 0x5efe);
+  fc.assert(
+    fc.property(host, (groups) => {
+      fc.pre(
+        !['a9fe:a9fe', 'a9fe:aa02', 'a9fe:aa17', '6464:64c8', 'a83f:8110', 'c000:c0'].includes(
+          groups
+            .slice(-2)
+            .map((part) => part.toString(16))
+            .join(':'),
+        ),
+      );
+      const text = ['fd12', '3456', ...groups.map((part) => part.toString(16))].join(':');
+      expect(addressFault(canonicalAddress(text)!, everything)).toBeUndefined();
     }),
   );
 });

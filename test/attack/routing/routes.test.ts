@@ -14,7 +14,8 @@ let b: Sandbox;
 let outside: Recorder;
 beforeAll(async () => {
   scene = await openScene({
-    sandboxCidrs: '127.64.0.0/10, fd00::/8, 64:ff9b::/96, ::ffff:0:0/96, 169.254.0.0/16, 100.64.0.0/10',
+    sandboxCidrs:
+      '127.64.0.0/10, fd00::/8, 2001::/16, 2002::/16, 192.0.0.0/24, 64:ff9b::/96, ::ffff:0:0/96, 169.254.0.0/16, 100.64.0.0/10',
   });
   target = await scene.public('target');
   b = await scene.restricted('beta');
@@ -49,6 +50,16 @@ const never = [
   '168.63.129.16',
   'fd00:ec2::254',
   'fd00:EC2:0::254',
+  '192.0.0.192',
+  'fd00:ec2::23',
+  'fd20:ce::254',
+  'fd00:c1::a9fe:a9fe',
+  'fd00:42::42',
+  'fd00::a9fe:a9fe',
+  'fd00::5efe:127.64.0.1',
+  'fd00::200:5efe:7f40:1',
+  '2001::7f40:1',
+  '2002:7f40:1::',
   '224.0.0.1',
   '255.255.255.255',
   '10.0.0.1',
