@@ -8,6 +8,7 @@ import { Observation } from './observe/observation.ts';
 import { packageVersion } from './package-root.ts';
 import { CACHE_TIMES, PolicyCache } from './policy/cache/cache.ts';
 import { systemClock } from './policy/clock.ts';
+import type { PolicyStore } from './policy/store.ts';
 import { handlerContext, openStore, policyRules, storeAdmin } from './policy-access.ts';
 import { readKeyFile } from './policy-api/keys-file.ts';
 import { openPolicyApi } from './policy-api/open-policy-api.ts';
@@ -17,7 +18,7 @@ import { drain } from './server/drain.ts';
 import { startOpsListener } from './server/ops-listener.ts';
 import { type Settings, sharedSettings } from './settings.ts';
 import { identify } from './state/process-identity.ts';
-import { type Readiness, readiness } from './state/readiness.ts';
+import { type Part, type Readiness, readiness } from './state/readiness.ts';
 import { removeRun, writeRun } from './state/run-file.ts';
 import { clearDeadSocket, resolveSocketPath } from './state/socket-path.ts';
 import { startWith, Teardown } from './teardown.ts';
@@ -116,7 +117,6 @@ async function compose(
 
   function ready(): Readiness {
     const { epoch, sequence } = cache.appliedPosition();
-    const fault = store.fault();
     const concern = draining ? 'draining' : tls?.concern();
     return readiness({
       check: {
@@ -125,7 +125,7 @@ async function compose(
         routing: settings.routing,
         tls: tls?.mode ?? 'none',
       },
-      store: { ok: fault === undefined, kind: store.kind, ...(fault !== undefined && { reason: fault }) },
+      store: storePart(store),
       policies: { ok: true, epoch, sequence, stalenessBoundSeconds: cache.stalenessBoundMs() / 1000 },
       shadow: {
         ok: true,
@@ -188,4 +188,15 @@ function readNodeProxyKey({ nodeProxyKeyFile }: Settings): string | undefined {
     'SANDGATE_NODE_PROXY_KEY_FILE (--node-proxy-key-file)',
     'name the file whose first line is the key that the node proxies expect',
   );
+}
+
+function storePart(store: PolicyStore): Part {
+  const { kind } = store;
+  const fault = store.fault();
+  const unusable = store.unusable();
+  if (unusable === undefined)
+    return { ok: fault === undefined, kind, ...(fault !== undefined && { reason: fault }) };
+  const { count, named } = unusable;
+  const bad = `${count} of the policy ${unusable.kind} cannot be used; the last good policies stay, the others are 503`;
+  return { ok: fault === undefined, degraded: true, kind, reason: fault ?? bad, unusable: { count, named } };
 }

@@ -15,14 +15,14 @@ const MOST_NAMED = 3;
 export async function checkStore(
   open: () => Promise<PolicyStore | undefined>,
   rules: PolicyRules,
-): Promise<Finding> {
+): Promise<Finding[]> {
   let store: PolicyStore | undefined;
   try {
     store = await open();
-    if (store === undefined) return ok('store', 'none yet; it will be made at the first start');
-    return await readPolicies(store, rules);
+    if (store === undefined) return [ok('store', 'none yet; it will be made at the first start')];
+    return [await readPolicies(store, rules), ...badFiles(store)];
   } catch (error) {
-    return failedBy('store', error);
+    return [failedBy('store', error)];
   } finally {
     await store?.close();
   }
@@ -44,11 +44,20 @@ async function readPolicies(store: PolicyStore, rules: PolicyRules): Promise<Fin
   const policies = `${store.kind}, ${count >= MOST ? `${MOST} or more` : count} ${count === 1 ? 'policy' : 'policies'}`;
   const fault = store.fault();
   if (fault !== undefined)
-    return warn('store', `${policies}; ${fault}`, 'fix the files; see docs/policies.md');
+    return warn('store', `${policies}; ${fault}`, 'make the folder readable; see docs/policies.md');
   if (unreadable.length === 0) return ok('store', policies);
   const some = unreadable.slice(0, MOST_NAMED).join(', ');
   const remedy = 'find the rule that they break with `sandgate explain`, and put them again';
   return warn('store', `${policies}, ${unreadable.length} of which cannot be read: ${some}`, remedy);
+}
+
+/** One finding per file, so that all of them can be fixed at once. */
+function badFiles(store: PolicyStore): Finding[] {
+  const { count, named } = store.unusable() ?? { count: 0, named: [] };
+  const remedy = 'fix the file, or remove it; see docs/policies.md';
+  const findings = named.map(({ name, reason }) => warn('policy file', `${name}: ${reason}`, remedy));
+  if (count === named.length) return findings;
+  return [...findings, warn('policy file', `${count - named.length} more files`, remedy)];
 }
 
 function isReadable(sandboxId: string, record: unknown, rules: PolicyRules): boolean {
@@ -75,7 +84,15 @@ export async function checkGates(
 async function checkGate(gate: GateRun, fetchReadiness: FetchReadiness): Promise<Finding> {
   const check = `gate ${gate.pid}`;
   try {
-    const { ready, parts } = await fetchReadiness(gate);
+    const { ready, degraded, parts } = await fetchReadiness(gate);
+    if (ready && degraded) {
+      const reasons = Object.values(parts).flatMap((part) => (part.degraded ? [part.reason ?? ''] : []));
+      return warn(
+        check,
+        `ready, on ${gate.check}; degraded: ${reasons.join('; ')}`,
+        'see the other findings',
+      );
+    }
     if (ready) return ok(check, `ready, on ${gate.check}`);
     const faults = Object.entries(parts)
       .filter(([, part]) => !part.ok)

@@ -1,6 +1,6 @@
 import { type Address, formatAddress } from '../address.ts';
 import type { MetricDump } from '../observe/exposition.ts';
-import type { Part, Readiness } from '../state/readiness.ts';
+import { isDegraded, type Part, type Readiness } from '../state/readiness.ts';
 import type { Supervised } from './supervised.ts';
 
 /** One gate process as its supervisor sees it. */
@@ -24,9 +24,10 @@ async function readyPart({ program, ops }: GateView): Promise<Part> {
       const facts = { pid: state.running.pid, restarts };
       const answer = await fetchJson<Readiness>(ops, '/readyz');
       if (answer === undefined) return { ok: false, reason: 'does not answer', ...facts };
-      const faulty = Object.entries(answer.parts).filter(([, part]) => !part.ok);
+      const faulty = Object.entries(answer.parts).filter(([, part]) => !part.ok || part.degraded);
       const reason = faulty.map(([name, part]) => part.reason ?? name).join('; ');
-      return { ok: answer.ready, ...(reason !== '' && { reason }), ...facts, parts: answer.parts };
+      const { ready, degraded, parts } = answer;
+      return { ok: ready, ...(degraded && { degraded }), ...(reason !== '' && { reason }), ...facts, parts };
     }
     default:
       return state satisfies never;
@@ -51,10 +52,8 @@ async function fetchJson<T>(ops: Address, path: string): Promise<T | undefined> 
 
 /** The `/readyz` of a supervisor. One ready gate is enough for Envoy, so it is enough here. */
 export async function fleetReadiness(gates: readonly GateView[], draining: boolean): Promise<Readiness> {
-  const parts = await Promise.all(gates.map(readyPart));
+  const each = await Promise.all(gates.map(readyPart));
   const supervisor = { ok: !draining, ...(draining && { reason: 'draining' }), pid: process.pid };
-  return {
-    ready: !draining && parts.some(({ ok }) => ok),
-    parts: { supervisor, ...Object.fromEntries(parts.map((part, n) => [`gate ${n}`, part])) },
-  };
+  const parts = { supervisor, ...Object.fromEntries(each.map((part, n) => [`gate ${n}`, part])) };
+  return { ready: !draining && each.some(({ ok }) => ok), degraded: isDegraded(parts), parts };
 }

@@ -30,7 +30,7 @@ export interface Exposition {
 /** The state of a gate that is read at each scrape rather than counted. */
 export interface GateState {
   cache: Pick<PolicyCache, 'size' | 'loadsInFlight' | 'stalenessBoundMs' | 'appliedPosition'>;
-  store: Pick<PolicyStore, 'kind' | 'fault'>;
+  store: Pick<PolicyStore, 'kind' | 'fault' | 'unusable'>;
   ready: boolean;
   draining: boolean;
   /** Sandgate's version. */
@@ -108,6 +108,7 @@ function stateSamples({ cache, store, ready, draining, version, node }: GateStat
     cacheLoadsInFlight: one(cache.loadsInFlight()),
     cacheEntries: [...one(policies, { kind: 'policy' }), ...one(negative, { kind: 'negative' })],
     storeUp: one(Number(store.fault() === undefined), { store: store.kind }),
+    storeUnusable: one(store.unusable()?.count ?? 0, { store: store.kind }),
     stalenessBound: one(cache.stalenessBoundMs() / 1000),
     sequence: one(sequence, { epoch }),
     ready: one(Number(ready)),

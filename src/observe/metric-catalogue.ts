@@ -85,6 +85,13 @@ export const METRICS = {
     labels: { store: 'the kind of store, as in `SANDGATE_STORE`' },
     help: '1 while the store reports no fault, else 0; `/readyz` names the fault.',
   },
+  storeUnusable: {
+    name: 'sandgate_store_unusable_files',
+    type: 'gauge',
+    across: 'max',
+    labels: { store: 'the kind of store, as in `SANDGATE_STORE`' },
+    help: 'Files of `--store files` that cannot be used; `/readyz` names them. Their last good policies stay, or they are 503.',
+  },
   storeReads: {
     name: 'sandgate_store_read_duration_seconds',
     type: 'histogram',

@@ -37,10 +37,21 @@ export interface PolicyStore {
    */
   deliveredUntil(): Stamp | undefined;
 
-  /** Why the store is unhealthy, or undefined if it is healthy; shown in `/readyz`. */
+  /** Why the store as a whole is unhealthy, or undefined if it is healthy; shown in `/readyz`. */
   fault(): string | undefined;
 
+  /** What cannot be used while every other record can; undefined if there is none, or if only a read would tell. */
+  unusable(): UnusableRecords | undefined;
+
   close(): Promise<void>;
+}
+
+/** Records that cannot be used. `named` holds at most 100 of `count`; no reason contains a value of the record. */
+export interface UnusableRecords {
+  /** What `count` counts. */
+  kind: 'files';
+  count: number;
+  named: readonly { name: string; reason: string }[];
 }
 
 /** The part of a store that a cache needs. */

@@ -21,13 +21,23 @@ it('is ok if none is running', async () => {
 });
 
 it('reports the readiness of a gate, and a gate that does not answer', async () => {
-  const ready = { ready: true, parts: { check: { ok: true } } };
+  const ready = { ready: true, degraded: false, parts: { check: { ok: true } } };
   expect(await checkGates([GATE], async () => ready)).toMatchObject([{ check: 'gate 7', level: 'ok' }]);
   const parts = { check: { ok: true }, store: { ok: false, reason: 'is locked' } };
-  expect(await checkGates([GATE], async () => ({ ready: false, parts }))).toMatchObject([
+  expect(await checkGates([GATE], async () => ({ ready: false, degraded: false, parts }))).toMatchObject([
     { level: 'fail', found: 'not ready: store (is locked)' },
   ]);
   expect(await checkGates([GATE], () => Promise.reject(new Error('refused')))).toMatchObject([
     { level: 'fail', remedy: 'stop it (kill 7) and start it again' },
+  ]);
+});
+
+it('warns about a gate that is ready but degraded, with the reason', async () => {
+  const parts = {
+    check: { ok: true },
+    store: { ok: true, degraded: true, reason: '2 files cannot be used' },
+  };
+  expect(await checkGates([GATE], async () => ({ ready: true, degraded: true, parts }))).toMatchObject([
+    { level: 'warn', found: expect.stringContaining('degraded: 2 files cannot be used') },
   ]);
 });

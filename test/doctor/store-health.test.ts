@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, expect, it } from 'vitest';
 import { checkStore } from '../../src/doctor/store-health.ts';
 import { systemClock } from '../../src/policy/clock.ts';
+import { openFilesStore } from '../../src/policy/files/files-store.ts';
 import { openSqliteStore } from '../../src/policy/sqlite/sqlite-store.ts';
 import { put, rules } from '../policy/sample.ts';
 
@@ -20,34 +21,46 @@ const open = (create: boolean) =>
 const check = () => checkStore(() => open(false), rules);
 
 it('is ok if there is none yet', async () => {
-  expect(await checkStore(async () => undefined, rules)).toMatchObject({ level: 'ok' });
+  expect(await checkStore(async () => undefined, rules)).toMatchObject([{ level: 'ok' }]);
 });
 
 it('counts policies over all pages, and names unreadable ones', async () => {
   const store = await open(true);
   await store.write(Array.from({ length: 501 }, (_, n) => put(`sbx${n}`)));
-  expect(await check()).toMatchObject({ level: 'ok', found: 'embedded, 501 policies' });
+  expect(await check()).toMatchObject([{ level: 'ok', found: 'embedded, 501 policies' }]);
   await store.write([
     { ...put('odd'), runtime: { route: { address: '10.0.3.7' }, state: 'unheard-of' as 'running' } },
   ]);
   await store.close();
-  expect(await check()).toMatchObject({
-    level: 'warn',
-    found: 'embedded, 502 policies, 1 of which cannot be read: odd',
-  });
+  expect(await check()).toMatchObject([
+    { level: 'warn', found: 'embedded, 502 policies, 1 of which cannot be read: odd' },
+  ]);
 });
 
 it('fails for a file that is not a store, and leaves it as it is', async () => {
   const garbage = 'this is no database, '.repeat(500);
   writeFileSync(path(), garbage);
   chmodSync(path(), 0o644);
-  expect(await check()).toMatchObject({ level: 'fail', found: expect.stringContaining('STORE_CORRUPT') });
+  expect(await check()).toMatchObject([{ level: 'fail', found: expect.stringContaining('STORE_CORRUPT') }]);
   expect(readFileSync(path(), 'utf8')).toBe(garbage);
   expect(statSync(path()).mode & 0o777).toBe(0o644);
 });
 
 it('fails for an empty file, and does not turn it into a store', async () => {
   writeFileSync(path(), '');
-  expect(await check()).toMatchObject({ level: 'fail' });
+  expect(await check()).toMatchObject([{ level: 'fail' }]);
   expect(statSync(path()).size).toBe(0);
+});
+
+it('names every bad file of a folder, and counts the policies of the others', async () => {
+  for (const name of ['a.yaml', 'b.json', 'c.yaml']) writeFileSync(join(dir, name), 'x: [');
+  writeFileSync(join(dir, 'good.yaml'), 'sandboxId: good\nruntime: { route: { address: 10.0.3.7 } }\n');
+  const openFiles = () => openFilesStore({ folder: dir, rules, clock: systemClock, random: randomBytes });
+  const findings = await checkStore(openFiles, rules);
+  expect(findings[0]).toMatchObject({ check: 'store', level: 'ok', found: 'files, 1 policy' });
+  expect(findings.slice(1).map(({ level, found }) => `${level} ${found.split(':')[0]}`)).toEqual([
+    'warn a.yaml',
+    'warn b.json',
+    'warn c.yaml',
+  ]);
 });

@@ -17,7 +17,7 @@ const STATE: GateState = {
     stalenessBoundMs: () => 30_000,
     appliedPosition: () => ({ epoch: '00f1', sequence: 12 }),
   },
-  store: { kind: 'embedded', fault: () => undefined },
+  store: { kind: 'embedded', fault: () => undefined, unusable: () => undefined },
   ready: true,
   draining: false,
   version: '1.2.3',
@@ -118,7 +118,7 @@ describe('the exposition', () => {
   });
 
   it('shows the state of the gate at the time of the scrape', async () => {
-    const store = { kind: 'files', fault: () => 'the folder is gone' };
+    const store = { kind: 'files', fault: () => 'the folder is gone', unusable: () => undefined };
     const seen = await exposed({ store, ready: false, draining: true }).series();
     expect(seen.get('sandgate_store_up{store="files"}')).toBe(0);
     expect(seen.get('sandgate_ready')).toBe(0);

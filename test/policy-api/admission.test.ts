@@ -88,6 +88,20 @@ describe('the policy API on TCP', () => {
     }
   });
 
+  it('E6: refuses a body with a key twice or endless nesting, which parsers read differently or not at all', async () => {
+    const headers = { 'content-type': 'application/json' };
+    for (const [raw, problem] of [
+      ['[{"sandboxId":"a","sandboxId":"b"}]', 'duplicate key at line 1, column 19'],
+      ['['.repeat(500_000), 'more than 32 levels'],
+      [`${'['.repeat(500_000)}${']'.repeat(500_000)}`, 'more than 32 levels'],
+    ] as const) {
+      const refused = await api.ask({ method: 'POST', raw, headers });
+      expect(refused).toMatchObject({ status: 400, body: { code: 'INPUT_INVALID', field: 'body' } });
+      expect(refused.body.message).toContain(problem);
+    }
+    expect(await api.store.list({ limit: 1 })).toEqual([]);
+  });
+
   it('accepts a body of up to 1 MiB', async () => {
     const headers = { 'content-type': 'application/json' };
     const refused = await api.ask({ method: 'POST', raw: `[${' '.repeat(1024 * 1024)}]`, headers });

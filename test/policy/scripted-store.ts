@@ -53,5 +53,6 @@ export class ScriptedStore implements PolicyStore {
   delete = async () => Promise.reject(new Error('not scripted'));
   list = async () => [];
   fault = () => undefined;
+  unusable = () => undefined;
   close = async () => {};
 }

@@ -59,7 +59,7 @@ async function findingsOf(command: Started, settings: Settings): Promise<Finding
     ...checkPaths(pathsOf(settings)),
     ...checkStateFolder(settings.stateDir, process.getuid?.()),
     ...(command === 'dev' ? checkCertificates(join(settings.stateDir, 'certificates'), Date.now()) : []),
-    await checkStore(() => findStore(settings), policyRules(settings)),
+    ...(await checkStore(() => findStore(settings), policyRules(settings))),
     finding,
     ...(binary === undefined
       ? []

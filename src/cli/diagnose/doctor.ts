@@ -55,7 +55,7 @@ async function findingsOf(settings: Settings): Promise<Finding[]> {
     envoy.finding,
     await checkPython(() => findPython(searchPath), envoy.binary === undefined),
     ...checkStateFolder(stateDir, process.getuid?.()),
-    await checkStore(() => findStore(settings), policyRules(settings)),
+    ...(await checkStore(() => findStore(settings), policyRules(settings))),
     checkLeftovers(runs),
     ...(await checkGates(liveGates(stateDir), fetchReadiness)),
     ...(await checkPorts(requiredPorts(settings), runs)),

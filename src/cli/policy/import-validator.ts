@@ -5,6 +5,7 @@ import { mergePut } from '../../policy/merge.ts';
 import type { PolicyRules } from '../../policy/network.ts';
 import { parsePut } from '../../policy/put.ts';
 import type { UnreadRecord } from '../../policy/record.ts';
+import { parseStrictJson } from '../../policy/strict-json.ts';
 import type { Line } from './import-source.ts';
 import { isTrailer } from './policy-export.ts';
 import type { StoredView } from './stored-view.ts';
@@ -73,11 +74,10 @@ function parseLine(bytes: Buffer): { value: unknown } | SandgateError | undefine
   if (!isUtf8(bytes)) return new SandgateError('INPUT_INVALID', 'it is not valid UTF-8');
   const text = bytes.toString('utf8').trim();
   if (text === '') return undefined;
-  try {
-    return { value: JSON.parse(text) as unknown };
-  } catch (cause) {
-    return new SandgateError('INPUT_INVALID', 'it is not JSON', { cause });
-  }
+  const read = parseStrictJson(text);
+  if ('value' in read) return read;
+  const { problem, column } = read.fault;
+  return new SandgateError('INPUT_INVALID', `it is not JSON: ${problem} at column ${column}`);
 }
 
 /** Each store assigns its own versions: in another store, or after a restore, they would only cause conflicts. */

@@ -1,7 +1,7 @@
 import { readFile } from 'node:fs/promises';
 import type { Command } from 'commander';
-import { type ParseError, parse, printParseErrorCode } from 'jsonc-parser';
 import { SandgateError } from '../../errors.ts';
+import { parseStrictJson } from '../../policy/strict-json.ts';
 import { inForceText, warnIfNotInForce } from '../connect.ts';
 import type { CommandContext } from '../context.ts';
 import { type Io, print, printJson, readAll } from '../io.ts';
@@ -52,31 +52,12 @@ function parseJsonInput(text: string, source: string): unknown {
       remedy: 'give one policy record, or an array of records',
     });
   }
-  try {
-    return JSON.parse(text);
-  } catch (cause) {
-    const { line, column, problem } = locate(text);
-    throw new SandgateError(
-      'INPUT_INVALID',
-      `${source} is not JSON: ${problem} at line ${line}, column ${column}`,
-      {
-        remedy: 'give one policy record, or an array of records',
-        cause,
-      },
-    );
-  }
-}
-
-/** The position of a syntax error, which the error of JSON.parse does not always contain. */
-function locate(text: string): { line: number; column: number; problem: string } {
-  const errors: ParseError[] = [];
-  parse(text, errors, { disallowComments: true, allowTrailingComma: false, allowEmptyContent: false });
-  const first = errors[0];
-  const before = text.slice(0, first?.offset ?? 0);
-  const problem = first === undefined ? 'syntax error' : printParseErrorCode(first.error);
-  return {
-    line: before.split('\n').length,
-    column: before.length - before.lastIndexOf('\n'),
-    problem: problem.replace(/([a-z])([A-Z])/g, '$1 $2').toLowerCase(),
-  };
+  const read = parseStrictJson(text);
+  if ('value' in read) return read.value;
+  const { line, column, problem } = read.fault;
+  throw new SandgateError(
+    'INPUT_INVALID',
+    `${source} is not JSON: ${problem} at line ${line}, column ${column}`,
+    { remedy: 'give one policy record, or an array of records' },
+  );
 }

@@ -4,15 +4,18 @@ import type { Clock, Stamp } from '../clock.ts';
 import { policyUnreadable } from '../compile.ts';
 import type { PolicyRules } from '../network.ts';
 import type { StoredRecord } from '../record.ts';
-import type { ChangeListener, PolicyStore, StorePosition } from '../store.ts';
+import type { ChangeListener, PolicyStore, StorePosition, UnusableRecords } from '../store.ts';
 import { formatVersion } from '../version.ts';
 import { FolderWatch } from './folder-watch.ts';
-import { type FolderEntry, PolicyFolder } from './policy-folder.ts';
+import { systemCode } from './policy-file.ts';
+import { type FileFault, type FolderEntry, PolicyFolder } from './policy-folder.ts';
 
 /** An event for the log; `file` is a name inside the folder. */
 export type FilesEvent =
   | { name: 'policy_file_bad'; file: string; reason: string }
   | { name: 'policy_file_good'; file: string }
+  /** `count` further files became bad or good in the same scan. */
+  | { name: 'policy_files_more'; count: number }
   | { name: 'policy_folder_lost'; reason: string }
   | { name: 'policy_folder_back' };
 
@@ -29,11 +32,13 @@ export interface FilesStoreOptions {
 }
 
 const SCAN_MS = 1000;
+/** Files that `/readyz` names, and log lines about files after one scan. The rest is counted. */
+const NAMED_MAX = 100;
 
 /**
  * A read-only folder, for GitOps. A change is announced within one scan. If a file becomes invalid, the last good
- * policy stays; a file that was never valid is an unreadable policy, not an absent one; if the folder disappears, all
- * policies stay. Write files elsewhere and rename them into place.
+ * policy stays; a file that was never valid is an unreadable policy, not an absent one; neither affects other files. If
+ * the folder disappears, all policies stay, with a fault. Write files elsewhere and rename them into place.
  *
  * Throws STATE_UNUSABLE if the folder cannot be read at start.
  */
@@ -48,22 +53,22 @@ class FilesStore implements PolicyStore {
   readonly #options: FilesStoreOptions;
   readonly #folder: PolicyFolder;
   readonly #feed: ChangeFeed;
-  /** The last good record of each id; `content` is that record as JSON, without versions. */
-  readonly #good = new Map<string, { content: string; record: StoredRecord }>();
+  /** The last good record of each id; `json` is that record without versions. */
+  readonly #good = new Map<string, { json: string; record: StoredRecord }>();
   /** The invalid files of the last scan, by id. */
-  #bad = new Map<string, { file: string; reason: string }>();
+  #bad = new Map<string, readonly FileFault[]>();
   #folderFault: string | undefined;
   #watch: FolderWatch | undefined;
 
   constructor(options: FilesStoreOptions) {
     this.#options = options;
-    this.#folder = new PolicyFolder(options.folder, options.rules);
+    this.#folder = new PolicyFolder(options.folder, options.rules, options.clock);
     this.#feed = new ChangeFeed({ epoch: options.random(8).toString('hex'), sequence: 0 });
   }
 
   async start(): Promise<void> {
     const { folder, clock } = this.#options;
-    const entries = await this.#folder.scan(clock.now()).catch((cause) => {
+    const entries = await this.#folder.scan().catch((cause) => {
       throw new SandgateError(
         'STATE_UNUSABLE',
         `the policy folder ${folder} cannot be read (${systemCode(cause)})`,
@@ -82,7 +87,7 @@ class FilesStore implements PolicyStore {
   async read(sandboxId: string): Promise<StoredRecord | undefined> {
     const good = this.#good.get(sandboxId);
     if (good !== undefined) return good.record;
-    const bad = this.#bad.get(sandboxId);
+    const [bad] = this.#bad.get(sandboxId) ?? [];
     if (bad !== undefined) throw policyUnreadable(sandboxId, { field: bad.file, cause: 'was never valid' });
     return undefined;
   }
@@ -113,10 +118,16 @@ class FilesStore implements PolicyStore {
     return this.#feed.position;
   }
 
+  /** Of the folder only: one bad file must not take a gate out of service. */
   fault(): string | undefined {
-    const [first] = this.#bad.values();
-    if (this.#folderFault !== undefined || first === undefined) return this.#folderFault;
-    return `${this.#bad.size} of the policy files cannot be used; ${first.file}: ${first.reason}`;
+    return this.#folderFault;
+  }
+
+  unusable(): UnusableRecords | undefined {
+    if (this.#bad.size === 0) return undefined;
+    const faults = [...this.#bad.values()].flat();
+    const named = faults.slice(0, NAMED_MAX).map(({ file, reason }) => ({ name: file, reason }));
+    return { kind: 'files', count: faults.length, named };
   }
 
   async close(): Promise<void> {
@@ -124,9 +135,9 @@ class FilesStore implements PolicyStore {
   }
 
   async #scan(): Promise<void> {
-    const { folder, clock, onEvent } = this.#options;
+    const { folder, onEvent } = this.#options;
     try {
-      const entries = await this.#folder.scan(clock.now());
+      const entries = await this.#folder.scan();
       if (this.#folderFault !== undefined) onEvent?.({ name: 'policy_folder_back' });
       this.#folderFault = undefined;
       this.#apply(entries);
@@ -140,7 +151,7 @@ class FilesStore implements PolicyStore {
   #apply(entries: Map<string, FolderEntry>): void {
     const { epoch, sequence } = this.#feed.position;
     const position = { epoch, sequence: sequence + 1 };
-    const bad = new Map<string, { file: string; reason: string }>();
+    const bad = new Map<string, readonly FileFault[]>();
     const changed = new Set<string>();
     for (const id of [...this.#good.keys(), ...this.#bad.keys()]) {
       if (entries.has(id)) continue;
@@ -148,30 +159,31 @@ class FilesStore implements PolicyStore {
       changed.add(id);
     }
     for (const [id, entry] of entries) {
-      if ('fault' in entry) {
-        bad.set(id, { file: entry.file, reason: entry.fault });
+      if ('faults' in entry) {
+        bad.set(id, entry.faults);
         if (!this.#good.has(id) && !this.#bad.has(id)) changed.add(id);
         continue;
       }
-      const content = JSON.stringify(entry.record);
-      if (this.#good.get(id)?.content === content) continue;
-      this.#good.set(id, { content, record: withVersion(entry.record, formatVersion(position)) });
+      const { json, record } = entry;
+      if (this.#good.get(id)?.json === json) continue;
+      this.#good.set(id, { json, record: withVersion(record, formatVersion(position)) });
       changed.add(id);
     }
     this.#report(bad);
     if (changed.size > 0) this.#feed.changed([...changed], position);
   }
 
-  #report(bad: Map<string, { file: string; reason: string }>): void {
-    const before = this.#bad;
+  #report(bad: Map<string, readonly FileFault[]>): void {
+    const { onEvent } = this.#options;
+    const [before, now] = [reasonsOf(this.#bad), reasonsOf(bad)];
     this.#bad = bad;
-    for (const [id, { file }] of before) {
-      if (!bad.has(id)) this.#options.onEvent?.({ name: 'policy_file_good', file });
-    }
-    for (const [id, { file, reason }] of bad) {
-      if (before.get(id)?.reason !== reason)
-        this.#options.onEvent?.({ name: 'policy_file_bad', file, reason });
-    }
+    const events: FilesEvent[] = [];
+    for (const [file] of before) if (!now.has(file)) events.push({ name: 'policy_file_good', file });
+    for (const [file, reason] of now)
+      if (before.get(file) !== reason) events.push({ name: 'policy_file_bad', file, reason });
+    for (const event of events.slice(0, NAMED_MAX)) onEvent?.(event);
+    const more = events.length - NAMED_MAX;
+    if (more > 0) onEvent?.({ name: 'policy_files_more', count: more });
   }
 
   #readOnly(): SandgateError {
@@ -186,11 +198,11 @@ class FilesStore implements PolicyStore {
   }
 }
 
+function reasonsOf(bad: ReadonlyMap<string, readonly FileFault[]>): Map<string, string> {
+  return new Map([...bad.values()].flat().map(({ file, reason }) => [file, reason]));
+}
+
 function withVersion(record: StoredRecord, version: string): StoredRecord {
   const { runtime, access } = record;
   return { ...record, runtime: { ...runtime, version }, access: { ...access, version } };
-}
-
-function systemCode(error: unknown): string {
-  return (error as NodeJS.ErrnoException).code ?? 'unknown';
 }

@@ -1,33 +1,72 @@
+import { isUtf8 } from 'node:buffer';
 import { createHash } from 'node:crypto';
+import { constants } from 'node:fs';
 import { open } from 'node:fs/promises';
-import { LineCounter, parseDocument } from 'yaml';
+import { setTimeout as pause } from 'node:timers/promises';
 import { SandgateError, toSandgateError } from '../../errors.ts';
+import type { Clock } from '../clock.ts';
 import { newRecord } from '../merge.ts';
 import type { PolicyRules } from '../network.ts';
 import { parsePut } from '../put.ts';
 import type { PolicyPut, StoredRecord } from '../record.ts';
+import { parseStrictJson } from '../strict-json.ts';
+import { parseBoundedYaml } from './bounded-yaml.ts';
 
-/** In bytes. A record with 64 tokens of 256 ports each is much smaller. */
-const SIZE_MAX = 1024 * 1024;
+/** In bytes. A policy with 64 tokens of 256 ports each and 1,024 revoked digests, one value per line, has 400 KiB. */
+const SIZE_MAX = 512 * 1024;
+/** That policy has 18,000. */
+const JSON_VALUES_MAX = 32_768;
 
-/** A record whose versions the store has yet to set, or why the file is invalid. */
-export type PolicyFileContent = { record: StoredRecord } | { fault: string };
+/** In ms. A parse that took longer is followed by a pause as long, so that requests get half of the time at least. */
+const LONG_MS = 5;
 
-/** Reads `<folder>/<sandboxId>.yaml`, which contains one put. Never throws. `now`: milliseconds since 1970. */
+/** A record whose versions the store has yet to set, also as JSON; or why the file is invalid. */
+export type PolicyFileContent = { record: StoredRecord; json: string } | { fault: string };
+
+/**
+ * Reads `<folder>/<sandboxId>.yaml` or `.json`, which contains one put, within limits that keep the gate answering.
+ * Never throws.
+ */
 export async function readPolicyFile(
   path: string,
   sandboxId: string,
   rules: PolicyRules,
-  now: number,
+  clock: Clock,
 ): Promise<PolicyFileContent> {
   try {
     const { text, modified } = await readBounded(path);
-    const put = parsePut(parseText(text), rules);
+    const startedAt = clock.monotonic();
+    const content = contentOf(path, text, sandboxId, rules, Math.min(modified, clock.now()));
+    const tookMs = clock.monotonic() - startedAt;
+    if (tookMs > LONG_MS) await pause(tookMs);
+    return content;
+  } catch (error) {
+    // The system's own message contains the whole path.
+    if (!(error instanceof SandgateError)) return { fault: `cannot be read (${systemCode(error)})` };
+    return { fault: error.message };
+  }
+}
+
+function contentOf(
+  path: string,
+  text: string,
+  sandboxId: string,
+  rules: PolicyRules,
+  now: number,
+): PolicyFileContent {
+  try {
+    const put = parsePut(path.endsWith('.json') ? parseJson(text) : parseBoundedYaml(text), rules);
     if (put.sandboxId !== sandboxId) return { fault: 'sandboxId is not the name of the file' };
-    return { record: toRecord(put, rules, Math.min(modified, now)) };
+    const record = toRecord(put, rules, now);
+    return { record, json: JSON.stringify(record) };
   } catch (error) {
     return { fault: toSandgateError(error).message };
   }
+}
+
+/** The system's name for an error, such as ENOENT. */
+export function systemCode(error: unknown): string {
+  return (error as NodeJS.ErrnoException).code ?? 'unknown';
 }
 
 /** What the file omits is derived from the file, so that every gate reads the same record from it. */
@@ -49,39 +88,35 @@ function withoutVersion<Part extends { version?: string | undefined }>(part: Par
   return rest;
 }
 
-/** YAML 1.2 includes JSON, so one parser reads both, and a repeated key is an error in both. */
-function parseText(text: string): unknown {
-  const lines = new LineCounter();
-  const document = parseDocument(text, { prettyErrors: false, lineCounter: lines });
-  const fault = document.errors[0] ?? document.warnings[0];
-  if (fault !== undefined) {
-    const { line, col } = lines.linePos(fault.pos[0]);
-    throw inputInvalid(`line ${line}, column ${col}: ${fault.code}`);
-  }
-  try {
-    // No aliases: a few lines of them can expand to gigabytes.
-    return document.toJS({ maxAliasCount: 0 });
-  } catch (error) {
-    throw inputInvalid('YAML aliases are not accepted', error);
-  }
+function parseJson(text: string): unknown {
+  const read = parseStrictJson(text, JSON_VALUES_MAX);
+  if ('value' in read) return read.value;
+  const { line, column, problem } = read.fault;
+  throw inputInvalid(`line ${line}, column ${column}: ${problem}`);
 }
 
 async function readBounded(path: string): Promise<{ text: string; modified: number }> {
-  const file = await open(path);
+  // The open of a FIFO, which may have taken the file's place, would otherwise wait for a writer.
+  const file = await open(path, constants.O_RDONLY | constants.O_NONBLOCK);
   try {
-    const { mtimeMs: modified } = await file.stat();
-    const buffer = Buffer.alloc(SIZE_MAX + 1);
+    const found = await file.stat();
+    if (!found.isFile()) throw inputInvalid('not a regular file');
+    if (found.size > SIZE_MAX) throw inputInvalid(`larger than ${SIZE_MAX / 1024} KiB`);
+    // One byte more, to notice a file that has grown.
+    const buffer = Buffer.alloc(found.size + 1);
     let length = 0;
-    for (let read = -1; read !== 0 && length <= SIZE_MAX; length += read) {
+    for (let read = -1; read !== 0 && length < buffer.length; length += read) {
       read = (await file.read(buffer, length, buffer.length - length)).bytesRead;
     }
-    if (length > SIZE_MAX) throw inputInvalid('larger than 1 MiB');
-    return { text: buffer.toString('utf8', 0, length), modified };
+    if (length > found.size) throw inputInvalid('it grew while it was read');
+    const bytes = buffer.subarray(0, length);
+    if (!isUtf8(bytes)) throw inputInvalid('it is not UTF-8');
+    return { text: bytes.toString('utf8'), modified: found.mtimeMs };
   } finally {
     await file.close();
   }
 }
 
-function inputInvalid(reason: string, cause?: unknown): SandgateError {
-  return new SandgateError('INPUT_INVALID', `cannot be read as YAML or JSON: ${reason}`, { cause });
+function inputInvalid(reason: string): SandgateError {
+  return new SandgateError('INPUT_INVALID', `cannot be read as YAML or JSON: ${reason}`);
 }

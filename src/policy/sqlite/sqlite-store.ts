@@ -124,6 +124,10 @@ class SqliteStore implements PolicyStore {
     return this.#deliveredUntil;
   }
 
+  unusable(): undefined {
+    return undefined;
+  }
+
   fault(): string | undefined {
     return this.#fault;
   }

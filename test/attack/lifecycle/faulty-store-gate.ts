@@ -38,6 +38,7 @@ export async function startFaultyStoreGate(
     position: () => store.position(),
     deliveredUntil: () => undefined,
     fault: () => store.fault(),
+    unusable: () => store.unusable(),
     write: (puts) => store.write(puts),
     delete: (sandboxId) => store.delete(sandboxId),
     list: (page) => store.list(page),

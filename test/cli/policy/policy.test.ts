@@ -52,6 +52,15 @@ describe('sandgate policy', { timeout: SEVERAL_PROCESSES_MS }, () => {
 
   it('refuses empty input, and an empty array', async () => {
     expect((await policy(['put', '-'], ' \n')).stderr).toContain('standard input is empty [INPUT_INVALID]');
+    for (const [text, problem] of [
+      ['[{"sandboxId":"a",\n"sandboxId":"b"}]', 'duplicate key at line 2, column 1'],
+      ['['.repeat(1_000_000), 'more than 32 levels at line 1, column 33'],
+      [`${'{"a":'.repeat(100_000)}`, 'more than 32 levels at line 1'],
+    ] as const) {
+      const refused = await policy(['put', '-'], text);
+      expect(refused.code).toBe(1);
+      expect(refused.stderr).toContain(`standard input is not JSON: ${problem}`);
+    }
     expect((await policy(['put', '-'], '[]')).stderr).toContain('the array is empty [INPUT_INVALID]');
   });
 

@@ -1,3 +1,4 @@
+import { execFileSync } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import { mkdir, mkdtemp, rename, rm, symlink, utimes, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -6,6 +7,7 @@ import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { stringify } from 'yaml';
 import { compilePolicy } from '../../../src/policy/compile.ts';
 import { type FilesEvent, openFilesStore } from '../../../src/policy/files/files-store.ts';
+import { readPolicyFile } from '../../../src/policy/files/policy-file.ts';
 import type { Change, PolicyStore } from '../../../src/policy/store.ts';
 import { PATIENCE_MS } from '../../stack/patience.ts';
 import { digestOf, FakeClock, input, put, rules, stored, token } from '../sample.ts';
@@ -45,6 +47,7 @@ async function write(name: string, content: unknown): Promise<void> {
 }
 
 const code = (expected: string) => expect.objectContaining({ code: expected });
+const badNames = (store: PolicyStore) => store.unusable()?.named.map(({ name }) => name);
 const announced = () =>
   changes.flatMap((change) => (change.kind === 'changed' ? change.sandboxIds : ['reset']));
 const eventually = (check: () => unknown) => vi.waitFor(check, { timeout: PATIENCE_MS, interval: 2 });
@@ -166,7 +169,11 @@ describe('a bad file', () => {
       `a: &a [x]\nb: &b [${'*a,'.repeat(9)}*a]\nc: &c [${'*b,'.repeat(9)}*b]\nd: [${'*c,'.repeat(9)}*c]\n`,
       /aliases/,
     ],
-    ['larger than a policy can be', `${stringify(input())}# ${'x'.repeat(1024 * 1024)}`, /larger than 1 MiB/],
+    [
+      'larger than a policy can be',
+      `${stringify(input())}# ${'x'.repeat(1024 * 1024)}`,
+      /larger than 512 KiB/,
+    ],
     [
       'that revokes what it lists',
       stringify(input('sbx1', { access: { tokens: [token('a')], revoked: [digestOf('a')] } })),
@@ -177,8 +184,12 @@ describe('a bad file', () => {
     await write('good.yaml', input('good'));
     const store = await open();
     await expect(store.read('sbx1')).rejects.toThrow(code('POLICY_UNREADABLE'));
-    expect(store.fault()).toMatch(reason);
-    expect(store.fault()).toContain('sbx1.yaml');
+    expect(store.fault()).toBeUndefined();
+    expect(store.unusable()).toEqual({
+      kind: 'files',
+      count: 1,
+      named: [{ name: 'sbx1.yaml', reason: expect.stringMatching(reason) }],
+    });
     expect(events).toEqual([
       { name: 'policy_file_bad', file: 'sbx1.yaml', reason: expect.stringMatching(reason) },
     ]);
@@ -186,7 +197,7 @@ describe('a bad file', () => {
     await write('sbx1.yaml', input());
     await eventually(() => expect(announced()).toEqual(['sbx1']));
     expect(await stateOf(store)).toBe('running');
-    expect(store.fault()).toBeUndefined();
+    expect(store.unusable()).toBeUndefined();
     expect(events.at(-1)).toEqual({ name: 'policy_file_good', file: 'sbx1.yaml' });
   });
 
@@ -194,13 +205,13 @@ describe('a bad file', () => {
     await write('sbx1.yaml', input());
     const store = await open();
     await write('sbx1.yaml', 'sandboxId: [');
-    await eventually(() => expect(store.fault()).toContain('sbx1.yaml'));
+    await eventually(() => expect(badNames(store)).toEqual(['sbx1.yaml']));
     expect(await stateOf(store)).toBe('running');
     expect(announced()).toEqual([]);
     await rm(join(folder, 'sbx1.yaml'));
     await eventually(() => expect(announced()).toEqual(['sbx1']));
     expect(await store.read('sbx1')).toBeUndefined();
-    expect(store.fault()).toBeUndefined();
+    expect(store.unusable()).toBeUndefined();
   });
 
   it('is not an absent policy, even if it appeared later; once removed, it is', async () => {
@@ -218,17 +229,67 @@ describe('a bad file', () => {
     await write('sbx1.json', JSON.stringify(input('sbx1', { access: { allowPublicTraffic: true } })));
     const store = await open();
     await expect(store.read('sbx1')).rejects.toThrow(code('POLICY_UNREADABLE'));
-    expect(store.fault()).toContain('sbx1.json');
+    expect(badNames(store)).toEqual(['sbx1.json', 'sbx1.yaml']);
     await rm(join(folder, 'sbx1.json'));
     await eventually(async () => expect(await stateOf(store)).toBe('running'));
+    await write('sbx1.yml', input());
+    await eventually(() => expect(badNames(store)).toEqual(['sbx1.yaml', 'sbx1.yml']));
+    expect(await stateOf(store)).toBe('running');
   });
 
-  it('may be something other than a file', async () => {
+  it('may be something other than a readable file, or not be named by an id', async () => {
     await mkdir(join(folder, 'sbx1.yaml'));
     await symlink('nowhere', join(folder, 'sbx2.yaml'));
+    await symlink('sbx3.yaml', join(folder, 'sbx3.yaml'));
+    execFileSync('mkfifo', [join(folder, 'sbx4.yaml')]);
+    await symlink('/dev/zero', join(folder, 'sbx5.yaml'));
+    await write('Not_An_Id.yaml', stringify(input('Not_An_Id')));
+    await write('a\nb.yaml', stringify(input('sbx6')));
+    await write('good.yaml', input('good'));
     const store = await open();
-    await expect(store.read('sbx1')).rejects.toThrow(code('POLICY_UNREADABLE'));
-    await expect(store.read('sbx2')).rejects.toThrow(code('POLICY_UNREADABLE'));
+    for (const id of ['sbx1', 'sbx2', 'sbx3', 'sbx4', 'sbx5', 'Not_An_Id'])
+      await expect(store.read(id)).rejects.toThrow(code('POLICY_UNREADABLE'));
+    expect(await store.read('sbx6')).toBeUndefined();
+    expect(await stateOf(store, 'good')).toBe('running');
+    expect(badNames(store)).toEqual([
+      'Not_An_Id.yaml',
+      'a\nb.yaml',
+      ...[1, 2, 3, 4, 5].map((n) => `sbx${n}.yaml`),
+    ]);
+  });
+
+  it('that became a FIFO after it was looked at does not stop the scan', async () => {
+    execFileSync('mkfifo', [join(folder, 'sbx1.yaml')]);
+    const read = await readPolicyFile(join(folder, 'sbx1.yaml'), 'sbx1', rules, clock);
+    expect(read).toEqual({ fault: expect.stringContaining('not a regular file') });
+  });
+
+  it("that the system does not let the gate read is named with the system's error, not with its path", async () => {
+    const read = await readPolicyFile(join(folder, 'gone.yaml'), 'gone', rules, clock);
+    expect(read).toEqual({ fault: 'cannot be read (ENOENT)' });
+  });
+
+  it('replaced again and again while it is read is never taken for half of it', async () => {
+    await write('sbx1.yaml', input());
+    const store = await open();
+    for (let n = 0; n < 50; n++) {
+      await write('sbx1.yaml', input('sbx1', { runtime: { state: n % 2 === 0 ? 'paused' : 'running' } }));
+      expect(['running', 'paused']).toContain(await stateOf(store));
+    }
+    await write('last.yaml', input('last'));
+    await eventually(async () => expect(await stateOf(store, 'last')).toBe('running'));
+    expect(store.unusable()).toBeUndefined();
+  });
+
+  it('is one of at most a hundred that are named; the others are counted', async () => {
+    for (let n = 0; n < 120; n++) await write(`sbx${n}.yaml`, 'x: [');
+    await write('good.yaml', input('good'));
+    const store = await open();
+    expect(store.unusable()).toMatchObject({ count: 120 });
+    expect(store.unusable()!.named).toHaveLength(100);
+    expect(events).toHaveLength(101);
+    expect(events.at(-1)).toEqual({ name: 'policy_files_more', count: 20 });
+    expect(await stateOf(store, 'good')).toBe('running');
   });
 });
 
