@@ -79,7 +79,7 @@ async function compose(
     : new PolicyCache(store, rules, systemClock, times);
   teardown.add('the cache', () => cache.close());
 
-  const ops = await startOpsListener(settings.ops, () => ready(), observed ? exposition() : undefined);
+  const ops = await startOpsListener(settings, () => ready(), observed ? exposition() : undefined);
   teardown.add('the ops listener', () => ops.close());
   own.add(ops.address);
   const self = identify(process.pid)!;

@@ -32,7 +32,7 @@ export const ERROR_CODES = {
   REQUEST_TOO_LARGE: 'The body of a request is larger than 1 MiB.',
   CONTENT_REFUSED: 'The body of a request is not declared as application/json.',
   UNAUTHORIZED: 'A request to the policy API had no key, or a wrong one.',
-  HOST_REFUSED: 'The Host of a request is not one that this policy API answers to.',
+  HOST_REFUSED: 'The Host of a request is not one that the policy API or the ops listener answers to.',
   ROUTE_UNKNOWN: 'The policy API has no resource at that path.',
   METHOD_REFUSED: 'The policy API does not offer that method at that path.',
   TOO_MANY_REQUESTS: 'One address sent more requests than the policy API accepts.',

@@ -172,6 +172,16 @@ export const SETTINGS = [
     parse: (text) => parseAddress(text),
   }),
   setting({
+    name: 'opsHosts',
+    env: 'SANDGATE_OPS_HOSTS',
+    flag: '--ops-hosts <list>',
+    fallback: '',
+    meaning:
+      'host names, with or without a port, that this address answers to, besides localhost and any IP address',
+    commands: GATES,
+    parse: list,
+  }),
+  setting({
     name: 'store',
     env: 'SANDGATE_STORE',
     flag: '--store <embedded|files>',

@@ -69,7 +69,7 @@ async function compose(
   let gates: readonly GateView[] = [];
   const ready = () => fleetReadiness(gates, stop.aborted);
   const opsListener = await startOpsListener(
-    settings.ops,
+    settings,
     ready,
     fleetMetrics(() => gates),
   );

@@ -1,6 +1,7 @@
 import { createHash, timingSafeEqual } from 'node:crypto';
 import { type Endpoint, formatAddress } from '../address.ts';
 import { SandgateError } from '../errors.ts';
+import { listedHosts, withoutPort } from '../http-guard.ts';
 
 export interface Admission {
   isAllowedHost(host: string | undefined): boolean;
@@ -26,28 +27,23 @@ export function admit({ isAllowedHost, hasKey }: Admission, headers: NodeJS.Dict
   }
 }
 
-/**
- * Makes the check of a request's Host. It stops DNS rebinding: a web page whose name resolves to this machine still
- * sends its own name. On a Unix socket any port is accepted, because a tunnel to it may listen on any.
- */
+/** Makes the check of a request's Host. On a Unix socket any port is accepted: a tunnel to it may listen on any. */
 export function allowedHosts(
   listen: Endpoint,
   more: readonly string[],
 ): (host: string | undefined) => boolean {
-  const names =
-    'path' in listen
-      ? ['localhost', '127.0.0.1', '[::1]']
-      : [formatAddress(listen), `localhost:${listen.port}`].flatMap((name) =>
-          // Clients omit the default port of the scheme.
-          listen.port === 80 ? [name, withoutPort(name)] : [name],
-        );
-  const allowed = new Set([...names, ...more].map((name) => name.toLowerCase()));
-  const anyPort = 'path' in listen ? allowed : new Set(more.map((name) => name.toLowerCase()));
-  return (host = '') => allowed.has(host.toLowerCase()) || anyPort.has(withoutPort(host.toLowerCase()));
-}
-
-function withoutPort(host: string): string {
-  return host.replace(/:\d{1,5}$/, '');
+  if ('path' in listen) {
+    const isListed = listedHosts(['localhost', '127.0.0.1', '[::1]', ...more]);
+    return (host = '') => isListed(host);
+  }
+  const own = new Set(
+    [formatAddress(listen), `localhost:${listen.port}`].flatMap((name) =>
+      // Clients omit the default port of the scheme.
+      listen.port === 80 ? [name, withoutPort(name)] : [name],
+    ),
+  );
+  const isListed = listedHosts(more);
+  return (host = '') => own.has(host.toLowerCase()) || isListed(host);
 }
 
 /** True if the `Authorization` header contains one of the keys. */

@@ -4,10 +4,9 @@ import type { AddressInfo } from 'node:net';
 import type { FastifyInstance } from 'fastify';
 import { type Address, type Endpoint, formatAddress } from '../address.ts';
 import { SandgateError } from '../errors.ts';
+import { limitConnections } from '../http-guard.ts';
 import { clearDeadSocket, prepareSocket } from '../state/socket-path.ts';
 
-/** Open connections; more are closed at once, so that the gate's own work does not starve. */
-const CONNECTIONS_MAX = 256;
 /** Longer than a write waits until it is in force, 2 s. */
 const CLOSE_TIMEOUT_MS = 3000;
 
@@ -21,7 +20,7 @@ export interface ApiListener {
 /** Listens on a 0600 socket in a 0700 folder, or on TCP. Throws ADDRESS_IN_USE or STATE_UNUSABLE. */
 export async function listenForApi(app: FastifyInstance, wanted: Endpoint): Promise<ApiListener> {
   const server = app.server as Server;
-  server.maxConnections = CONNECTIONS_MAX;
+  limitConnections(server);
   const at = 'path' in wanted ? await onSocket(server, wanted.path) : await onTcp(server, wanted);
   return {
     at,

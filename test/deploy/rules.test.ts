@@ -1,4 +1,5 @@
 import { readFileSync } from 'node:fs';
+import { isIPv4 } from 'node:net';
 import { describe, expect, it } from 'vitest';
 import { parse } from 'yaml';
 import { KNOWN, metricsIn } from './promql.ts';
@@ -15,6 +16,16 @@ const rules: Rule[] = parse(read('deploy/prometheus/sandgate.rules.yml')).groups
   ({ rules: ofGroup }: { rules: Rule[] }) => ofGroup,
 );
 const alerts = rules.map(({ alert }) => alert);
+
+it.each(['deploy/prometheus/prometheus.yml', 'deploy/docker/prometheus.yml'])(
+  '%s scrapes addresses, for which no name must be listed in SANDGATE_OPS_HOSTS',
+  (path) => {
+    const jobs: { static_configs: { targets: string[] }[] }[] = parse(read(path)).scrape_configs;
+    const targets = jobs.flatMap(({ static_configs }) => static_configs.flatMap((one) => one.targets));
+    expect(targets.length).toBeGreaterThan(1);
+    for (const target of targets) expect(isIPv4(target.split(':')[0]!), target).toBe(true);
+  },
+);
 
 describe('the alert rules', () => {
   it.each(rules)('$alert reads metrics that exist', ({ expr }) => {
