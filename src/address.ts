@@ -132,3 +132,41 @@ export class OwnListeners {
 
   readonly include = (address: string, port: number): boolean => this.#test(address, port);
 }
+
+/** Groups of 16 bits in an IPv6 address, and in the part of it that names one client's network. */
+const GROUPS = 8;
+const NETWORK_GROUPS = 4;
+
+/**
+ * What counts as one client: an IPv4 address, or the /64 of an IPv6 address, because one customer of a provider has at
+ * least 2^64 of those. Empty for anything that is not an address: such requests count as one client together.
+ */
+export function clientNetwork(address: string): string {
+  if (isIPv4(address)) return address;
+  if (!isIPv6(address)) return '';
+  const groups = groupsOf(address.replace(/%.*$/, ''));
+  const isMapped = groups.slice(0, 5).every((group) => group === 0) && groups[5] === 0xffff;
+  if (isMapped) return [groups[6]!, groups[7]!].map((group) => `${group >> 8}.${group & 0xff}`).join('.');
+  return groups
+    .slice(0, NETWORK_GROUPS)
+    .map((group) => group.toString(16))
+    .join(':');
+}
+
+function groupsOf(address: string): number[] {
+  const [head = '', tail] = address.split('::');
+  const before = written(head);
+  if (tail === undefined) return before;
+  const after = written(tail);
+  return [...before, ...new Array<number>(GROUPS - before.length - after.length).fill(0), ...after];
+}
+
+/** The last 32 bits may be written as an IPv4 address. */
+function written(groups: string): number[] {
+  if (groups === '') return [];
+  return groups.split(':').flatMap((group) => {
+    if (!group.includes('.')) return [Number.parseInt(group, 16)];
+    const [a, b, c, d] = group.split('.').map(Number) as [number, number, number, number];
+    return [(a << 8) | b, (c << 8) | d];
+  });
+}

@@ -4,7 +4,10 @@ import { RequestHeaders } from './request-headers.ts';
 import { malformed, WireReader } from './wire-reader.ts';
 
 const { attributes: CHECK_REQUEST_ATTRIBUTES } = FIELDS.CheckRequest;
-const { request: ATTRIBUTES_REQUEST } = FIELDS.AttributeContext;
+const { source: ATTRIBUTES_SOURCE, request: ATTRIBUTES_REQUEST } = FIELDS.AttributeContext;
+const { address: PEER_ADDRESS } = FIELDS['AttributeContext.Peer'];
+const { socket_address: ADDRESS_SOCKET_ADDRESS } = FIELDS.Address;
+const { address: SOCKET_ADDRESS_ADDRESS } = FIELDS.SocketAddress;
 const { http: REQUEST_HTTP } = FIELDS['AttributeContext.Request'];
 const {
   method: HTTP_METHOD,
@@ -34,6 +37,8 @@ class CheckDecoder {
   #method = '';
   #path = '';
   #host = '';
+  #peerStart = 0;
+  #peerEnd = 0;
 
   decode(bytes: Buffer): GateRequest {
     this.#start(bytes);
@@ -45,11 +50,14 @@ class CheckDecoder {
       else reader.skip(tag, end);
     }
     if (!this.#isHttp) throw malformed('it has no HTTP request');
+    const headers = this.#headers.fields();
     return {
       method: this.#method,
       host: this.#host,
       path: this.#path,
-      ...this.#headers.fields(),
+      ...headers,
+      peerAddress:
+        headers.clientAddress === '' ? bytes.toString('latin1', this.#peerStart, this.#peerEnd) : '',
     };
   }
 
@@ -61,14 +69,49 @@ class CheckDecoder {
     this.#method = '';
     this.#path = '';
     this.#host = '';
+    this.#peerStart = 0;
+    this.#peerEnd = 0;
   }
 
   #attributes(end: number): void {
     const reader = this.#reader;
     while (reader.at < end) {
       const tag = reader.tag(end);
-      if (tag >>> 3 === ATTRIBUTES_REQUEST) this.#request(reader.fieldEnd(tag, end));
+      const field = tag >>> 3;
+      if (field === ATTRIBUTES_REQUEST) this.#request(reader.fieldEnd(tag, end));
+      else if (field === ATTRIBUTES_SOURCE) this.#peer(reader.fieldEnd(tag, end));
       else reader.skip(tag, end);
+    }
+  }
+
+  #peer(end: number): void {
+    const reader = this.#reader;
+    while (reader.at < end) {
+      const tag = reader.tag(end);
+      if (tag >>> 3 === PEER_ADDRESS) this.#address(reader.fieldEnd(tag, end));
+      else reader.skip(tag, end);
+    }
+  }
+
+  #address(end: number): void {
+    const reader = this.#reader;
+    while (reader.at < end) {
+      const tag = reader.tag(end);
+      if (tag >>> 3 === ADDRESS_SOCKET_ADDRESS) this.#socketAddress(reader.fieldEnd(tag, end));
+      else reader.skip(tag, end);
+    }
+  }
+
+  /** Only noted: the bundled config sends the header instead, and a string would cost every request something. */
+  #socketAddress(end: number): void {
+    const reader = this.#reader;
+    while (reader.at < end) {
+      const tag = reader.tag(end);
+      if (tag >>> 3 === SOCKET_ADDRESS_ADDRESS) {
+        this.#peerEnd = reader.fieldEnd(tag, end);
+        this.#peerStart = reader.at;
+        reader.at = this.#peerEnd;
+      } else reader.skip(tag, end);
     }
   }
 

@@ -4,7 +4,10 @@
  */
 export const FIELDS = {
   CheckRequest: { attributes: 1 },
-  AttributeContext: { request: 4 },
+  AttributeContext: { source: 1, request: 4 },
+  'AttributeContext.Peer': { address: 1 },
+  Address: { socket_address: 1 },
+  SocketAddress: { address: 2 },
   'AttributeContext.Request': { http: 2 },
   'AttributeContext.HttpRequest': { method: 2, headers: 3, path: 4, host: 5, scheme: 6, header_map: 13 },
   HeaderMap: { headers: 1 },

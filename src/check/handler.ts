@@ -10,7 +10,7 @@ import type { Target } from '../target/target.ts';
 import { AnswerCache } from './answer-cache.ts';
 import { decodeCheckRequest } from './decode.ts';
 import { encodeAllow, encodeAnswer } from './encode.ts';
-import { SweepGuard } from './sweep-guard.ts';
+import { closedBySweep, SweepGuard } from './sweep-guard.ts';
 
 export interface CheckHandlerOptions {
   /** Looks up the policy in the cache: a plain value if it is cached, a promise if it has to be loaded. */
@@ -56,6 +56,7 @@ export const EMPTY_REQUEST: GateRequest = {
   requestId: '',
   traceparent: '',
   clientAddress: '',
+  peerAddress: '',
 };
 
 /** Envoy gives a check 1 s and ignores any later answer. */
@@ -119,16 +120,34 @@ class Gate {
     if (result.kind !== 'target') return this.#answer(result, request, started);
     const { target } = result;
     const found = lookup(target.sandboxId);
-    if ('kind' in found) return this.#decide(request, target, found, started);
-    return withinDeadline(found, deadline, now())
-      .then((loaded) => this.#decide(request, target, loaded, started))
+    if ('kind' in found) return this.#decide(request, target, found, deadline, started);
+    return withinDeadline(found, deadline, now(), TOO_LATE)
+      .then((loaded) => this.#decide(request, target, loaded, deadline, started))
       .catch((thrown) => this.#fault(toSandgateError(thrown), request, started));
   }
 
-  #decide(request: GateRequest, target: Target, lookup: PolicyLookup, started: number): Buffer {
+  #decide(
+    request: GateRequest,
+    target: Target,
+    lookup: PolicyLookup,
+    deadline: number,
+    started: number,
+  ): Buffer | Promise<Buffer> {
     const { context, now, monotonic } = this.#options;
     const decision = decideByPolicy(request, target, lookup, now(), context);
-    return this.#answer(this.#sweeps.limit(decision, request, monotonic()), request, started);
+    if (decision.kind !== 'allow') return this.#answer(decision, request, started);
+    const admitted = this.#sweeps.admits(decision, request, monotonic());
+    if (admitted === true) return this.#answer(decision, request, started);
+    const refused = closedBySweep(decision, request);
+    if (admitted === false) return this.#answer(refused, request, started);
+    return (
+      withinDeadline(admitted, deadline, now(), false)
+        // The policy may have changed in the meantime, so an allow is decided again.
+        .then((isOpen) =>
+          isOpen ? this.#handle(request, deadline, started) : this.#answer(refused, request, started),
+        )
+        .catch((thrown) => this.#fault(toSandgateError(thrown), request, started))
+    );
   }
 
   #answer(decision: Decision, request: GateRequest, started: number): Buffer {
@@ -185,13 +204,13 @@ class Gate {
 }
 
 /**
- * The look-up, or `unavailable` once the caller's deadline is near. `deadline` and `now` are milliseconds since 1970.
- * Rejects if the look-up does; a rejection after the deadline is ignored.
+ * What is found, or `late` once the caller's deadline is near. `deadline` and `now` are milliseconds since 1970. Rejects
+ * if `found` does; a rejection after the deadline is ignored.
  */
-function withinDeadline(found: Promise<PolicyLookup>, deadline: number, now: number): Promise<PolicyLookup> {
+function withinDeadline<T>(found: Promise<T>, deadline: number, now: number, late: T): Promise<T> {
   const waitMs = Math.max(0, Math.min(LONGEST_WAIT_MS, deadline - now - ANSWER_MS));
   return new Promise((resolve, reject) => {
-    const timer = setTimeout(resolve, waitMs, TOO_LATE);
+    const timer = setTimeout(resolve, waitMs, late);
     found.then(resolve, reject).finally(() => clearTimeout(timer));
   });
 }

@@ -83,7 +83,7 @@ export class RequestHeaders {
   }
 
   /** Call this once, after the whole message. */
-  fields(): Omit<GateRequest, 'method' | 'host' | 'path'> {
+  fields(): Omit<GateRequest, 'method' | 'host' | 'path' | 'peerAddress'> {
     for (const { field, start, end } of this.#entries?.values() ?? []) this.#put(field, start, end);
     return {
       token: this.#token,

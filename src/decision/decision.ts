@@ -29,8 +29,10 @@ export interface GateRequest {
   requestId: string;
   /** `traceparent`, for logs only. */
   traceparent: string;
-  /** `x-envoy-external-address`, for logs only: Envoy sets it, and removes the client's own. */
+  /** `x-envoy-external-address`, for logs and the port budget: Envoy sets it, and removes the client's own. */
   clientAddress: string;
+  /** The TCP peer of the proxy that asks (`source`), if it sent no `clientAddress`; for the port budget. */
+  peerAddress: string;
 }
 
 /** What decisions depend on besides request and policy, fixed at start. */

@@ -33,7 +33,8 @@ export const DETAILS = {
   ended: 'The sandbox is past its `endsAt`.',
   own_listener: 'The route leads to a listener of Sandgate or its Envoy, so requests would loop.',
   node_proxy: 'The port of the request is that of a node proxy, to which only a route with a port may lead.',
-  port_sweep: 'The sandbox is over its limit of distinct ports dialed within a minute.',
+  port_sweep:
+    'Too many distinct ports of the sandbox were requested within a minute, and the gate found nothing listening on this one, or had no place left.',
 } as const;
 
 export type Detail = keyof typeof DETAILS | ErrorCode;

@@ -98,7 +98,15 @@ const http = fields(
   ),
 );
 const request = fields(bytesField(2, http), bytesField(2, http), bytesField(1, fields()));
-const attributes = fields(bytesField(4, request), bytesField(4, request), bytesField(1, fields()));
+const socketAddress = fields(bytesField(2, texts), bytesField(2, texts));
+const address = fields(bytesField(1, socketAddress), bytesField(1, socketAddress));
+const source = fields(bytesField(1, address), bytesField(1, address), bytesField(2, texts));
+const attributes = fields(
+  bytesField(4, request),
+  bytesField(4, request),
+  bytesField(1, source),
+  bytesField(1, source),
+);
 export const wild = fields(bytesField(1, attributes), bytesField(1, attributes)).map((bytes) =>
   Buffer.from(bytes),
 );

@@ -59,6 +59,7 @@ test('a request as Envoy sends it, with and without encode_raw_headers, reads th
     requestId: 'r1',
     traceparent: '00-1-2-01',
     clientAddress: '192.0.2.7',
+    peerAddress: '',
   };
   expect(decodeCheckRequest(encoded({ ...line, ...raw(...lines) }))).toEqual(expected);
   expect(decodeCheckRequest(encoded({ ...line, headers: Object.fromEntries(lines) }))).toEqual(expected);
@@ -82,6 +83,7 @@ test('a missing field is empty, absent or undefined', () => {
     requestId: '',
     traceparent: '',
     clientAddress: '',
+    peerAddress: '',
   });
 });
 

@@ -100,7 +100,7 @@ test('every decision is reported with its duration, and an observer that throws 
   const [decision, request, durationNs] = onDecision.mock.calls[0] ?? [];
   expect(decision).toMatchObject({ kind: 'deny', reason: 'token_missing' });
   expect(request).toMatchObject({ host: `8080-${ID}.e2b.app` });
-  expect(durationNs).toBe(500_000);
+  expect(durationNs).toBe(250_000);
 
   const broken = gate({
     onDecision: () => {

@@ -47,9 +47,13 @@ interface RawHttp {
   header_map?: { headers: { key: Buffer; value: Buffer; raw_value: Buffer }[] };
 }
 
+interface RawPeer {
+  address?: { socket_address?: { address: Buffer } };
+}
+
 /** What the gate should read, by the oracle; undefined if it cannot decode the message, or if there is no HTTP request. */
 export function referenceRequest(bytes: Buffer): GateRequest | undefined {
-  let decoded: { attributes?: { request?: { http?: RawHttp } } };
+  let decoded: { attributes?: { source?: RawPeer; request?: { http?: RawHttp } } };
   try {
     decoded = RawCheckRequest.decode(bytes) as typeof decoded;
   } catch {
@@ -83,6 +87,9 @@ export function referenceRequest(bytes: Buffer): GateRequest | undefined {
     requestId: joined('x-request-id') ?? '',
     traceparent: joined('traceparent') ?? '',
     clientAddress: joined('x-envoy-external-address') ?? '',
+    peerAddress: joined('x-envoy-external-address')
+      ? ''
+      : text(decoded.attributes?.source?.address?.socket_address?.address ?? Buffer.alloc(0)),
   };
 }
 

@@ -29,6 +29,7 @@ export function requestOf(parts: Partial<GateRequest> = {}): GateRequest {
     requestId: 'r1',
     traceparent: '',
     clientAddress: '',
+    peerAddress: '',
     ...parts,
   };
 }

@@ -12,15 +12,16 @@ const BACKLOG = 1;
 /** It blocks in a read and never accepts. It ends when its standard input closes, at the latest with this process. */
 const LISTEN = `
   const server = require('node:net').createServer();
-  server.listen({ port: 0, host: '127.0.0.1', backlog: ${BACKLOG} }, () => {
+  server.listen({ port: 0, host: process.argv[1], backlog: ${BACKLOG} }, () => {
     console.log(server.address().port);
     require('node:fs').readSync(0, Buffer.alloc(1));
     process.exit();
   });
 `;
 
-export async function startSilentListener(): Promise<SilentListener> {
-  const listener = spawn(process.execPath, ['-e', LISTEN], { stdio: ['pipe', 'pipe', 'inherit'] });
+/** With the host `0.0.0.0`, the port is silent at every address of 127.0.0.0/8. */
+export async function startSilentListener(host = '127.0.0.1'): Promise<SilentListener> {
+  const listener = spawn(process.execPath, ['-e', LISTEN, host], { stdio: ['pipe', 'pipe', 'inherit'] });
   const port = Number((await once(listener.stdout, 'data'))[0]);
   const queued: Socket[] = [];
   // The queue holds one more than its length.
@@ -30,7 +31,7 @@ export async function startSilentListener(): Promise<SilentListener> {
     await once(socket, 'connect');
   }
   return {
-    host: '127.0.0.1',
+    host,
     port,
     close() {
       for (const socket of queued) socket.destroy();

@@ -37,6 +37,7 @@ function gateAnswer(reason: Deny['reason'], html: boolean) {
     requestId: '',
     traceparent: '',
     clientAddress: '',
+    peerAddress: '',
   };
   const { status, headers, body } = answerFor(
     { kind: 'deny', reason, sandboxId: 'SANDBOX', port: 65432 },

@@ -10,6 +10,8 @@ export interface ClientRequest {
   path?: string;
   headers?: Record<string, string | string[]>;
   body?: string;
+  /** Local address to send from: any of 127.0.0.0/8 is a different client to Envoy. */
+  from?: string;
 }
 
 export interface Answered {
@@ -30,6 +32,7 @@ export function ask(ingress: Address, request: ClientRequest): Promise<Answered>
         headers: { host: request.host, ...request.headers },
         setHost: false,
         agent: false,
+        localAddress: request.from,
       },
       (response) => {
         const chunks: Buffer[] = [];
@@ -79,10 +82,16 @@ export async function askHttp2(ingress: Address, request: ClientRequest): Promis
   }
 }
 
-/** Resolves once the server's settings have arrived, before which extended CONNECT must not be used. */
-export function http2Session(ingress: Address): Promise<ClientHttp2Session> {
+/**
+ * Resolves once the server's settings have arrived, before which extended CONNECT must not be used. `from`: the local
+ * address to send from.
+ */
+export function http2Session(ingress: Address, from?: string): Promise<ClientHttp2Session> {
   return new Promise((resolve, reject) => {
-    const session = connectHttp2(`http://${ingress.host}:${ingress.port}`);
+    const { host, port } = ingress;
+    const session = connectHttp2(`http://${host}:${port}`, {
+      createConnection: () => connect({ host, port, localAddress: from }),
+    });
     session.once('error', reject);
     session.once('remoteSettings', () => resolve(session));
   });

@@ -8,14 +8,14 @@ const STREAMS = 32;
 
 /**
  * Requests each of these ports of one sandbox from one client, as many at once as `connections` allow. Returns the number
- * of answers per status.
+ * of answers per status. `from`: the client's address, any of 127.0.0.0/8.
  */
 export async function sweep(
   ingress: Address,
   sandboxId: string,
   ports: Iterable<number>,
   connections: number,
-  headers: Record<string, string> = {},
+  { headers = {}, from }: { headers?: Record<string, string>; from?: string } = {},
 ): Promise<Map<number, number>> {
   const rest = ports[Symbol.iterator]();
   const statuses = new Map<number, number>();
@@ -25,7 +25,7 @@ export async function sweep(
       statuses.set(status, (statuses.get(status) ?? 0) + 1);
     }
   };
-  const sessions = await Promise.all(Array.from({ length: connections }, () => http2Session(ingress)));
+  const sessions = await Promise.all(Array.from({ length: connections }, () => http2Session(ingress, from)));
   await Promise.all(sessions.flatMap((session) => Array.from({ length: STREAMS }, () => walk(session))));
   for (const session of sessions) session.destroy();
   return statuses;
