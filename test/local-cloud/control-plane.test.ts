@@ -3,6 +3,7 @@ import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { trafficToken } from '../../local-cloud/credentials.ts';
+import { ask } from '../stack/client.ts';
 import { eventually } from '../stack/eventually.ts';
 import { type LocalStack, startLocalStack } from './local-stack.ts';
 
@@ -208,5 +209,46 @@ describe('the control plane', () => {
     expect((await stack.api('GET', '/v2/sandboxes?metadata=k%3Dv')).json).toHaveLength(1);
     expect((await stack.api('GET', '/v2/sandboxes?limit=none')).status).toBe(400);
     for (const { sandboxID } of made) await stack.api('DELETE', `/sandboxes/${sandboxID}`);
+  });
+});
+
+describe('signed URLs of the agent, through the ingress', () => {
+  it('take a form field without a file name, and give a part of what it wrote', async () => {
+    const { sandboxID: id, envdAccessToken: token } = await create();
+    const signed = (operation: string) => {
+      const text = ['part.html', operation, '', token].join(':');
+      const signature = createHash('sha256').update(text).digest('base64').replace(/=+$/, '');
+      return `/files?path=part.html&signature=${encodeURIComponent(`v1_${signature}`)}`;
+    };
+    const form = new FormData();
+    form.append('file', '<p>0123456789</p>');
+    const body = new Response(form);
+    const host = `49983-${id}.e2b.localhost`;
+    const uploaded = await ask(stack.http, {
+      host,
+      method: 'POST',
+      path: signed('write'),
+      headers: { 'content-type': body.headers.get('content-type')! },
+      body: await body.text(),
+    });
+    expect([uploaded.status, JSON.parse(uploaded.body)]).toEqual([
+      200,
+      [{ path: expect.stringMatching(/\/part\.html$/), name: 'part.html', type: 'file' }],
+    ]);
+    const part = await ask(stack.http, { host, path: signed('read'), headers: { range: 'bytes=3-6' } });
+    expect(part).toMatchObject({
+      status: 206,
+      body: '0123',
+      headers: { 'content-range': 'bytes 3-6/17', 'content-type': 'text/html; charset=utf-8' },
+    });
+    const same = await ask(stack.http, {
+      host,
+      path: signed('read'),
+      headers: { 'if-modified-since': part.headers['last-modified']! },
+    });
+    expect([same.status, same.body]).toEqual([304, '']);
+    const refused = await ask(stack.http, { host, path: signed('write'), headers: { range: 'bytes=3-6' } });
+    expect(refused.status).toBe(401);
+    await stack.api('DELETE', `/sandboxes/${id}`);
   });
 });

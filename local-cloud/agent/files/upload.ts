@@ -41,7 +41,14 @@ export async function upload(request: NodeRequest, file: FileRequest): Promise<W
   }
   const taken = new Set<string>();
   return await readMultipart(body, contentType, async (name, bytes) => {
-    const path = resolve(file.path ?? name);
+    const given = file.path ?? name;
+    if (given === undefined) {
+      throw new ConnectError(
+        'error getting multipart custom part file name: filename not found in Content-Disposition header',
+        Code.InvalidArgument,
+      );
+    }
+    const path = resolve(given);
     if (taken.has(path)) {
       throw new ConnectError(
         `you cannot upload multiple files to the same path '${path}' in one upload request, only the first specified file was uploaded`,

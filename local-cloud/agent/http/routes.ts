@@ -24,6 +24,9 @@ const EXPOSED = [
   'Connect-Content-Encoding',
   'Content-Encoding',
   'Content-Disposition',
+  // envd does not expose these two; a viewer in a browser needs them to read a file in parts.
+  'Accept-Ranges',
+  'Content-Range',
   'Grpc-Status',
   'Grpc-Message',
   'Grpc-Status-Details-Bin',
@@ -46,6 +49,7 @@ export function createRoutes(parts: RouteParts): NodeHandler {
       case 'POST /init':
         return answer(init(request, response, parts));
       case 'GET /files':
+      case 'HEAD /files':
         return answer(get(request, response, query, parts));
       case 'POST /files':
         return answer(post(request, response, query, parts));
