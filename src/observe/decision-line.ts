@@ -1,6 +1,6 @@
 import { isIP } from 'node:net';
 import type { Allow, Decision, GateRequest } from '../decision/decision.ts';
-import { logHost, logRequestId, traceIdOf } from './log-fields.ts';
+import { logHost, logMethod, logRequestId, traceIdOf } from './log-fields.ts';
 
 /** Every field of a `decision` line, in order. A test compares `docs/logs.md` with them. */
 export const DECISION_FIELDS = {
@@ -10,7 +10,7 @@ export const DECISION_FIELDS = {
   shadow: '`true` if only shadow mode let it through',
   sandbox_id: 'omitted if the host did not name one, and for `preflight`',
   port: 'the requested port',
-  method: 'an HTTP method in capital letters; any other is `other`',
+  method: 'a method of RFC 9110, or `PATCH`; any other is `other`, because clients may send a secret there',
   host: 'requested host, lower-cased, without user, password and port; omitted if it is not a valid host',
   token_id:
     'the known token that was presented: the one that matched, or one that is expired or for another port or incarnation',
@@ -27,14 +27,12 @@ type DecisionLine = {
   [field in keyof typeof DECISION_FIELDS]?: string | number | boolean | undefined;
 };
 
-const METHOD = /^[A-Z]{1,16}$/;
-
 /** The log line of one decision. It has no path, cookie or header value, since those may hold secrets. */
 export function decisionLine(decision: Decision, request: GateRequest, durationNs: number): DecisionLine {
   const { method, host, requestId, traceparent, clientAddress } = request;
   return {
     ...decisionFields(decision),
-    method: method === '' || METHOD.test(method) ? method || undefined : 'other',
+    method: logMethod(method),
     host: logHost(host),
     client: isIP(clientAddress) === 0 || clientAddress.includes('%') ? undefined : clientAddress,
     request_id: logRequestId(requestId),

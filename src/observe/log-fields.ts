@@ -12,6 +12,25 @@ export function logHost(authority: string): string | undefined {
   return name.split('.').some((label) => label.length > LONGEST_LABEL) ? undefined : name;
 }
 
+/** Also in `envoy/envoy.yaml`, for the access log. */
+export const LOGGED_METHODS: readonly string[] = [
+  'GET',
+  'HEAD',
+  'POST',
+  'PUT',
+  'PATCH',
+  'DELETE',
+  'OPTIONS',
+  'CONNECT',
+  'TRACE',
+];
+
+/** A method for logs: `other` if it is not a common one, undefined if there is none. */
+export function logMethod(method: string): string | undefined {
+  if (method === '') return undefined;
+  return LOGGED_METHODS.includes(method) ? method : 'other';
+}
+
 // Shorter than a token, which some clients send everywhere. No quotes, because not every log reader parses JSON.
 const REQUEST_ID = /^[\w.~:;=/+@-]{1,63}$/;
 

@@ -5,6 +5,7 @@ import { ask, askHttp2, openWebSocket } from '../../stack/client.ts';
 import { PATIENCE } from '../../stack/patience.ts';
 import { digestOf, hostOf, OTHER_TOKEN, restricted, TOKEN } from '../../stack/test-stack.ts';
 import { askOnce, get } from '../raw-http1.ts';
+import { askRawHttp2 } from '../raw-http2.ts';
 import { openScene, type Sandbox, type Scene } from '../scene.ts';
 import { editStored } from '../stored-record.ts';
 
@@ -45,9 +46,18 @@ async function provoke(): Promise<void> {
     get(locked.host, [`${NAME} : ${TOKEN}`]),
     get(locked.host, [`${NAME}: ${TOKEN}`, `X-Big: ${'x'.repeat(70_000)}`]),
   ];
+  // In fields that are logged: as themselves, too long, and in characters that the log must escape.
+  const ids = [TOKEN, `${TOKEN}${'r'.repeat(50_000)}`, '\xff'.repeat(63), '\t"'.repeat(31)];
+  const fields = [
+    ...[TOKEN, `GET ${TOKEN}`, `${TOKEN}${'M'.repeat(8000)}`].map((value) => ({ ':method': value })),
+    ...ids.map((value) => ({ ':method': 'GET', 'x-request-id': value })),
+  ].map((own) => Object.entries({ ':scheme': 'http', ':path': '/', ':authority': locked.host, ...own }));
   const all = await Promise.all([
     ...asked.flatMap((one) => [ask(http, one), askHttp2(http, one)]),
     ...raw.map((bytes) => askOnce(http, bytes)),
+    ...fields.map((own) => askRawHttp2(http, own)),
+    ...ids.map((id) => askOnce(http, get(locked.host, [`X-Request-Id: ${id}`]))),
+    ...[TOKEN, 'M'.repeat(8000)].map((word) => askOnce(http, `${word} ${get(locked.host).slice(4)}`)),
     openWebSocket(http, { host: locked.host, headers: { [NAME]: OTHER_TOKEN } }),
   ]);
   answered.push(...all.map((answer) => JSON.stringify(answer)));
@@ -59,6 +69,10 @@ async function askLocked(): Promise<number> {
   const answer = await ask(scene.stack.http, { host: locked.host, headers: { [NAME]: TOKEN } });
   answered.push(JSON.stringify(answer));
   return answer.status;
+}
+
+function accessLines(): string[] {
+  return readFileSync(join(scene.stack.stateDir, 'access.log'), 'utf8').trim().split('\n');
 }
 
 const secrets = [TOKEN, OTHER_TOKEN, digestOf(TOKEN), digestOf(OTHER_TOKEN)];
@@ -74,6 +88,13 @@ describe('A2: a token, or its digest', () => {
     expect(logs).toContain('"sandbox":"locked"');
     expect(logs).toContain('gate_ready');
     expectNoSecret(logs);
+  });
+
+  it('is not there as a method or a request id either, whole or in part', () => {
+    const lines = accessLines();
+    expect(lines.filter((line) => line.includes('"method":"other"')).length).toBeGreaterThanOrEqual(2);
+    expect(lines.filter((line) => line.includes('"rid":"long"')).length).toBeGreaterThanOrEqual(2);
+    expect(scene.stack.logs()).not.toContain(TOKEN.slice(0, 12));
   });
 
   it('is in no answer of the gate or of Envoy, its headers included', () => {
@@ -111,5 +132,14 @@ describe('A2: a token, or its digest', () => {
       expect(error).toBeInstanceOf(Error);
       expectNoSecret(`${error!.message} ${JSON.stringify(error)}`);
     }
+  });
+});
+
+describe('a line of the access log', () => {
+  it('has at most 700 bytes, whatever a client sends', () => {
+    const lines = accessLines();
+    expect(lines.length).toBeGreaterThan(40);
+    expect(lines.filter((line) => Buffer.byteLength(line) > 700)).toEqual([]);
+    for (const line of lines) expect(JSON.parse(line)).toBeTypeOf('object');
   });
 });
