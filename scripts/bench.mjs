@@ -15,6 +15,7 @@ const name = choose({
     check: 'the hot path only, or compared with another checkout: --against DIR, --rounds 15',
     revoke: 'how soon a revoked token is refused: --trials 100',
     memory: 'memory of a gate with many hot policies: --policies 10000,100000',
+    pressure: 'one client against the memory of Envoy: --only KIND, --heap 256, --against DIR',
     collections: 'the share of garbage collection: --rounds 7',
     restart: 'the cost of a rolling restart: --share 0.75, --restarts 3',
     pages: 'draws the pages again from bench/published/',

@@ -61,11 +61,11 @@ export function seconds(least: number, most: number): (text: string) => number {
   };
 }
 
-export function count(most: number): (text: string) => number {
+export function count(most: number, least = 1): (text: string) => number {
   return (text) => {
     const value = Number(text);
-    if (!/^\d+$/.test(text) || value < 1 || value > most) {
-      throw new Error(`must be a number from 1 to ${most}`);
+    if (!/^\d+$/.test(text) || value < least || value > most) {
+      throw new Error(`must be a number from ${least} to ${most}`);
     }
     return value;
   };

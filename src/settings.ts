@@ -294,6 +294,15 @@ export const SETTINGS = [
     parse: (text) => text || undefined,
   }),
   setting({
+    name: 'maxHeapMib',
+    env: 'SANDGATE_MAX_HEAP',
+    flag: '--max-heap <MiB>',
+    fallback: '1024',
+    meaning: 'largest heap of the Envoy of the local stack, 256 to 65536',
+    commands: ['dev'],
+    parse: count(65_536, 256),
+  }),
+  setting({
     name: 'gates',
     env: 'SANDGATE_GATES',
     flag: '--gates <number>',

@@ -1,5 +1,11 @@
 import type { Command } from 'commander';
 import { type Endpoint, formatAddress, isLoopback, parseAddress } from '../address.ts';
+import {
+  capacityOf,
+  DEFAULT_MAX_HEAP_MIB,
+  LEAST_MAX_HEAP_MIB,
+  MOST_MAX_HEAP_MIB,
+} from '../envoy/capacity.ts';
 import type { GateTls } from '../envoy/gate-tls.ts';
 import { SandgateError } from '../errors.ts';
 import type { CommandContext } from './context.ts';
@@ -16,6 +22,9 @@ interface EnvoyConfigOptions {
   gateTlsKey?: string;
   admin: string;
   stats: string;
+  maxHeap: string;
+  maxConnections?: string;
+  idleTimeout?: string;
 }
 
 /** `envoy config`: prints the bundled config for the given addresses. */
@@ -51,6 +60,16 @@ export function register(parent: Command, context: CommandContext): void {
       'address at which to expose /stats/prometheus and /ready of the admin interface, and nothing else of it',
       'off',
     )
+    .option(
+      '--max-heap <MiB>',
+      'largest heap of Envoy; its container needs half as much again, and its file limit (ulimit -n) 256 files per MiB',
+      String(DEFAULT_MAX_HEAP_MIB),
+    )
+    .option('--max-connections <number>', 'most connections of clients; default: 128 per MiB of --max-heap')
+    .option(
+      '--idle-timeout <seconds>',
+      "how long a client's connection may be idle; behind a load balancer, longer than the balancer's own (default: 60)",
+    )
     .action((options: EnvoyConfigOptions) => envoyConfig(context, options));
 }
 
@@ -64,6 +83,11 @@ async function envoyConfig({ io }: CommandContext, options: EnvoyConfigOptions):
   const gates = options.gate.split(',').map(gateAddress);
   const tlsToGates = gateTls(options, gates);
   const [stats] = addresses('--stats', options.stats);
+  const maxHeapMib = number('--max-heap', options.maxHeap, LEAST_MAX_HEAP_MIB, MOST_MAX_HEAP_MIB);
+  const capacity = capacityOf(maxHeapMib);
+  if (options.maxConnections !== undefined) {
+    capacity.maxConnections = number('--max-connections', options.maxConnections, 1, 10_000_000);
+  }
   const rendered = renderBootstrap(await loadBundledConfig(), {
     // --https alone must not open a plain HTTP listener too.
     http: addresses('--http', options.http ?? (https.length > 0 ? 'off' : '0.0.0.0:8080')),
@@ -73,6 +97,10 @@ async function envoyConfig({ io }: CommandContext, options: EnvoyConfigOptions):
     ...(tlsToGates && { gateTls: tlsToGates }),
     admin: { path: options.admin },
     ...(stats && { stats }),
+    capacity,
+    ...(options.idleTimeout !== undefined && {
+      idleTimeoutSeconds: number('--idle-timeout', options.idleTimeout, 1, 86_400),
+    }),
   });
   io.stdout.write(rendered);
 }
@@ -93,6 +121,12 @@ function address(flag: string, text: string) {
   } catch (error) {
     throw new SandgateError('SETTINGS_INVALID', `${flag}: ${(error as Error).message}, got "${text}"`);
   }
+}
+
+function number(flag: string, text: string, least: number, most: number): number {
+  const value = Number(text);
+  if (/^\d+$/.test(text) && value >= least && value <= most) return value;
+  throw invalid(`${flag}: must be a number from ${least} to ${most}, got "${text}"`);
 }
 
 /** The `--gate-tls-*` options; undefined if none is given. Throws SETTINGS_INVALID for combinations that gates refuse. */

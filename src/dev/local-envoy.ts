@@ -2,6 +2,7 @@ import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Address } from '../address.ts';
 import { loadBundledConfig, renderBootstrap } from '../envoy/bootstrap.ts';
+import type { Capacity } from '../envoy/capacity.ts';
 import type { ControlPlane } from '../envoy/control-plane.ts';
 import { type EnvoyProcess, startEnvoy } from '../envoy/process.ts';
 import type { Running } from '../fleet/supervised.ts';
@@ -18,6 +19,7 @@ export interface LocalEnvoyOptions {
   gateSockets: readonly string[];
   certificates: Certificates;
   controlPlane?: ControlPlane | undefined;
+  capacity: Capacity;
   onStart(pid: number): void;
 }
 
@@ -48,6 +50,7 @@ export function createLocalEnvoy(
         tls: options.certificates,
         gates: options.gateSockets.map((path) => ({ path })),
         admin: { path: options.adminSocket },
+        capacity: options.capacity,
         ...(options.controlPlane && { controlPlane: options.controlPlane }),
       });
       writeFileSync(configFile, config, { mode: 0o600 });

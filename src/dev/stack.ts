@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import type { Address } from '../address.ts';
 import type { Flags } from '../config.ts';
 import { findEnvoy } from '../envoy/binary.ts';
+import { capacityOf, fileLimit } from '../envoy/capacity.ts';
 import { type Children, recordChildren } from '../fleet/children.ts';
 import { gateOpsAddresses } from '../fleet/gate-ops.ts';
 import { type Running, Supervised } from '../fleet/supervised.ts';
@@ -127,6 +128,7 @@ async function start(
     gateSockets,
     certificates,
     controlPlane: noCloud === undefined ? { path: cloudSocket, hosts } : undefined,
+    capacity: capacityOf(settings.maxHeapMib, fileLimit()),
     onStart: (pid) => children.add(pid),
   });
   const ops = await gateOpsAddresses(settings.ops, settings.gates);

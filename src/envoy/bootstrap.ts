@@ -2,9 +2,11 @@ import { readFile } from 'node:fs/promises';
 import { type Document, parseDocument, type YAMLMap, type YAMLSeq } from 'yaml';
 import type { Address, Endpoint } from '../address.ts';
 import { PACKAGE_ROOT } from '../package-root.ts';
+import type { Capacity } from './capacity.ts';
 import { addControlPlane, type ControlPlane } from './control-plane.ts';
 import { type GateTls, gateTransportSocket } from './gate-tls.ts';
 import { socket } from './socket-address.ts';
+import { addStatsListener } from './stats-listener.ts';
 
 /** The settings that differ between Envoys; everything else comes from `envoy/envoy.yaml`. */
 export interface BootstrapSettings {
@@ -21,6 +23,10 @@ export interface BootstrapSettings {
   admin: { path: string };
   /** Address that serves `/stats/prometheus` and `/ready` of the admin interface, and nothing else of it; none if absent. */
   stats?: Endpoint;
+  /** How much Envoy may hold; as in the bundled config if absent. */
+  capacity?: Capacity;
+  /** How long a client's connection may be idle, in seconds; as in the bundled config if absent. */
+  idleTimeoutSeconds?: number;
   /** The one host that bypasses the gate; none if absent. */
   controlPlane?: ControlPlane;
 }
@@ -39,6 +45,11 @@ export function renderBootstrap(source: string, settings: BootstrapSettings): st
   const [http, https] = listeners.items as [YAMLMap, YAMLMap];
   listenOn(document, http, settings.http);
   listenOn(document, https, settings.https);
+  if (settings.capacity) setCapacity(document, settings.capacity);
+  if (settings.idleTimeoutSeconds !== undefined) {
+    const options = ['filter_chains', 0, 'filters', 0, 'typed_config', 'common_http_protocol_options'];
+    http.setIn([...options, 'idle_timeout'], `${settings.idleTimeoutSeconds}s`);
+  }
   if (settings.controlPlane) addControlPlane(document, http, settings.controlPlane);
   const common = [
     'filter_chains',
@@ -80,44 +91,19 @@ function listenOn(document: Document, listener: YAMLMap, [first, ...more]: reado
   listener.set('additional_addresses', document.createNode(more.map((at) => ({ address: socket(at) }))));
 }
 
+function setCapacity(document: Document, { maxHeapBytes, maxConnections }: Capacity): void {
+  const monitor = (n: number, field: string) => [
+    'overload_manager',
+    'resource_monitors',
+    n,
+    'typed_config',
+    field,
+  ];
+  document.setIn(monitor(0, 'max_heap_size_bytes'), maxHeapBytes);
+  document.setIn(monitor(1, 'max_active_downstream_connections'), maxConnections);
+}
+
 function cluster(document: Document, name: string): YAMLMap {
   const clusters = document.getIn(['static_resources', 'clusters']) as YAMLSeq<YAMLMap>;
   return clusters.items.find((item) => item.get('name') === name)!;
-}
-
-const MANAGER =
-  'type.googleapis.com/envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager';
-const ROUTER = 'type.googleapis.com/envoy.extensions.filters.http.router.v3.Router';
-
-/** The paths for Prometheus and probes. The rest of the admin interface could stop Envoy. */
-const EXPOSED_PATHS = ['/stats/prometheus', '/ready'];
-
-/** Prometheus and probes need a port, but the admin interface must stay on its socket: only these paths are served. */
-function addStatsListener(document: Document, at: Endpoint, admin: { path: string }): void {
-  const ingress = {
-    stat_prefix: 'stats',
-    route_config: {
-      virtual_hosts: [
-        {
-          name: 'stats',
-          domains: ['*'],
-          routes: EXPOSED_PATHS.map((path) => ({ match: { path }, route: { cluster: 'admin' } })),
-        },
-      ],
-    },
-    http_filters: [{ name: 'envoy.filters.http.router', typed_config: { '@type': ROUTER } }],
-  };
-  const filter = {
-    name: 'envoy.filters.network.http_connection_manager',
-    typed_config: { '@type': MANAGER, ...ingress },
-  };
-  const listener = { name: 'stats', address: socket(at), filter_chains: [{ filters: [filter] }] };
-  document.addIn(['static_resources', 'listeners'], document.createNode(listener));
-  const endpoints = [{ lb_endpoints: [{ endpoint: { address: socket(admin) } }] }];
-  const cluster = {
-    name: 'admin',
-    type: 'STATIC',
-    load_assignment: { cluster_name: 'admin', endpoints },
-  };
-  document.addIn(['static_resources', 'clusters'], document.createNode(cluster));
 }

@@ -1,7 +1,13 @@
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect, it } from 'vitest';
-import { checkEnvoy, checkEnvoyConfig, checkNode, checkPython } from '../../src/doctor/programs.ts';
+import {
+  checkEnvoy,
+  checkEnvoyConfig,
+  checkFileLimit,
+  checkNode,
+  checkPython,
+} from '../../src/doctor/programs.ts';
 import { checkPaths } from '../../src/doctor/state-folder.ts';
 import { findInstalledEnvoy } from '../../src/envoy/binary.ts';
 import { findPython } from '../../src/envoy/pip.ts';
@@ -37,6 +43,19 @@ it('Envoy: found, not installed yet, or named but unusable', async () => {
   expect(await checkEnvoy(() => findInstalledEnvoy(nowhere))).toMatchObject({
     finding: { level: 'warn' },
     binary: undefined,
+  });
+});
+
+it('too few files for the heap of Envoy is a warning with the number that is needed', () => {
+  expect(checkFileLimit(1024, 4096)).toMatchObject({
+    level: 'warn',
+    found: 'ulimit -n is 4096: Envoy takes 1792 connections, fewer than its heap of 1024 MiB allows',
+    remedy: expect.stringContaining('raise the hard limit to 262656'),
+  });
+  expect(checkFileLimit(1024, 262_656)).toMatchObject({ level: 'ok' });
+  expect(checkFileLimit(1024, Number.POSITIVE_INFINITY)).toMatchObject({
+    level: 'ok',
+    found: 'ulimit -n is unlimited: Envoy takes 131072 connections',
   });
 });
 

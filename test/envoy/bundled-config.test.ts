@@ -5,8 +5,10 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { parse } from 'yaml';
 import { ensureCertificates } from '../../src/dev/certificates/certificates.ts';
 import { loadBundledConfig, renderBootstrap } from '../../src/envoy/bootstrap.ts';
+import { capacityOf, DEFAULT_MAX_HEAP_MIB, fileLimit, filesFor } from '../../src/envoy/capacity.ts';
 import { validateBootstrap } from '../../src/envoy/process.ts';
 import { envoyBinary } from '../envoy-binary.ts';
+import { sandgateInside } from '../stack/command-inside.ts';
 
 let folder: string;
 let source: string;
@@ -112,6 +114,50 @@ describe('a rendered config', () => {
   });
 });
 
+describe('the capacity', () => {
+  const limits = (text: string) => {
+    const [heap, connections] = parse(text).overload_manager.resource_monitors;
+    return {
+      maxHeapBytes: heap.typed_config.max_heap_size_bytes,
+      maxConnections: connections.typed_config.max_active_downstream_connections,
+    };
+  };
+
+  it('of the bundled config is that of the default heap', () => {
+    expect(limits(source)).toEqual(capacityOf(DEFAULT_MAX_HEAP_MIB));
+  });
+
+  it('and the idle timeout end up where Envoy reads them', () => {
+    const capacity = { maxHeapBytes: 300_000_000, maxConnections: 7 };
+    const at = { http: [], https: local(0), tls, gates, admin };
+    const rendered = renderBootstrap(source, { ...at, capacity, idleTimeoutSeconds: 620 });
+    validate(rendered);
+    expect(limits(rendered)).toEqual(capacity);
+    const [{ typed_config: manager }] =
+      parse(rendered).static_resources.listeners[0].filter_chains[0].filters;
+    expect(manager.common_http_protocol_options.idle_timeout).toBe('620s');
+  });
+
+  it.each([
+    [1024, Number.POSITIVE_INFINITY, 131_072],
+    [256, Number.POSITIVE_INFINITY, 32_768],
+    [1024, 262_656, 131_072],
+    [1024, 262_654, 131_071],
+    [1024, 1024, 256],
+    [1024, 64, 1],
+  ])('of %i MiB with %i files is %i connections', (mib, files, connections) => {
+    expect(capacityOf(mib, files).maxConnections).toBe(connections);
+  });
+
+  it('needs as many files as it says', () => {
+    for (const mib of [256, 1024, 4096]) expect(capacityOf(mib, filesFor(mib))).toEqual(capacityOf(mib));
+  });
+
+  it('knows how many files a program may open that is started here', () => {
+    expect(fileLimit()).toBeGreaterThan(100);
+  });
+});
+
 describe('the settings that protect the sandboxes', () => {
   const connection = () =>
     parse(source).static_resources.listeners[0].filter_chains[0].filters[0].typed_config;
@@ -165,5 +211,31 @@ describe('the settings that protect the sandboxes', () => {
   it('keep path, Host and credentials out of the access log', () => {
     const format = JSON.stringify(connection().access_log);
     expect(format).not.toMatch(/PATH|AUTHORITY|HOST\)|TOKEN|COOKIE|AUTHORIZATION|REFERER|ORIGIN/i);
+  });
+});
+
+describe('sandgate envoy config', () => {
+  const run = (...args: string[]) => sandgateInside(['envoy', 'config', ...args]);
+
+  it('sets the heap, and as many connections as it allows', async () => {
+    const { stdout } = await run('--max-heap', '512', '--idle-timeout', '620');
+    const [heap, connections] = parse(stdout).overload_manager.resource_monitors;
+    expect(heap.typed_config.max_heap_size_bytes).toBe(512 * 1_048_576);
+    expect(connections.typed_config.max_active_downstream_connections).toBe(65_536);
+    expect(stdout).toContain('idle_timeout: 620s');
+    expect((await run('--max-connections', '9')).stdout).toContain('max_active_downstream_connections: 9\n');
+  });
+
+  it.each([
+    ['--max-heap', '255', '256 to 65536'],
+    ['--max-heap', '1GiB', '256 to 65536'],
+    ['--max-connections', '0', '1 to 10000000'],
+    ['--idle-timeout', '60s', '1 to 86400'],
+  ])('refuses %s %s', async (flag, value, range) => {
+    expect(await run(flag, value)).toMatchObject({
+      code: 2,
+      stdout: '',
+      stderr: `sandgate: ${flag}: must be a number from ${range}, got "${value}" [SETTINGS_INVALID]\n`,
+    });
   });
 });

@@ -1,12 +1,17 @@
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { request } from 'node:http';
+import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { ENVOY_METRICS } from '../../src/observe/metric-catalogue.ts';
+import { hold } from '../attack/failure/held-connection.ts';
+import { eventually } from '../stack/eventually.ts';
 import { type RunningEnvoy, startRunningEnvoy } from './running-envoy.ts';
 
 const page = readFileSync(new URL('../../docs/operating.md', import.meta.url), 'utf8');
+
+const SHED = 'overload.envoy.load_shed_points';
 
 let running: RunningEnvoy;
 let socket: string;
@@ -22,9 +27,9 @@ afterAll(async () => {
   rmSync(dirname(socket), { recursive: true, force: true });
 });
 
-function ask(path: string): Promise<{ status: number; body: string }> {
+function ask(path: string, socketPath = socket): Promise<{ status: number; body: string }> {
   return new Promise((resolve, reject) => {
-    const asked = request({ socketPath: socket, path, agent: false }, (response) => {
+    const asked = request({ socketPath, path, agent: false }, (response) => {
       let body = '';
       response.setEncoding('utf8').on('data', (text: string) => {
         body += text;
@@ -56,5 +61,49 @@ describe('the listener of `envoy config --stats`', () => {
   it('serves nothing else', async () => {
     expect((await ask('/quitquitquit')).status).toBe(404);
     expect((await ask('/config_dump')).status).toBe(404);
+  });
+});
+
+describe('an Envoy over its limits', () => {
+  let full: RunningEnvoy;
+  let stats: string;
+  beforeAll(async () => {
+    const folder = mkdtempSync(join(tmpdir(), 'sandgate-stats-'));
+    stats = join(folder, 'stats.sock');
+    // No Envoy fits into this heap, and one connection is all that it takes.
+    const capacity = { maxHeapBytes: 1_048_576, maxConnections: 1 };
+    full = await startRunningEnvoy({ stats: { path: stats }, capacity });
+  });
+  afterAll(async () => {
+    await full?.stop();
+    rmSync(dirname(stats), { recursive: true, force: true });
+  });
+
+  it('refuses requests and connections, but answers probes and scrapes', async () => {
+    await eventually(async () => {
+      await full.get().catch(() => {});
+      expect(
+        await full.stat(`${SHED}.http2_server_go_away_and_close_on_dispatch.shed_load_count`),
+      ).toBeGreaterThan(0);
+    });
+    await expect(full.get()).rejects.toThrow();
+    const taken = await hold(full.port, '');
+    await eventually(async () => {
+      await full.get().catch(() => {});
+      expect(await full.stat('listener.127.0.0.1_0.downstream_global_cx_overflow')).toBeGreaterThan(0);
+    });
+    expect(await ask('/ready', stats)).toEqual({ status: 200, body: 'LIVE\n' });
+    expect((await ask('/stats/prometheus', stats)).status).toBe(200);
+    taken.destroy();
+  });
+
+  it('answers a probe again soon after silent connections took all that the listener accepts', async () => {
+    const silent = Array.from({ length: 300 }, () => connect(stats).on('error', () => {}));
+    const closed = silent.map((one) => new Promise((resolve) => one.once('close', resolve)));
+    await eventually(async () => {
+      expect(await full.stat('connection_limit.stats.limited_connections')).toBeGreaterThan(0);
+    });
+    await Promise.all(closed.map((one, n) => one.then(() => silent[n]!.destroy())));
+    expect((await ask('/ready', stats)).status).toBe(200);
   });
 });

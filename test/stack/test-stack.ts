@@ -7,7 +7,7 @@ import type { Address } from '../../src/address.ts';
 import { type Gate, startGate } from '../../src/app.ts';
 import { readSettings } from '../../src/config.ts';
 import { ensureCertificates } from '../../src/dev/certificates/certificates.ts';
-import { renderBootstrap } from '../../src/envoy/bootstrap.ts';
+import { type BootstrapSettings, renderBootstrap } from '../../src/envoy/bootstrap.ts';
 import { type EnvoyProcess, startEnvoy } from '../../src/envoy/process.ts';
 import { parsePut } from '../../src/policy/put.ts';
 import type { UnreadRecord } from '../../src/policy/record.ts';
@@ -43,11 +43,14 @@ export interface TestStack {
   stop(): Promise<void>;
 }
 
-/** `flags` are those of `sandgate serve`, such as `{ domains: '*' }`. */
-export async function startTestStack(flags: Record<string, string> = {}): Promise<TestStack> {
+/** `flags` are those of `sandgate serve`, such as `{ domains: '*' }`; `envoy` is in addition to Envoy's addresses. */
+export async function startTestStack(
+  flags: Record<string, string> = {},
+  envoy: Partial<BootstrapSettings> = {},
+): Promise<TestStack> {
   const undo: (() => Promise<void> | void)[] = [];
   try {
-    return await compose(flags, undo);
+    return await compose(flags, envoy, undo);
   } catch (error) {
     for (const step of undo.reverse()) await step();
     throw error;
@@ -56,6 +59,7 @@ export async function startTestStack(flags: Record<string, string> = {}): Promis
 
 async function compose(
   flags: Record<string, string>,
+  envoySettings: Partial<BootstrapSettings>,
   undo: (() => Promise<void> | void)[],
 ): Promise<TestStack> {
   const stateDir = mkdtempSync(join(tmpdir(), 'sandgate-test-'));
@@ -72,6 +76,7 @@ async function compose(
       tls: certificates,
       gates: [{ path: socket }],
       admin: { path: join(stateDir, 'admin.sock') },
+      ...envoySettings,
     }),
   );
   const accessLog = join(stateDir, 'access.log');

@@ -12,6 +12,7 @@ import type { Finding } from '../../doctor/finding.ts';
 import { type CloudNames, checkNames, checkPorts, type WantedAddress } from '../../doctor/ports-and-names.ts';
 import { checkLeftovers, checkStateFolder } from '../../doctor/state-folder.ts';
 import { checkGates, checkStore } from '../../doctor/store-health.ts';
+import { fileLimit } from '../../envoy/capacity.ts';
 import { PACKAGE_ROOT } from '../../package-root.ts';
 import { systemClock } from '../../policy/clock.ts';
 import { findStore, policyRules } from '../../policy-access.ts';
@@ -43,7 +44,7 @@ async function doctor({ io, json, flags }: CommandContext): Promise<void> {
 }
 
 async function findingsOf(settings: Settings): Promise<Finding[]> {
-  const { checkEnvoy, checkNode, checkPython } = await import('../../doctor/programs.ts');
+  const { checkEnvoy, checkFileLimit, checkNode, checkPython } = await import('../../doctor/programs.ts');
   const { findPython } = await import('../../envoy/pip.ts');
   const before = { wall: systemClock.now(), monotonic: systemClock.monotonic() };
   const { stateDir, domains, searchPath } = settings;
@@ -61,6 +62,7 @@ async function findingsOf(settings: Settings): Promise<Finding[]> {
     ...(await checkPorts(requiredPorts(settings), runs)),
     ...(await checkNames(domains, resolve, cloud)),
     ...checkCertificates(join(stateDir, 'certificates'), systemClock.now(), trustFiles(), cloud?.remedy),
+    checkFileLimit(settings.maxHeapMib, fileLimit()),
     checkClock(systemClock, before, tmpdir()),
   ];
 }
