@@ -119,13 +119,6 @@ async function measure(kind, { dir, undo }) {
     await pause(100);
   }
   await pause(1000);
-  if (process.env.PRESSURE_DEBUG) {
-    console.error(
-      (await askPath(adminSocket, '/memory', 5000)).body,
-      (await askPath(adminSocket, '/memory/tcmalloc', 5000)).body,
-      (await askPath(adminSocket, '/stats?filter=(cx_active|overload|timeout|cx_rx_total)', 5000)).body,
-    );
-  }
   return {
     kind,
     tries: answered.length,
@@ -137,6 +130,7 @@ async function measure(kind, { dir, undo }) {
     mostHeld,
     opened: counts.opened,
     closedByEnvoy: counts.closed,
+    refused: await refusedBy(adminSocket),
     calm,
     peak,
     backSeconds: backMs === undefined ? undefined : Math.round(backMs / 100) / 10,
@@ -152,6 +146,7 @@ function lineOf(row) {
   return [
     row.kind.padEnd(17),
     `${row.good}/${row.tries} new clients within 1 s (${row.statuses}; slowest ${row.slowestMs} ms)`,
+    `${row.refused} requests refused for lack of memory`,
     `${row.ready}/${row.probes} probes`,
     `held ${row.mostHeld}, opened ${row.opened}, closed ${row.closedByEnvoy}`,
     `heap at most ${of(row.peak)}; ${back}: ${of(row.after)}`,
@@ -225,4 +220,14 @@ async function heapOf(adminSocket) {
   const value = (/** @type {string} */ name) =>
     Number(new RegExp(`${name}: (\\d+)`).exec(body)?.[1] ?? Number.NaN);
   return { percent: value('pressure'), allocatedMb: value('memory_allocated') / 1e6 };
+}
+
+/** Requests of anyone that Envoy refused because its heap was full; a slow gate refuses for other reasons. @param {string} adminSocket */
+async function refusedBy(adminSocket) {
+  const { body } = await askPath(
+    adminSocket,
+    '/stats?filter=^http.ingress.downstream_rq_overload_close$',
+    5000,
+  );
+  return Number(body.split(': ')[1] ?? Number.NaN);
 }
