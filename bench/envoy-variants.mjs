@@ -5,7 +5,7 @@ import { AUTHORIZATION, GATES, MANAGER, SANDBOXES } from './stack/envoy-edits.mj
  * @typedef {{ name: string, setting: string, without: (config: import('./stack/envoys.mjs').Config) => void, why: string }} Variant
  */
 
-const ROUTE = [...MANAGER, 'route_config', 'virtual_hosts', 0, 'routes', 0, 'route'];
+const ROUTE = [...MANAGER, 'route_config', 'virtual_hosts', 0, 'routes', 2, 'route'];
 const PROTOCOL = [
   ...SANDBOXES,
   'typed_extension_protocol_options',
@@ -49,9 +49,9 @@ export const VARIANTS = [
   },
   {
     name: 'connect-retries',
-    setting: '`retry_policy` of the route',
+    setting: '`retry_policy` of the route of safe methods',
     without: drop([...ROUTE, 'retry_policy']),
-    why: 'reaches servers that start late',
+    why: 'reaches servers that start late, or that just closed the connection',
   },
   {
     name: 'filter-state',

@@ -13,6 +13,7 @@ const name = choose({
     load: 'the load test: --minutes 5, --share 0.6 or --rate 500, --quick, --publish',
     all: 'these four, published: 25 minutes on an idle machine, or --quick',
     check: 'the hot path only, or compared with another checkout: --against DIR, --rounds 15',
+    routing: "the cost in Envoy of another checkout's config: --against DIR, --rounds 15",
     revoke: 'how soon a revoked token is refused: --trials 100',
     memory: 'memory of a gate with many hot policies: --policies 10000,100000',
     pressure: 'one client against the memory of Envoy: --only KIND, --heap 256, --against DIR',

@@ -15,6 +15,7 @@ const name = choose({
     node: 'npm test on another Node: node 24',
     prometheus: 'rules and config of deploy/ on the real Prometheus',
     python: 'our uses of Python, on another one: python PATH (needs that Python, with pip)',
+    servers: '1,000 GETs and POSTs to each of ten real servers: --requests 1000, --only uwsgi',
     sdk: "E2B's SDKs in every version that is listed",
   },
 });

@@ -35,9 +35,12 @@ export function requestsOf(mix, { port, token, gated, named = !gated, from = 0 }
 
   /** @param {number} n @param {boolean} withToken */
   function bytes(n, withToken) {
-    const lines = [`GET / HTTP/1.1`, `Host: ${port}-${mix.prefix}${n}.e2b.localhost`];
+    const { body } = mix;
+    const method = body === undefined ? 'GET' : 'POST';
+    const lines = [`${method} / HTTP/1.1`, `Host: ${port}-${mix.prefix}${n}.e2b.localhost`];
+    if (body !== undefined) lines.push(`Content-Length: ${Buffer.byteLength(body)}`);
     if (withToken) lines.push(`${TOKEN_HEADER}: ${token}`);
     if (named) lines.push(`x-bench-destination: ${addressOf(mix.prefix, n)}:${port}`);
-    return Buffer.from(`${lines.join('\r\n')}\r\n${mix.websocket ? UPGRADE : ''}\r\n`);
+    return Buffer.from(`${lines.join('\r\n')}\r\n${mix.websocket ? UPGRADE : ''}\r\n${body ?? ''}`);
   }
 }

@@ -27,10 +27,11 @@ export function withoutGate(config) {
 
 /** A gate that names no destination: it only allows or denies. @param {Config} config */
 export function destinationByHeader(config) {
-  config.setIn(
-    [...SANDBOXES, 'original_dst_lb_config'],
-    config.createNode({ use_http_header: true, http_header_name: 'x-bench-destination' }),
+  // In place, because the other clusters of sandboxes refer to it.
+  const chosen = /** @type {import('yaml').YAMLMap} */ (
+    config.getIn([...SANDBOXES, 'original_dst_lb_config'])
   );
+  chosen.items = config.createNode({ use_http_header: true, http_header_name: 'x-bench-destination' }).items;
 }
 
 /** @param {Config} config @param {number} count From the first one on. */

@@ -10,10 +10,10 @@ import { root } from './workspace.mjs';
 /**
  * @typedef {import('yaml').Document} Config
  * @typedef {import('../../dist/envoy/process.js').EnvoyProcess & { port: number, adminSocket: string }} Envoy
- * @typedef {{ version: string, start(name: string, options: { gates?: string[], edit?: (config: Config) => void, core?: number }): Promise<Envoy> }} Envoys
+ * @typedef {{ version: string, start(name: string, options: { gates?: string[], edit?: (config: Config) => void, core?: number, config?: string }): Promise<Envoy> }} Envoys
  */
 
-/** Starts Envoys with the bundled config, each with its own edits to it. @param {import('./workspace.mjs').Workspace} workspace @returns {Promise<Envoys>} */
+/** Starts Envoys with the bundled config, or with `config`, each with its own edits to it. @param {import('./workspace.mjs').Workspace} workspace @returns {Promise<Envoys>} */
 export async function envoysIn({ dir, undo }) {
   const { path: binary, version } = await findEnvoy({
     named: process.env.SANDGATE_ENVOY,
@@ -26,11 +26,11 @@ export async function envoysIn({ dir, undo }) {
   const source = await loadBundledConfig();
   return {
     version,
-    async start(name, { gates = [], edit = () => {}, core }) {
+    async start(name, { gates = [], edit = () => {}, core, config: text = source }) {
       const folder = join(dir, name);
       mkdirSync(folder, { recursive: true });
       const adminSocket = join(folder, 'admin.sock');
-      const bundled = renderBootstrap(source, {
+      const bundled = renderBootstrap(text, {
         http: [{ host: '127.0.0.1', port: 0 }],
         https: [],
         gates: (gates.length > 0 ? gates : [join(folder, 'none.sock')]).map((path) => ({ path })),

@@ -89,6 +89,8 @@ export async function startNodeProxy(options: NodeProxyOptions): Promise<NodePro
         headers: upstreamHeaders(request.rawHeaders, upstream.port, upstream.mask, upgrade),
         setHost: false,
         maxHeaderSize: MOST_HEADER_BYTES,
+        // Accepts what Envoy accepts, such as chunks with a length. The connection carries one answer only.
+        insecureHTTPParser: true,
         createConnection: () => upstream.socket,
       });
     } catch (error) {

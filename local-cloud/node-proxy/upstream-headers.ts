@@ -33,9 +33,13 @@ export function upstreamHeaders(
   return headers;
 }
 
-/** The headers of a response without those of the connection. */
+/** The headers of a response without those of the connection, and without a length if there are chunks. */
 export function downstreamHeaders(raw: readonly string[]): string[] {
-  return raw.filter((_, n) => !HOP_BY_HOP.has(raw[n - (n % 2)]!.toLowerCase()));
+  const chunked = firstOf(raw, 'transfer-encoding') !== undefined;
+  return raw.filter((_, n) => {
+    const name = raw[n - (n % 2)]!.toLowerCase();
+    return !HOP_BY_HOP.has(name) && !(chunked && name === 'content-length');
+  });
 }
 
 function firstOf(raw: readonly string[], name: string): string | undefined {

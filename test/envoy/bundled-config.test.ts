@@ -103,9 +103,9 @@ describe('a rendered config', () => {
 
   it('runs the same filters on both listeners, and on the TLS one if it is the only one', () => {
     const filters = (text: string) =>
-      parse(text).static_resources.listeners.map(
-        (listener: { filter_chains: { filters: unknown }[] }) => listener.filter_chains[0]!.filters,
-      );
+      parse(text)
+        .static_resources.listeners.filter(({ address }: { address?: unknown }) => address)
+        .map((listener: { filter_chains: { filters: unknown }[] }) => listener.filter_chains[0]!.filters);
     const [plain, secure] = filters(render());
     expect(secure).toEqual(plain);
     expect(filters(renderBootstrap(source, { http: [], https: local(0), tls, gates, admin }))).toEqual([
@@ -178,10 +178,15 @@ describe('the settings that protect the sandboxes', () => {
   });
 
   it('take the destination only from the gate', () => {
-    const [sandbox] = parse(source).static_resources.clusters;
-    expect(sandbox.original_dst_lb_config).toEqual({
-      metadata_key: { key: 'envoy.filters.http.ext_authz', path: [{ key: 'destination' }] },
-    });
+    const clusters = parse(source).static_resources.clusters.filter(
+      ({ type }: { type: string }) => type === 'ORIGINAL_DST',
+    );
+    const chosen = { metadata_key: { key: 'envoy.filters.http.ext_authz', path: [{ key: 'destination' }] } };
+    for (const { name, original_dst_lb_config } of clusters) {
+      // This one gets the same destination by way of the internal listener's filter state.
+      expect(original_dst_lb_config, name).toEqual(name === 'sandbox_tcp' ? undefined : chosen);
+    }
+    expect(clusters.length).toBeGreaterThan(2);
   });
 
   it('let an allow change only what the gate needs', () => {

@@ -76,9 +76,14 @@ describe('a port that nothing listens on', () => {
     'is also the answer to an allow for %j, which reaches no server',
     async (destination) => {
       gate.answer = () => allow({ destination });
-      const reply = await running.get({ 'x-envoy-original-dst-host': `127.0.0.1:${quiet.port}` });
+      const forged = { 'x-envoy-original-dst-host': `127.0.0.1:${quiet.port}` };
+      const reply = await running.get(forged);
       expect(reply).toMatchObject({ status: 502, body: CLOSED });
       expect(reply.headers['x-sandgate-reason']).toBe('port_closed');
+      for (const length of [{ 'content-length': '1' }, { 'transfer-encoding': 'chunked' }]) {
+        const upload = await running.get({ ...forged, ...length }, { method: 'POST', body: 'x' });
+        expect(upload).toMatchObject({ status: 502, body: CLOSED });
+      }
       expect(quiet.arrivals).toEqual([]);
     },
   );
@@ -93,10 +98,11 @@ describe('a server that fails before it answers', () => {
   ])('gets the same body with its own reason if it %s', async (_, behave) => {
     roughly = behave;
     gate.answer = () => allow({ destination: destinationOf(rough) });
-    const reply = await running.get();
+    const reply = await running.get({}, { method: 'POST' });
     expect(reply).toMatchObject({ status: 502, body: CLOSED });
     expect(reply.headers).toMatchObject({ ...JSON_HEADERS, 'x-sandgate-reason': 'upstream_failed' });
     gate.answer = () => allow({ destination: destinationOf(rough), html: true });
+    expect((await running.get({}, { method: 'POST' })).body).toBe(closedPortPage('abc', '8080'));
     expect((await running.get()).body).toBe(closedPortPage('abc', '8080'));
   });
 });

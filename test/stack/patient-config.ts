@@ -14,10 +14,15 @@ const BOUNDS: readonly [what: string, bundled: RegExp, patient: string][] = [
  * nothing about the test. Tests of a gate that does not answer need the bundled limits.
  */
 export async function loadPatientConfig(): Promise<string> {
-  let config = await loadBundledConfig();
-  for (const [what, bundled, patient] of BOUNDS) {
+  return patient(await loadBundledConfig());
+}
+
+/** The same for a config that was already read. */
+export function patient(config: string): string {
+  let patientConfig = config;
+  for (const [what, bundled, limit] of BOUNDS) {
     if (!bundled.test(config)) throw new Error(`the bundled config has another bound for ${what}`);
-    config = config.replace(bundled, `$1 ${patient}`);
+    patientConfig = patientConfig.replace(bundled, `$1 ${limit}`);
   }
-  return config;
+  return patientConfig;
 }

@@ -24,6 +24,14 @@ const server = createServer((request, response) => {
     case '/broken':
       request.socket.destroy();
       return;
+    case '/both-lengths':
+      request.socket.end(
+        'HTTP/1.1 200 OK\r\nContent-Length: 7\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nok\r\n0\r\n\r\n',
+      );
+      return;
+    case '/bare-lines':
+      request.socket.end('HTTP/1.1 200 OK\nContent-Length: 2\n\nok');
+      return;
     case '/odd-status':
       request.socket.end('HTTP/1.1 099 Odd\r\nContent-Length: 0\r\n\r\n');
       return;
