@@ -113,6 +113,39 @@ describe('a server that dies of a request', () => {
   });
 });
 
+describe('a request with a token that expires', () => {
+  const expiring = (port: number, ms: number) =>
+    allow({
+      destination: `127.0.0.1:${port}`,
+      headers: { 'x-envoy-upstream-stream-duration-ms': String(ms) },
+    });
+
+  it('is not sent again when it has expired', async () => {
+    for (const method of [...KEPT, ...FRESH]) {
+      await withServer(
+        () => {},
+        async (server) => {
+          gate.answer = () => expiring(server.port, 50);
+          expect((await running.get({}, { method })).status).toBe(403);
+          expect(server.requests).toBe(1);
+        },
+      );
+    }
+  });
+
+  it('is not lost to a server that closes connections, as the time left differs from one to the next', async () => {
+    await withServer(
+      (socket, nth) => void (nth === 1 ? socket.write(OK) : socket.destroy()),
+      async (server) => {
+        for (let ms = 60_000; ms > 59_990; ms--) {
+          gate.answer = () => expiring(server.port, ms);
+          expect((await running.get()).status).toBe(200);
+        }
+      },
+    );
+  });
+});
+
 it('a connection never serves another port of the same sandbox, whichever way requests take', async () => {
   const servers = await Promise.all(Array.from({ length: 4 }, () => startRecorder()));
   for (const server of servers) server.answer = (_request, response) => response.end(String(server.port));
