@@ -8,7 +8,7 @@ import { join, resolve } from 'node:path';
 import { parseArgs } from 'node:util';
 import { rotated } from '../measure/rotation.mjs';
 import { median, spread } from '../measure/statistics.mjs';
-import { answerAtOnce } from '../stack/envoy-edits.mjs';
+import { answerAfterBody } from '../stack/envoy-edits.mjs';
 import { envoysIn } from '../stack/envoys.mjs';
 import { gateFlags, SERVE, startProgram } from '../stack/gates.mjs';
 import { LOAD_CORE, MEASURED_CORE } from '../stack/pinning.mjs';
@@ -39,7 +39,7 @@ const MIXES = /** @type {const} */ (['allow', 'post']);
 await inWorkspace(async (workspace) => {
   const { dir, undo } = workspace;
   const envoys = await envoysIn(workspace);
-  const sandbox = await envoys.start('sandbox', { edit: answerAtOnce, core: LOAD_CORE });
+  const sandbox = await envoys.start('sandbox', { edit: answerAfterBody, core: LOAD_CORE });
   const stateDir = join(dir, 'state');
   const socket = join(dir, 'check', 'gate.sock');
   await writePolicies(stateDir, 's', 1);

@@ -19,6 +19,18 @@ export function answerAtOnce(config) {
   );
 }
 
+/** The same after it has read the body: otherwise Envoy closes the connection after each answer. @param {Config} config */
+export function answerAfterBody(config) {
+  answerAtOnce(config);
+  const type = 'type.googleapis.com/envoy.extensions.filters.http.buffer.v3.Buffer';
+  const buffer = {
+    name: 'envoy.filters.http.buffer',
+    typed_config: { '@type': type, max_request_bytes: 65_536 },
+  };
+  const filters = /** @type {import('yaml').YAMLSeq} */ (config.getIn([...MANAGER, 'http_filters']));
+  filters.items.unshift(config.createNode(buffer));
+}
+
 /** Removes the gate: the request itself names its destination. The difference from the other Envoys is the cost of a gate. @param {Config} config */
 export function withoutGate(config) {
   dropFilters(config, 2);
