@@ -10,7 +10,7 @@ type Header = readonly [name: string, value: string];
 
 export const JSON_TYPE = 'application/json; charset=utf-8';
 export const HTML_TYPE = 'text/html; charset=utf-8';
-const TEXT_TYPE = 'text/plain; charset=utf-8';
+export const TEXT_TYPE = 'text/plain; charset=utf-8';
 
 /** On every answer of the gate: scripts of any origin may read it, no cache stores it, and it varies by these headers. */
 export const ANSWER_HEADERS: readonly Header[] = [
@@ -19,7 +19,7 @@ export const ANSWER_HEADERS: readonly Header[] = [
   ['vary', `${REQUEST_HEADERS.accept}, ${REQUEST_HEADERS.secFetchMode}, ${REQUEST_HEADERS.userAgent}`],
 ];
 
-const NO_SNIFF: Header = ['x-content-type-options', 'nosniff'];
+export const NO_SNIFF: Header = ['x-content-type-options', 'nosniff'];
 
 export const PAGE_HEADERS: readonly Header[] = [['content-security-policy', PAGE_CSP], NO_SNIFF];
 

@@ -1,6 +1,6 @@
 import type { Policy } from '../policy/policy.ts';
 import type { HeaderValue } from '../target/target.ts';
-import type { Detail, Reason } from './reasons.ts';
+import type { Detail, EnvoyReason, Reason } from './reasons.ts';
 
 /** The parts of a request that the gate reads: `check/` decodes them, `decide` evaluates them. Each field names its header. */
 export interface GateRequest {
@@ -87,7 +87,7 @@ export interface Allow {
 
 export interface Deny extends PresentedToken {
   kind: 'deny';
-  reason: Exclude<Reason, 'preflight' | 'upstream_failed'>;
+  reason: Exclude<Reason, 'preflight' | EnvoyReason>;
   /** Finer than the reason, for logs only: the client must not learn it. */
   detail?: Detail | undefined;
   /** Present if the target is known; not every answer names it. */

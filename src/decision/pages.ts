@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { REFUSALS } from './refusals.ts';
+import { ENVOY_REFUSALS, REFUSALS } from './refusals.ts';
 
 /** The template must not contain `%`, because Envoy reads its copy as a format string. */
 const STYLE = `
@@ -48,6 +48,11 @@ export function renderPage(page: Page): string {
 export function closedPortPage(sandboxId: string, port: string): string {
   const message = `The sandbox is running but there is no service running on port ${port}.`;
   return renderPage({ title: REFUSALS.port_closed.title, message, sandboxId, port });
+}
+
+/** The page for an answer of the sandbox that Envoy cannot read; only Envoy's config uses it. */
+export function unreadableAnswerPage(sandboxId: string, port: string): string {
+  return renderPage({ ...ENVOY_REFUSALS.upstream_protocol_error, sandboxId, port });
 }
 
 /** The invalid-token page; Envoy's config has a copy, for a token that expires before the sandbox answers. */

@@ -16,12 +16,32 @@ export const REASONS = {
   port_closed:
     'Nothing listens on the port, or the gate refuses to dial it: its own listener, or a port sweep.',
   upstream_failed: 'The connection to the sandbox failed before it answered.',
+  upstream_protocol_error:
+    "The sandbox's answer could not be read: it is not HTTP, breaks its rules, or exceeds a limit.",
+  upload_not_buffered:
+    'The port was not open yet, and the upload was too large to be kept for another attempt.',
+  bad_request: 'Envoy refused the request: malformed, too large, too slow, or an unsupported HTTP version.',
+  upgrade_refused:
+    'Envoy does not pass on this type of upgrade, or the sandbox answered a WebSocket handshake with 2xx or 3xx, of which only the head is passed on.',
+  overloaded: 'Envoy sheds load, or failed for a reason of its own.',
   unavailable:
     'The gate cannot decide: store unreachable, policy unreadable or too old, or no gate is running.',
   preflight: 'A CORS preflight answered by the gate instead of an error.',
 } as const;
 
 export type Reason = keyof typeof REASONS;
+
+/** Reasons that only Envoy gives, never the gate. */
+export const ENVOY_REASONS = [
+  'upstream_failed',
+  'upstream_protocol_error',
+  'upload_not_buffered',
+  'bad_request',
+  'upgrade_refused',
+  'overloaded',
+] as const satisfies readonly Reason[];
+
+export type EnvoyReason = (typeof ENVOY_REASONS)[number];
 
 /** Finer than the reason, for logs only: the client must not learn it. `unavailable` has an error code instead. */
 export const DETAILS = {

@@ -1,5 +1,6 @@
 import { REQUEST_HEADERS } from '../target/headers.ts';
 import type { Deny } from './decision.ts';
+import type { EnvoyReason } from './reasons.ts';
 
 /** The answer to a denied request, word for word as E2B's proxies give it (docs/contract.md §3): SDKs match on these texts. */
 export interface Refusal {
@@ -47,3 +48,26 @@ export const REFUSALS = {
     title: 'Temporarily Unavailable',
   },
 } as const satisfies Record<Deny['reason'], Refusal>;
+
+/**
+ * Refusals that Envoy alone makes, in the form of the gate's (docs/contract.md §3); `envoy/envoy.yaml` has the same texts.
+ * `bad_request` keeps Envoy's own status, 400 in most cases, and adds Envoy's detail to the message.
+ */
+export const ENVOY_REFUSALS = {
+  upstream_failed: REFUSALS.port_closed,
+  upstream_protocol_error: {
+    status: 502,
+    message: "The sandbox's answer could not be read",
+    title: 'Unreadable Answer',
+  },
+  upload_not_buffered: {
+    status: 507,
+    message: 'The upload is too large to be kept until the port is open',
+  },
+  bad_request: { status: 400, message: 'Bad request' },
+  upgrade_refused: {
+    status: 400,
+    message: 'Unsupported upgrade: use websocket, or tcp without a body',
+  },
+  overloaded: { status: 503, message: 'The ingress is overloaded. Try again in a moment.' },
+} as const satisfies Record<EnvoyReason, Refusal>;

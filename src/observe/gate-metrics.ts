@@ -1,5 +1,5 @@
 import type { Decision, Deny, Preflight } from '../decision/decision.ts';
-import { REASONS, type Reason } from '../decision/reasons.ts';
+import { ENVOY_REASONS, REASONS, type Reason } from '../decision/reasons.ts';
 import { ERROR_CODES, type ErrorCode } from '../errors.ts';
 import type { CacheLoad, CacheLookup, CacheObserver } from '../policy/cache/cache.ts';
 import { Counters, countersBy, LatencyHistogram, type Sample } from './counters.ts';
@@ -9,9 +9,8 @@ const GRANTS = ['token', 'public', 'agent', 'shadow'] as const;
 const LOOKUPS = ['hit', 'stale', 'absent', 'unavailable', 'miss'] as const satisfies readonly CacheLookup[];
 const LOADS = ['found', 'stale', 'absent', 'unavailable'] as const satisfies readonly CacheLoad[];
 const CODES = Object.keys(ERROR_CODES) as ErrorCode[];
-/** Without `upstream_failed`, which Envoy alone answers. */
 const DENIALS = (Object.keys(REASONS) as Reason[]).filter(
-  (reason) => reason !== 'preflight' && reason !== 'upstream_failed',
+  (reason) => reason !== 'preflight' && !(ENVOY_REASONS as readonly Reason[]).includes(reason),
 );
 /** The denials that shadow mode turns into allows. */
 const SHADOWED: Deny['reason'][] = ['token_missing', 'token_invalid'];

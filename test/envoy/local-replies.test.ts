@@ -1,6 +1,11 @@
 import { createServer, type Server, type Socket } from 'node:net';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { closedPortPage, invalidTokenPage, PAGE_CSP } from '../../src/decision/pages.ts';
+import {
+  closedPortPage,
+  invalidTokenPage,
+  PAGE_CSP,
+  unreadableAnswerPage,
+} from '../../src/decision/pages.ts';
 import { PATIENCE_MS } from '../stack/patience.ts';
 import { type Recorder, startRecorder } from '../stack/recorder.ts';
 import { type RunningEnvoy, startRunningEnvoy } from './running-envoy.ts';
@@ -20,6 +25,8 @@ const HTML_HEADERS = {
 };
 const CLOSED =
   '{"sandboxId":"abc","message":"The sandbox is running but port is not open","port":8080,"code":502}';
+const UNREADABLE =
+  '{"sandboxId":"abc","message":"The sandbox\'s answer could not be read","port":8080,"code":502}';
 const AWAY = '{"message":"The access check is temporarily unavailable. Try again in a moment.","code":503}';
 const UNAVAILABLE = { ...JSON_HEADERS, 'x-sandgate-reason': 'unavailable', 'retry-after': '1' };
 
@@ -93,8 +100,6 @@ describe('a server that fails before it answers', () => {
   it.each<[string, (socket: Socket) => void]>([
     ['closes', (socket) => socket.destroy()],
     ['resets', (socket) => socket.resetAndDestroy()],
-    ['does not speak HTTP', (socket) => socket.write('SSH-2.0-x\r\n')],
-    ['sends endless headers', (socket) => socket.write(`HTTP/1.1 200 OK\r\nx: ${'a'.repeat(100_000)}\r\n`)],
   ])('gets the same body with its own reason if it %s', async (_, behave) => {
     roughly = behave;
     gate.answer = () => allow({ destination: destinationOf(rough) });
@@ -104,6 +109,23 @@ describe('a server that fails before it answers', () => {
     gate.answer = () => allow({ destination: destinationOf(rough), html: true });
     expect((await running.get({}, { method: 'POST' })).body).toBe(closedPortPage('abc', '8080'));
     expect((await running.get()).body).toBe(closedPortPage('abc', '8080'));
+  });
+});
+
+describe('an answer that Envoy cannot read', () => {
+  it.each<[string, (socket: Socket) => void]>([
+    ['no HTTP', (socket) => socket.write('SSH-2.0-x\r\n')],
+    ['an endless head', (socket) => socket.write(`HTTP/1.1 200 OK\r\nx: ${'a'.repeat(100_000)}\r\n`)],
+  ])('is never called a port that is not open: %s', async (_, behave) => {
+    roughly = behave;
+    gate.answer = () => allow({ destination: destinationOf(rough) });
+    const reply = await running.get();
+    expect(reply).toMatchObject({ status: 502, body: UNREADABLE });
+    expect(reply.headers).toMatchObject({ ...JSON_HEADERS, 'x-sandgate-reason': 'upstream_protocol_error' });
+    gate.answer = () => allow({ destination: destinationOf(rough), html: true });
+    const page = await running.get();
+    expect(page).toMatchObject({ status: 502, body: unreadableAnswerPage('abc', '8080') });
+    expect(page.headers).toMatchObject({ ...HTML_HEADERS, 'x-sandgate-reason': 'upstream_protocol_error' });
   });
 });
 

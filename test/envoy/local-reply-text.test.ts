@@ -2,21 +2,24 @@ import { expect, it } from 'vitest';
 import { parse } from 'yaml';
 import { answerFor } from '../../src/decision/answer.ts';
 import type { Deny, GateRequest } from '../../src/decision/decision.ts';
-import { closedPortPage, invalidTokenPage } from '../../src/decision/pages.ts';
+import { GRPC_STATUS, grpcHeaders } from '../../src/decision/grpc.ts';
+import { closedPortPage, invalidTokenPage, unreadableAnswerPage } from '../../src/decision/pages.ts';
+import { type EnvoyReason, REASONS, type Reason } from '../../src/decision/reasons.ts';
+import { ENVOY_REFUSALS, REFUSALS } from '../../src/decision/refusals.ts';
 import { loadBundledConfig } from '../../src/envoy/bootstrap.ts';
 
 const ID = '%DYNAMIC_METADATA(envoy.filters.http.ext_authz:sandbox_id)%';
 const PORT = '%DYNAMIC_METADATA(envoy.filters.http.ext_authz:port)%';
 
 interface Mapper {
-  status_code: number;
+  status_code?: number;
   headers_to_add: { header: { key: string; value: string } }[];
-  body_format_override: { content_type: string; text_format_source: { inline_string: string } };
+  body_format_override?: { content_type: string; text_format_source: { inline_string: string } };
 }
 
 const config = parse(await loadBundledConfig());
-const { mappers } = config.static_resources.listeners[0].filter_chains[0].filters[0].typed_config
-  .local_reply_config as { mappers: Mapper[] };
+const manager = config.static_resources.listeners[0].filter_chains[0].filters[0].typed_config;
+const { mappers } = manager.local_reply_config as { mappers: Mapper[] };
 
 /** The gate's own answer, with Envoy's placeholders for the id and the port. */
 function gateAnswer(reason: Deny['reason'], html: boolean) {
@@ -50,37 +53,116 @@ function gateAnswer(reason: Deny['reason'], html: boolean) {
   };
 }
 
+/** An answer that only Envoy makes, in the form of the gate's answer to `like`. */
+function envoyAnswer(
+  reason: EnvoyReason,
+  like: { status?: number | undefined; headers: object },
+  body: string,
+) {
+  return { status: like.status, headers: { ...like.headers, 'x-sandgate-reason': reason }, body };
+}
+
 function envoySays({ status_code, headers_to_add, body_format_override }: Mapper) {
   const headers = headers_to_add.map(({ header }) => [header.key, header.value]);
   return {
     status: status_code,
-    headers: { ...Object.fromEntries(headers), 'content-type': body_format_override.content_type },
-    body: body_format_override.text_format_source.inline_string,
+    headers: {
+      ...Object.fromEntries(headers),
+      ...(body_format_override && { 'content-type': body_format_override.content_type }),
+    },
+    body: body_format_override?.text_format_source.inline_string,
   };
 }
 
-const upstreamFailed = (html: boolean) => {
-  const said = gateAnswer('port_closed', html);
-  return { ...said, headers: { ...said.headers, 'x-sandgate-reason': 'upstream_failed' } };
-};
+const json = gateAnswer('port_closed', false);
+const page = gateAnswer('port_closed', true);
+const text = gateAnswer('invalid_host', false);
+const unavailable = gateAnswer('unavailable', false);
+const { upstream_protocol_error, upload_not_buffered, upgrade_refused, overloaded } = ENVOY_REFUSALS;
+/** Field order as in the gate's own JSON; `PORT` is a number to the client. */
+const withPort = ({ message, status }: { message: string; status: number }) =>
+  `{"sandboxId":"${ID}","message":"${message}","port":${PORT},"code":${status}}`;
+const badRequest = envoyAnswer(
+  'bad_request',
+  { ...text, status: undefined },
+  'Bad request: %RESPONSE_CODE_DETAILS%\n',
+);
 
-it.each(
+const EXPECTED: [name: string, said: object][] = [
+  ['token expired, page', gateAnswer('token_invalid', true)],
+  ['token expired, JSON', gateAnswer('token_invalid', false)],
+  ['port closed, page', page],
+  ['port closed, JSON', json],
   [
-    ['token expired, page', () => gateAnswer('token_invalid', true)],
-    ['token expired, JSON', () => gateAnswer('token_invalid', false)],
-    ['port closed, page', () => gateAnswer('port_closed', true)],
-    ['port closed, JSON', () => gateAnswer('port_closed', false)],
-    ['upstream failed, page', () => upstreamFailed(true)],
-    ['upstream failed, JSON', () => upstreamFailed(false)],
-    ['overloaded', () => gateAnswer('unavailable', false)],
-    ['no gate', () => gateAnswer('unavailable', false)],
-  ].map(([name, said], index) => [name, said, index] as [string, () => unknown, number]),
-)('Envoy gives the same answer as the gate: %s', (_, said, index) => {
-  expect(envoySays(mappers[index]!)).toEqual(said());
+    'unreadable answer, page',
+    envoyAnswer(
+      'upstream_protocol_error',
+      page,
+      unreadableAnswerPage('SANDBOX', '65432').replace('SANDBOX', ID).replace('65432', PORT),
+    ),
+  ],
+  [
+    'unreadable answer, JSON',
+    envoyAnswer('upstream_protocol_error', json, withPort(upstream_protocol_error)),
+  ],
+  ['upstream failed, page', envoyAnswer('upstream_failed', page, page.body)],
+  ['upstream failed, JSON', envoyAnswer('upstream_failed', json, json.body)],
+  ['no gate', unavailable],
+  [
+    'upload too large to be kept',
+    envoyAnswer('upload_not_buffered', { ...json, status: 507 }, withPort(upload_not_buffered)),
+  ],
+  [
+    'upgrade refused',
+    envoyAnswer('upgrade_refused', { ...text, status: 400 }, `${upgrade_refused.message}\n`),
+  ],
+  [
+    'a failed WebSocket handshake',
+    { status: undefined, headers: { 'x-sandgate-reason': 'upgrade_refused' }, body: undefined },
+  ],
+  [
+    'bad request of type application/grpc',
+    { ...badRequest, headers: { ...badRequest.headers, 'x-sandgate-status': '%RESPONSE_CODE%' } },
+  ],
+  ['bad request', badRequest],
+  [
+    'overloaded',
+    envoyAnswer('overloaded', unavailable, JSON.stringify({ message: overloaded.message, code: 503 })),
+  ],
+];
+
+it.each(EXPECTED.map(([name, said], index) => [name, said, index] as const))(
+  'Envoy gives its own answers in the form of the gate: %s',
+  (_, said, index) => expect(envoySays(mappers[index]!)).toEqual(said),
+);
+
+it('has no other local reply', () => expect(mappers).toHaveLength(EXPECTED.length));
+
+it('ends with a net for every local reply from 400 on that the gate did not make', () => {
+  const net = mappers.slice(-3).map((mapper) => JSON.stringify((mapper as { filter?: object }).filter));
+  for (const filter of net) expect(filter).toContain('"answered"');
+  expect(net[1]).toContain('"op":"LE","value":{"default_value":499');
+  expect(net[2]).toContain('"op":"GE","value":{"default_value":500');
 });
 
-it('has no other local reply', () => expect(mappers).toHaveLength(8));
-
 it('has no text in the pages that Envoy would read as a format', () => {
-  for (const page of [closedPortPage('', ''), invalidTokenPage('')]) expect(page).not.toContain('%');
+  for (const html of [closedPortPage('', ''), invalidTokenPage(''), unreadableAnswerPage('', '')]) {
+    expect(html).not.toContain('%');
+  }
+});
+
+it('gives gRPC clients the status and message of each reason', () => {
+  const filter = manager.http_filters.find(({ name }: { name: string }) => name === 'grpc_refusals');
+  const script = filter.typed_config.extension_config.typed_config.default_source_code.inline_string;
+  const rows = [...script.matchAll(/^ {2}(\w+) = \{ (\d+), (\d+), "(.*)" \},$/gm)];
+  const said = rows.map(([, reason, status, grpc, message]: string[]) => [
+    reason,
+    { status: Number(status), grpc: Number(grpc), message },
+  ]);
+  const all = { ...REFUSALS, ...ENVOY_REFUSALS, preflight: { status: 204 } };
+  const expected = (Object.keys(REASONS) as Reason[]).map((reason) => [
+    reason,
+    { status: all[reason].status, grpc: GRPC_STATUS[reason], message: grpcHeaders(reason)[2]![1] },
+  ]);
+  expect(Object.fromEntries(said)).toEqual(Object.fromEntries(expected));
 });

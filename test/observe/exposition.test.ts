@@ -1,7 +1,7 @@
 import { Gauge, Histogram, Registry } from 'prom-client';
 import { describe, expect, it } from 'vitest';
 import type { Decision } from '../../src/decision/decision.ts';
-import { REASONS, type Reason } from '../../src/decision/reasons.ts';
+import { ENVOY_REASONS, REASONS, type Reason } from '../../src/decision/reasons.ts';
 import { createExposition, exposeSamples, type GateState, samplesOf } from '../../src/observe/exposition.ts';
 import { GateMetrics } from '../../src/observe/gate-metrics.ts';
 import { METRICS, PROCESS_METRICS } from '../../src/observe/metric-catalogue.ts';
@@ -88,7 +88,9 @@ describe('the exposition', () => {
 
   it('has a series for every reason from the start', async () => {
     const series = await exposed().series();
-    const gates = (Object.keys(REASONS) as Reason[]).filter((reason) => reason !== 'upstream_failed');
+    const gates = (Object.keys(REASONS) as Reason[]).filter(
+      (reason) => !(ENVOY_REASONS as readonly Reason[]).includes(reason),
+    );
     for (const reason of gates) {
       const outcome = reason === 'preflight' ? 'preflight' : 'deny';
       expect(series.get(`sandgate_decisions_total{outcome="${outcome}",reason="${reason}"}`)).toBe(0);

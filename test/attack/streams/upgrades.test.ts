@@ -69,20 +69,32 @@ describe('B1: an upgrade without a good token', () => {
   });
 
   it('cannot be another kind of upgrade, or a bare CONNECT, even with the token', async () => {
-    for (const upgrade of ['h2c', 'websocket, h2c', 'tls/1.0', 'connect-udp']) {
+    for (const upgrade of ['websocket, h2c', 'tcp, h2c', 'foo']) {
       const raw = await openRaw(scene.stack.http);
       raw.send(handshake('Connection: Upgrade, HTTP2-Settings', `Upgrade: ${upgrade}`, TOKEN));
-      expect(await raw.until('\r\n\r\n')).toMatch(/^HTTP\/1\.1 (200|403|404) /);
+      const text = await raw.until('\r\n\r\n');
+      expect(text).toMatch(/^HTTP\/1\.1 400 /);
+      expect(text).toContain('\r\nx-sandgate-reason: upgrade_refused\r\n');
       raw.socket.destroy();
     }
-    // An ingress may ignore an unknown upgrade; a plain request arrives in that case.
-    for (const { headers } of locked.app.arrivals) expect(headers.upgrade).toBeUndefined();
-    scene.forget();
     const raw = await openRaw(scene.stack.http);
     raw.send(bytesOf([`CONNECT ${locked.host}:80 HTTP/1.1`, `Host: ${locked.host}`, `${NAME}: ${TOKEN}`]));
     expect(await raw.until('\r\n\r\n')).toMatch(/^HTTP\/1\.1 404 /);
     raw.socket.destroy();
     expect(scene.arrived()).toBe(0);
+  });
+
+  it('is an ordinary request if it only offers a newer HTTP or TLS, which needs the token too', async () => {
+    for (const upgrade of ['h2c', 'tls/1.0', 'HTTP/2.0']) {
+      for (const token of [undefined, TOKEN]) {
+        const raw = await openRaw(scene.stack.http);
+        raw.send(handshake('Connection: Upgrade, HTTP2-Settings', `Upgrade: ${upgrade}`, token));
+        expect(await raw.until('\r\n\r\n')).toMatch(token ? /^HTTP\/1\.1 200 / : /^HTTP\/1\.1 403 /);
+        raw.socket.destroy();
+      }
+    }
+    expect(locked.app.arrivals).toHaveLength(3);
+    for (const { headers } of locked.app.arrivals) expect(headers.upgrade).toBeUndefined();
   });
 });
 
