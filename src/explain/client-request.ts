@@ -7,9 +7,6 @@ const URL_FORM = /^(https?):\/\/([^/?#]+)([/?][^#]*)?(?:#.*)?$/i;
 /** Characters that no client sends in a URL. */
 const UNSENDABLE = /[^\x21-\x7e]/;
 const AUTHORITY = /^(?:\[[0-9a-f:.]+\]|[^[\]:]*)(?::(\d{1,5}))?$/i;
-/** The bundled Envoy's own limits: past them it answers 431 without a check. */
-const MOST_HEADERS = 100;
-const MOST_HEADER_BYTES = 60 * 1024;
 const METHOD = /^[!#$%&'*+.^_`|~0-9A-Za-z-]+$/;
 const HEADER = /^([!#$%&'*+.^_`|~0-9A-Za-z-]+):[ \t]*(.*)$/s;
 const NO_VALUE = /[\0\r\n]/;
@@ -39,9 +36,6 @@ export function readRequest(url: string, lines: readonly string[], method: strin
   const isHost = ([name]: readonly [string, string]) => name.toLowerCase() === 'host';
   const hosts = headers.filter(isHost).map(([, value]) => value);
   if (hosts.length > 1) throw invalid('Host is given more than once; Envoy would answer 400 itself');
-  const bytes = headers.reduce((sum, [name, value]) => sum + name.length + value.length, url.length);
-  if (headers.length > MOST_HEADERS || bytes > MOST_HEADER_BYTES)
-    throw invalid('there are more headers than Envoy accepts; Envoy would answer 431 itself');
   const suffix = DEFAULT_PORTS[scheme];
   const named = authority.endsWith(suffix) ? authority.slice(0, -suffix.length) : authority;
   const target = match[3] ?? '/';

@@ -2,6 +2,8 @@ import { type ClientRequest, encodeCheckRequest } from '../check/check-request.t
 import { checkResponseDecoder, type Decoded } from '../check/check-response.ts';
 import { type CheckHandlerOptions, createCheckHandler, targetRulesOf } from '../check/handler.ts';
 import type { Answer, Decision, GateRequest } from '../decision/decision.ts';
+import { grpcHeaders, isGrpc } from '../decision/grpc.ts';
+import type { Reason } from '../decision/reasons.ts';
 import { SandgateError } from '../errors.ts';
 import { CACHE_TIMES, PolicyCache } from '../policy/cache/cache.ts';
 import type { Clock } from '../policy/clock.ts';
@@ -11,7 +13,8 @@ import type { UnreadRecord } from '../policy/record.ts';
 import type { PolicySource } from '../policy/store.ts';
 import { FORWARDED_HOST_HEADER, REASON_HEADER, STREAM_DURATION_HEADER } from '../target/headers.ts';
 import { resolveTarget } from '../target/resolve.ts';
-import type { Explanation, Upstream } from './explanation.ts';
+import { type EnvoyAnswer, envoyFirst, envoyLast } from './envoy-first.ts';
+import type { Explanation, Step, Upstream } from './explanation.ts';
 import { stepsOf } from './steps.ts';
 
 export interface ExplainOptions {
@@ -27,6 +30,8 @@ export interface ExplainOptions {
  */
 export async function explain(request: ClientRequest, options: ExplainOptions): Promise<Explanation> {
   const { store, rules, gate, clock } = options;
+  const first = gate.context.routing === 'gate' ? envoyFirst(request) : undefined;
+  if (first !== undefined) return refusedByEnvoy(request, first, []);
   const now = clock.now();
   let record: UnreadRecord | undefined;
   let storeFault: SandgateError | undefined;
@@ -77,17 +82,41 @@ export async function explain(request: ClientRequest, options: ExplainOptions): 
     targetRulesOf(gate),
   );
   const decoded = checkResponseDecoder()(bytes as Buffer);
-  const answer = answerOf(decoded);
-  const { method, host, path } = request;
+  const steps = stepsOf({ ...decided, target, lookup, record, storeFault, fault, rules, now });
+  const last =
+    decision.kind === 'allow' && gate.context.routing === 'gate'
+      ? envoyLast(request, decided.request)
+      : undefined;
+  if (last !== undefined) return refusedByEnvoy(request, last, steps);
+  const answer = answerOf(decoded, request);
   return {
     decision: decision.kind,
     status: answer?.status,
     reason: answer?.headers.find(([name]) => name === REASON_HEADER)?.[1],
     detail: decision.kind === 'allow' ? undefined : detailOf(decision),
-    request: { method, host, path: path.split('?')[0]! },
+    request: shown(request),
     fault: fault && `${fault.message} [${fault.code}]`,
-    steps: stepsOf({ ...decided, target, lookup, record, storeFault, fault, rules, now }),
+    steps,
     upstream: answer === undefined ? upstreamOf(decoded, request) : undefined,
+    answer,
+  };
+}
+
+function shown({ method, host, path }: ClientRequest): Explanation['request'] {
+  return { method, host, path: path.split('?')[0]! };
+}
+
+function refusedByEnvoy(request: ClientRequest, refusal: EnvoyAnswer, before: readonly Step[]): Explanation {
+  const { reason, found, answer } = refusal;
+  return {
+    decision: 'refused',
+    status: answer.status,
+    reason,
+    detail: undefined,
+    request: shown(request),
+    fault: undefined,
+    steps: [...before, { name: 'Envoy', passed: false, found }],
+    upstream: undefined,
     answer,
   };
 }
@@ -103,12 +132,17 @@ function detailOf(decision: Exclude<Decision, { kind: 'allow' }>): string | unde
   }
 }
 
-function answerOf({ status, denied_response: denied }: Decoded): Answer | undefined {
+function answerOf({ status, denied_response: denied }: Decoded, request: ClientRequest): Answer | undefined {
   if (!status?.code) return undefined;
   const headers = (denied?.headers ?? []).map(
     ({ header }) => [header.key ?? '', header.value ?? ''] as const,
   );
-  return { status: denied?.status?.code ?? 403, headers, body: denied?.body ?? '' };
+  const answer = { status: denied?.status?.code ?? 403, headers, body: denied?.body ?? '' };
+  const sent = (name: string) => request.headers.find(([one]) => one.toLowerCase() === name)?.[1];
+  if (!isGrpc(sent)) return answer;
+  const reason = headers.find(([name]) => name === REASON_HEADER)?.[1] as Reason;
+  const kept = headers.filter(([name]) => name !== 'content-type');
+  return { ...answer, headers: [...kept, ...grpcHeaders(reason)], body: '' };
 }
 
 function upstreamOf({ ok_response: ok, dynamic_metadata }: Decoded, request: ClientRequest): Upstream {

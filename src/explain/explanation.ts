@@ -1,7 +1,7 @@
 import type { Answer } from '../decision/decision.ts';
 
-/** The steps of docs/contract.md §2, in the order in which the gate takes them. */
-export type StepName = 'target' | 'internal path' | 'policy' | 'token' | 'route' | 'masking';
+/** The steps of docs/contract.md §2, in the order in which the gate takes them; `Envoy` only if Envoy refuses the request. */
+export type StepName = 'Envoy' | 'target' | 'internal path' | 'policy' | 'token' | 'route' | 'masking';
 
 /** One completed step. In a denial the last step is the one that denied. */
 export interface Step {
@@ -27,8 +27,9 @@ export interface Upstream {
 
 /** Why a request gets its answer. It has no token, and at most 8 hex characters of a digest. */
 export interface Explanation {
-  decision: 'allow' | 'deny' | 'preflight';
-  /** Status of the gate's own answer; undefined if the sandbox answers. */
+  /** `refused`: by Envoy, before it asks the gate or after the gate has allowed the request. */
+  decision: 'allow' | 'deny' | 'preflight' | 'refused';
+  /** Status of the answer; undefined if the sandbox answers. */
   status: number | undefined;
   /** `x-sandgate-reason`; undefined if the sandbox answers. */
   reason: string | undefined;
@@ -54,7 +55,8 @@ export function formatExplanation(explanation: Explanation): string {
   lines.push('');
   if (upstream !== undefined) lines.push(...upstreamLines(upstream));
   if (answer !== undefined) {
-    lines.push(row('  answer', `${answer.status}, sent to the client by the gate`));
+    const from = explanation.decision === 'refused' ? 'Envoy' : 'the gate';
+    lines.push(row('  answer', `${answer.status}, sent to the client by ${from}`));
     for (const [name, value] of answer.headers) lines.push(row('', `${name}: ${value}`));
     if (answer.body !== '') lines.push('', answer.body.trimEnd());
   }
@@ -65,6 +67,8 @@ function outcome({ decision, status, reason, detail }: Explanation): string {
   switch (decision) {
     case 'allow':
       return 'ALLOWED';
+    case 'refused':
+      return `REFUSED ${status} ${reason}`;
     case 'deny':
       return `DENIED ${status} ${reason}${detail === undefined ? '' : ` (${detail})`}`;
     case 'preflight':
@@ -88,7 +92,7 @@ function upstreamLines({ destination, host, forwardedHost, removed, streamMs }: 
     ],
     [
       '  then',
-      'the sandbox answers; if nothing listens on the port, Envoy answers 502 port_closed, and if the connection fails, 502 upstream_failed',
+      'the sandbox answers; if nothing listens on the port, Envoy answers 502 port_closed, if the connection fails, 502 upstream_failed, and if the answer cannot be read, 502 upstream_protocol_error',
     ],
   ];
   return rows.flatMap(([name, text]) => (text === undefined ? [] : [row(name, text)]));

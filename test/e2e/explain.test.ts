@@ -4,7 +4,17 @@ import { run } from '../../src/cli/program.ts';
 import type { Explanation } from '../../src/explain/explanation.ts';
 import { type Answered, ask, askHttp2, type ClientRequest } from '../stack/client.ts';
 import { OTHER_TOKEN, publicSandbox, TOKEN } from '../stack/test-stack.ts';
-import { type Case, closed, hostAt, ORDER_CASES, OTHER, TARGET_CASES, TITLED, TOKEN_CASES } from './cases.ts';
+import {
+  type Case,
+  closed,
+  hostAt,
+  ID,
+  ORDER_CASES,
+  OTHER,
+  TARGET_CASES,
+  TITLED,
+  TOKEN_CASES,
+} from './cases.ts';
 import { type Fleet, startFleet } from './fleet.ts';
 import { BROWSER } from './page.ts';
 import { type SilentListener, startSilentListener } from './silent-listener.ts';
@@ -143,9 +153,30 @@ describe('a request that is too large for Envoy', () => {
   ])('%s: a 431 before the gate, and explain says so', async (_, headers) => {
     const request = { host: hostAt(OTHER), headers };
     expect((await ask(fleet.stack.http, request)).status).toBe(431);
-    const output = await explain(request);
-    expect(output).toMatchObject({ code: 2, stdout: '' });
-    expect(output.stderr).toContain('more headers than Envoy accepts; Envoy would answer 431 itself');
+    expect(await explained(request)).toMatchObject({
+      decision: 'refused',
+      status: 431,
+      reason: 'bad_request',
+    });
+    expect((await explain(request)).stdout).toMatch(
+      /^REFUSED 431 bad_request [\s\S]*431, sent to the client by Envoy/,
+    );
+  });
+});
+
+describe('a gRPC request', () => {
+  it('is explained with the answer of a gRPC client', async () => {
+    const headers = { 'content-type': 'application/grpc', te: 'trailers' };
+    for (const request of [
+      { host: hostAt('nobody'), headers },
+      { host: hostAt(ID), headers },
+    ]) {
+      const answered = await askHttp2(fleet.stack.http, { ...request, method: 'POST' });
+      const { status, answer } = await explained({ ...request, method: 'POST' });
+      expect({ status, body: answer!.body }).toEqual({ status: answered.status, body: answered.body });
+      expect(Object.fromEntries(answer!.headers)).toEqual(ownHeaders(answered));
+      expect(ownHeaders(answered)).toHaveProperty('grpc-status');
+    }
   });
 });
 
