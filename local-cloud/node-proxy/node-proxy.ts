@@ -13,6 +13,7 @@ import type { Domains } from '#src/target/domains.js';
 import { AGENT_PORT, type Target } from '#src/target/target.js';
 import { createAdmission, type RefusalReason } from './admission.ts';
 import { dial } from './dial.ts';
+import { acceptGrpc, type Call } from './grpc-proxy.ts';
 import { handOver, tunnel } from './hand-over.ts';
 import { refuse, refuseUpgrade } from './refusal.ts';
 import { upstreamHeaders } from './upstream-headers.ts';
@@ -65,7 +66,7 @@ export async function startNodeProxy(options: NodeProxyOptions): Promise<NodePro
   const admit = createAdmission(options.key, options.domains);
   const refusals = new Map<RefusalReason, number>();
   /** The target of a request that has passed a gate. */
-  const admitted = (request: IncomingMessage): Target | undefined => {
+  const admitted = (request: IncomingMessage | Call): Target | undefined => {
     const admission = admit(request);
     if (admission.kind === 'admitted') return admission.target;
     const count = (refusals.get(admission.reason) ?? 0) + 1;
@@ -122,6 +123,7 @@ export async function startNodeProxy(options: NodeProxyOptions): Promise<NodePro
     );
   });
   server.on('clientError', (_error, socket) => socket.destroy());
+  const endGrpc = acceptGrpc(server, admitted, (call, target) => reach(call, target, options.find));
 
   server.listen(options.port, '127.0.0.1');
   await once(server, 'listening').catch((error) => {
@@ -139,6 +141,7 @@ export async function startNodeProxy(options: NodeProxyOptions): Promise<NodePro
     async close() {
       const closed = once(server, 'close');
       server.close();
+      endGrpc();
       for (const socket of sockets) socket.destroy();
       await closed;
     },
@@ -152,7 +155,7 @@ interface Reached {
 }
 
 async function reach(
-  request: IncomingMessage,
+  request: IncomingMessage | Call,
   { sandboxId, port }: Target,
   find: NodeProxyOptions['find'],
 ): Promise<Reached | undefined> {

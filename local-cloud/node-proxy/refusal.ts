@@ -1,4 +1,5 @@
 import type { ServerResponse } from 'node:http';
+import type { ServerHttp2Stream } from 'node:http2';
 import type { Duplex } from 'node:stream';
 import { EMPTY_REQUEST } from '#src/check/handler.js';
 import { answerFor } from '#src/decision/answer.js';
@@ -9,6 +10,11 @@ const HEAD = [...headers.flat(), 'content-length', String(Buffer.byteLength(body
 
 export function refuse(response: ServerResponse): void {
   response.writeHead(status, HEAD).end(body);
+}
+
+export function refuseCall(stream: ServerHttp2Stream): void {
+  stream.respond({ ':status': status, ...Object.fromEntries(headers) });
+  stream.end(body);
 }
 
 export function refuseUpgrade(socket: Duplex): void {

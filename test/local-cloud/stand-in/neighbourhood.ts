@@ -19,7 +19,7 @@ export interface Neighbourhood {
   /** With its policy in force: public, unless `access` says otherwise. */
   add(sandboxId: string, more?: { mask?: string; access?: object }): Promise<Sandbox>;
   /** Resolves once the server has been started, which is before it listens. */
-  serve(sandbox: Sandbox, port: number, before?: string): Promise<void>;
+  serve(sandbox: Sandbox, port: number, before?: string, program?: string): Promise<void>;
   stop(): Promise<void>;
 }
 
@@ -68,10 +68,10 @@ export async function startNeighbourhood(): Promise<Neighbourhood> {
       await stack.put(publicSandbox(sandboxId, { runtime, access: access ?? {} }));
       return sandbox;
     },
-    async serve(sandbox, port, before = '') {
+    async serve(sandbox, port, before = '', program = 'server.mjs') {
       await run(
         sandbox,
-        `(${before} exec ${openCopy().node} ${standIn('server.mjs')} ${port} ${sandbox.sandboxId}) >/tmp/server-${port} 2>&1 </dev/null &`,
+        `(${before} exec ${openCopy().node} ${standIn(program)} ${port} ${sandbox.sandboxId}) >/tmp/server-${port} 2>&1 </dev/null &`,
       );
     },
     async stop() {
