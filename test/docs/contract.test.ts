@@ -4,7 +4,9 @@ import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { ANSWER_HEADERS, answerFor } from '../../src/decision/answer.ts';
 import type { Deny } from '../../src/decision/decision.ts';
-import { REFUSALS } from '../../src/decision/refusals.ts';
+import { GRPC_STATUS } from '../../src/decision/grpc.ts';
+import { ENVOY_REASONS } from '../../src/decision/reasons.ts';
+import { ENVOY_REFUSALS, REFUSALS } from '../../src/decision/refusals.ts';
 import { PACKAGE_ROOT } from '../../src/package-root.ts';
 import { parseDomains } from '../../src/target/domains.ts';
 import { resolveTarget } from '../../src/target/resolve.ts';
@@ -35,6 +37,22 @@ describe('docs/contract.md', () => {
     } else {
       expect(page).toContain(`\`${body.trimEnd()}\``);
     }
+  });
+
+  it.each(ENVOY_REASONS)('has the answer of Envoy alone to %s, and its gRPC status', (reason) => {
+    const { status, message } = ENVOY_REFUSALS[reason];
+    expect(page).toContain(message);
+    const own = rows.filter((cells) => cells[0]?.includes(`\`${reason}\``));
+    expect(own.map((cells) => cells[1]).join(' ')).toContain(String(status));
+  });
+
+  it('has the grpc-status of every reason', () => {
+    const mapped = rows.filter((cells) => cells.length === 2 && /^\d+ [A-Z_]+$/.test(cells[1]!));
+    const pairs = mapped.flatMap(([reasons, code]) =>
+      [...reasons!.matchAll(/`(\w+)`/g)].map(([, reason]) => [reason, Number.parseInt(code!, 10)]),
+    );
+    const { preflight: _preflight, ...refusals } = GRPC_STATUS;
+    expect(Object.fromEntries(pairs)).toEqual(refusals);
   });
 
   it('has the headers of every answer', () => {

@@ -187,6 +187,25 @@ describe('the settings that protect the sandboxes', () => {
       expect(original_dst_lb_config, name).toEqual(name === 'sandbox_tcp' ? undefined : chosen);
     }
     expect(clusters.length).toBeGreaterThan(2);
+    const names = clusters.map(({ name }: { name: string }) => name);
+    // Every route leads to one of them, or to an answer of Envoy.
+    for (const { route, direct_response } of connection().route_config.virtual_hosts[0].routes) {
+      if (direct_response !== undefined) continue;
+      const groups = route.inline_cluster_specifier_plugin?.extension.typed_config.priority_groups;
+      const targets = groups?.map((group: { clusters: { cluster_name: string }[] }) => group.clusters[0]!.cluster_name);
+      for (const target of targets ?? [route.cluster]) expect([...names, 'sandbox_wait']).toContain(target);
+    }
+  });
+
+  it('remove x-sandgate-* from the answers of every sandbox', () => {
+    for (const { name, typed_extension_protocol_options } of parse(source).static_resources.clusters) {
+      if (!name.startsWith('sandbox') || name === 'sandbox_tcp') continue;
+      const [options] = Object.values(typed_extension_protocol_options) as { http_filters: object[] }[];
+      expect([name, JSON.stringify(options!.http_filters[0])]).toEqual([
+        name,
+        expect.stringContaining('{"remove_on_match":{"key_matcher":{"prefix":"x-sandgate-"}}}'),
+      ]);
+    }
   });
 
   it('let an allow change only what the gate needs', () => {
