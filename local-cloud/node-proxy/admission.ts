@@ -15,7 +15,10 @@ const ABSENT = { kind: 'absent' } as const;
  * Admits only what has passed a gate: other programs of this machine, and web pages whose name resolves to 127.0.0.1,
  * reach this port too. Host must be one that the gate could have written.
  */
-export function createAdmission(key: string, domains: Domains): (request: { readonly rawHeaders: readonly string[] }) => Admission {
+export function createAdmission(
+  key: string,
+  domains: Domains,
+): (request: { readonly rawHeaders: readonly string[] }) => Admission {
   const isKey = createKeyTest(key);
   const rules = { domains, headerRouting: false };
   return ({ rawHeaders }) => {

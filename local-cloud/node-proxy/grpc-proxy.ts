@@ -49,22 +49,28 @@ export function acceptGrpc(
   };
   const http2 = createServer({ settings: { initialWindowSize: WINDOW } });
   http2.on('session', keep);
-  http2.on('stream', (stream, headers, _flags, rawHeaders) => {
-    stream.on('error', () => {});
-    const call = { rawHeaders: rawHeaders.map((part) => (part === ':authority' ? 'host' : part)), socket: stream };
-    const admittedTo = admitted(call);
-    if (admittedTo === undefined) return refuseCall(stream);
-    reach(call, admittedTo).then(
-      (target) => {
-        if (target === undefined || stream.destroyed) return fail(stream, target);
-        const session = connect('http://sandbox', { createConnection: () => target.socket });
-        keep(session);
-        session.once('error', () => fail(stream));
-        forward(stream, session, requestHeaders(headers, target));
-      },
-      () => fail(stream),
-    );
-  });
+  http2.on(
+    'stream',
+    (stream: ServerHttp2Stream, headers: IncomingHttpHeaders, _flags: number, rawHeaders: string[]) => {
+      stream.on('error', () => {});
+      const call = {
+        rawHeaders: rawHeaders.map((part) => (part === ':authority' ? 'host' : part)),
+        socket: stream,
+      };
+      const admittedTo = admitted(call);
+      if (admittedTo === undefined) return refuseCall(stream);
+      reach(call, admittedTo).then(
+        (target) => {
+          if (target === undefined || stream.destroyed) return fail(stream, target);
+          const session = connect('http://sandbox', { createConnection: () => target.socket });
+          keep(session);
+          session.once('error', () => fail(stream));
+          forward(stream, session, requestHeaders(headers, target));
+        },
+        () => fail(stream),
+      );
+    },
+  );
 
   const http1 = server.listeners('connection') as ((socket: Socket) => void)[];
   server.removeAllListeners('connection');

@@ -192,7 +192,9 @@ describe('the settings that protect the sandboxes', () => {
     for (const { route, direct_response } of connection().route_config.virtual_hosts[0].routes) {
       if (direct_response !== undefined) continue;
       const groups = route.inline_cluster_specifier_plugin?.extension.typed_config.priority_groups;
-      const targets = groups?.map((group: { clusters: { cluster_name: string }[] }) => group.clusters[0]!.cluster_name);
+      const targets = groups?.map(
+        (group: { clusters: { cluster_name: string }[] }) => group.clusters[0]!.cluster_name,
+      );
       for (const target of targets ?? [route.cluster]) expect([...names, 'sandbox_wait']).toContain(target);
     }
   });
