@@ -25,6 +25,8 @@ interface EnvoyConfigOptions {
   maxHeap: string;
   maxConnections?: string;
   idleTimeout?: string;
+  trustedHops: string;
+  proxyProtocol?: boolean;
 }
 
 /** `envoy config`: prints the bundled config for the given addresses. */
@@ -69,6 +71,15 @@ export function register(parent: Command, context: CommandContext): void {
     .option(
       '--idle-timeout <seconds>',
       "how long a client's connection may be idle; behind a load balancer, longer than the balancer's own (default: 60)",
+      )
+      .option(
+      '--trusted-hops <number>',
+      'number of proxies in front of Envoy, such as a TLS balancer, whose X-Forwarded-For and X-Forwarded-Proto are true; only they may reach the listener',
+      '0',
+    )
+    .option(
+      '--proxy-protocol',
+      'expect the PROXY protocol (1 or 2) on every connection, for a balancer that passes TCP on',
     )
     .action((options: EnvoyConfigOptions) => envoyConfig(context, options));
 }
@@ -101,6 +112,8 @@ async function envoyConfig({ io }: CommandContext, options: EnvoyConfigOptions):
     ...(options.idleTimeout !== undefined && {
       idleTimeoutSeconds: number('--idle-timeout', options.idleTimeout, 1, 86_400),
     }),
+    trustedHops: trustedHops(options.trustedHops),
+    proxyProtocol: options.proxyProtocol ?? false,
   });
   io.stdout.write(rendered);
 }
@@ -113,6 +126,15 @@ function gateAddress(text: string): Endpoint {
 
 function addresses(flag: string, text: string) {
   return text === 'off' ? [] : text.split(',').map((item) => address(flag, item));
+}
+
+/** More proxies than anyone has; a larger number is a mistake. */
+const MOST_HOPS = 16;
+
+function trustedHops(text: string): number {
+  const hops = /^\d{1,2}$/.test(text) ? Number(text) : Number.NaN;
+  if (hops <= MOST_HOPS) return hops;
+  throw invalid(`--trusted-hops: expected a whole number from 0 to ${MOST_HOPS}, got "${text}"`);
 }
 
 function address(flag: string, text: string) {

@@ -7,6 +7,7 @@ import { addControlPlane, type ControlPlane } from './control-plane.ts';
 import { type GateTls, gateTransportSocket } from './gate-tls.ts';
 import { socket } from './socket-address.ts';
 import { addStatsListener } from './stats-listener.ts';
+import { expectProxyProtocol, trustHops } from './trusted-hops.ts';
 
 /** The settings that differ between Envoys; everything else comes from `envoy/envoy.yaml`. */
 export interface BootstrapSettings {
@@ -29,6 +30,10 @@ export interface BootstrapSettings {
   idleTimeoutSeconds?: number;
   /** The one host that bypasses the gate; none if absent. */
   controlPlane?: ControlPlane;
+  /** Number of proxies in front of Envoy whose `x-forwarded-for` and `x-forwarded-proto` are true. Default 0. */
+  trustedHops?: number;
+  /** Whether each connection starts with the PROXY protocol, which names the client. Default false. */
+  proxyProtocol?: boolean;
 }
 
 /** The text of `envoy/envoy.yaml`, the one source of the bundled config. */
@@ -51,6 +56,12 @@ export function renderBootstrap(source: string, settings: BootstrapSettings): st
     http.setIn([...options, 'idle_timeout'], `${settings.idleTimeoutSeconds}s`);
   }
   if (settings.controlPlane) addControlPlane(document, http, settings.controlPlane);
+  // The TLS listener refers to the same filters.
+  if (settings.trustedHops) {
+    const manager = http.getIn(['filter_chains', 0, 'filters', 0, 'typed_config']) as YAMLMap;
+    trustHops(document, manager, settings.trustedHops);
+  }
+  if (settings.proxyProtocol) for (const listener of [http, https]) expectProxyProtocol(document, listener);
   const common = [
     'filter_chains',
     0,
