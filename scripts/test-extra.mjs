@@ -10,7 +10,11 @@ const name = choose({
       'both commands and the examples in every kind of folder, by every kind of user (needs root, Linux)',
     api: 'the policy API against its OpenAPI document: --seconds 300',
     compose: 'docker-compose.yml (needs a Docker engine)',
+    'envoy-gateway':
+      'the manifests for Envoy Gateway on a real one, compared with the bundled config (needs Go, or ENVOY_GATEWAY=<program>)',
     interrupt: 'npm test leaves nothing behind when it is interrupted: --times 20 (needs Linux)',
+    istio:
+      "the manifests for Istio, translated by Istio's own code, compared with the bundled config (needs Go)",
     long: 'npm test with the long forms of its tests',
     node: 'npm test on another Node: node 24',
     prometheus: 'rules and config of deploy/ on the real Prometheus',

@@ -1,4 +1,4 @@
-import type { Command } from 'commander';
+import { type Command, Option } from 'commander';
 import { type Endpoint, formatAddress, isLoopback, parseAddress } from '../address.ts';
 import {
   capacityOf,
@@ -7,6 +7,7 @@ import {
   MOST_MAX_HEAP_MIB,
 } from '../envoy/capacity.ts';
 import type { GateTls } from '../envoy/gate-tls.ts';
+import type { Ingress } from '../envoy/ingress/snippet.ts';
 import { SandgateError } from '../errors.ts';
 import type { CommandContext } from './context.ts';
 
@@ -27,6 +28,7 @@ interface EnvoyConfigOptions {
   idleTimeout?: string;
   trustedHops: string;
   proxyProtocol?: boolean;
+  snippet?: string;
 }
 
 /** `envoy config`: prints the bundled config for the given addresses. */
@@ -81,10 +83,24 @@ export function register(parent: Command, context: CommandContext): void {
       '--proxy-protocol',
       'expect the PROXY protocol (1 or 2) on every connection, for a balancer that passes TCP on',
     )
+    .addOption(
+      new Option(
+        '--snippet <ingress>',
+        'print instead what an ingress with its own routes must be told (`serve --routing ingress`)',
+      ).choices(INGRESSES),
+    )
     .action((options: EnvoyConfigOptions) => envoyConfig(context, options));
 }
 
+/** As in src/envoy/ingress/snippet.ts, which is loaded only when it is needed. */
+const INGRESSES: readonly Ingress[] = ['envoy-gateway', 'istio'];
+
 async function envoyConfig({ io }: CommandContext, options: EnvoyConfigOptions): Promise<void> {
+  if (options.snippet !== undefined) {
+    const { renderIngressSnippet } = await import('../envoy/ingress/snippet.ts');
+    io.stdout.write(await renderIngressSnippet(options.snippet as Ingress));
+    return;
+  }
   const { loadBundledConfig, renderBootstrap } = await import('../envoy/bootstrap.ts');
   const { tlsCertificate, tlsKey } = options;
   const https = addresses('--https', options.https);

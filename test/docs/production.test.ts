@@ -26,6 +26,25 @@ it('docs/production.md hands the gate the headers that the bundled config does',
   expect(one('SecurityPolicy').spec.extAuth.headersToExtAuth).toEqual(allowed);
 });
 
+it.each(['envoy-gateway/policies', 'istio/policies', 'istio/mesh-config'])(
+  'docs/production.md shows deploy/%s.yaml as it is',
+  (name) => {
+    expect(page).toContain(`\`\`\`yaml\n${read(`deploy/${name}.yaml`)}\`\`\``);
+  },
+);
+
+it('docs/production.md names the timeouts and limits of the bundled config to a balancer', () => {
+  const config = read('envoy/envoy.yaml');
+  for (const [text, line] of [
+    ["shorter than Envoy's (620 s)", 'idle_timeout: 620s'],
+    ['after 3600 s without data', 'idle_timeout: 3600s'],
+    ['100 streams on one HTTP/2 connection', 'max_concurrent_streams: 100'],
+  ] as const) {
+    expect(page).toContain(text);
+    expect(config).toContain(line);
+  }
+});
+
 it('docs/production.md renders the Envoy config that deploy/kubernetes has', () => {
   const command = /`(sandgate envoy config --http off [^`]+)`/.exec(page)?.[1] ?? '';
   const envoy = read('deploy/kubernetes/envoy.yaml');

@@ -22,28 +22,23 @@ export interface Fleet {
   stop(): Promise<void>;
 }
 
+/** The sandboxes of the table, listening at their addresses. */
+export interface Places extends Pick<Fleet, 'addressOf' | 'recorderOf' | 'takeArrivals'> {
+  close(): Promise<void>;
+}
+
 export async function startFleet(): Promise<Fleet> {
   const undo: (() => Promise<void>)[] = [];
   const stop = async () => {
     for (const step of undo.splice(0).reverse()) await step();
   };
   try {
-    const { places, addressOf, close } = await settle();
+    const { close, ...places } = await settle();
     undo.push(close);
     const stack = await startTestStack({ domains: DOMAINS });
     undo.push(() => stack.stop());
-    await putAll(stack, addressOf);
-    return {
-      stack,
-      addressOf,
-      recorderOf: (sandboxId, port) =>
-        places.find(({ at }) => at[0] === sandboxId && at[1] === port)!.recorder,
-      takeArrivals: () =>
-        places.flatMap(({ at, recorder }) =>
-          recorder.arrivals.splice(0).map((arrival) => ({ ...arrival, at })),
-        ),
-      stop,
-    };
+    await putAll(stack, places.addressOf);
+    return { stack, ...places, stop };
   } catch (error) {
     await stop();
     throw error;
@@ -67,7 +62,7 @@ async function putAll(stack: TestStack, addressOf: Fleet['addressOf']): Promise<
 const TRIES = 10;
 
 /** Starts recorders on the members' ports, on another block of addresses if a concurrent test run uses this one. */
-async function settle() {
+export async function settle(): Promise<Places> {
   for (let tried = 1; ; tried++) {
     const block = `127.${randomInt(1, 255)}.${randomInt(0, 256)}`;
     const addressOf = (sandboxId: string) =>
@@ -82,7 +77,16 @@ async function settle() {
           places.push({ at: [sandboxId, port], recorder: await startRecorder(port, addressOf(sandboxId)) });
         }
       }
-      return { places, addressOf, close };
+      return {
+        addressOf,
+        recorderOf: (sandboxId, port) =>
+          places.find(({ at }) => at[0] === sandboxId && at[1] === port)!.recorder,
+        takeArrivals: () =>
+          places.flatMap(({ at, recorder }) =>
+            recorder.arrivals.splice(0).map((arrival) => ({ ...arrival, at })),
+          ),
+        close,
+      };
     } catch (error) {
       await close();
       if (tried === TRIES) throw error;
