@@ -73,8 +73,8 @@ export function register(parent: Command, context: CommandContext): void {
     .option(
       '--idle-timeout <seconds>',
       "how long a client's connection may be idle; behind a load balancer, longer than the balancer's own (default: 60)",
-      )
-      .option(
+    )
+    .option(
       '--trusted-hops <number>',
       'number of proxies in front of Envoy, such as a TLS balancer, whose X-Forwarded-For and X-Forwarded-Proto are true; only they may reach the listener',
       '0',

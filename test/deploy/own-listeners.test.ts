@@ -58,9 +58,11 @@ function listenersOf(config: string): Address[] {
       ...(listener.additional_addresses ?? []).map(({ address }) => address),
     ],
   );
-  return [...sockets, admin.address].flatMap(({ socket_address: at }) =>
-    at ? [{ host: at.address, port: at.port_value }] : [],
-  );
+  // An internal listener has no address.
+  return [...sockets, admin.address].flatMap((address) => {
+    const at = address?.socket_address;
+    return at ? [{ host: at.address, port: at.port_value }] : [];
+  });
 }
 
 /** What an image listens on without being told. One that is not listed here fails the test. */

@@ -14,7 +14,6 @@ const BOUNDED: Readonly<Record<string, string>> = {
   '%RESPONSE_FLAGS%': 'names from a list in Envoy, each at most once',
   '%RESPONSE_CODE_DETAILS%':
     'texts of Envoy; it refuses a length here. The test of the longest line provokes them',
-  '%UPSTREAM_HOST%': 'an address that the gate chose',
   '%DYNAMIC_METADATA(envoy.filters.http.ext_authz:port)%': 'a number that the gate read',
   '%DURATION%': 'a number',
   "%CEL(size(request.id) < 64 ? request.id : 'long')%": 'the condition bounds it',

@@ -91,8 +91,6 @@ const badRequest = envoyAnswer(
 const EXPECTED: [name: string, said: object][] = [
   ['token expired, page', gateAnswer('token_invalid', true)],
   ['token expired, JSON', gateAnswer('token_invalid', false)],
-  ['port closed, page', page],
-  ['port closed, JSON', json],
   [
     'unreadable answer, page',
     envoyAnswer(
@@ -105,6 +103,8 @@ const EXPECTED: [name: string, said: object][] = [
     'unreadable answer, JSON',
     envoyAnswer('upstream_protocol_error', json, withPort(upstream_protocol_error)),
   ],
+  ['port closed, page', page],
+  ['port closed, JSON', json],
   ['upstream failed, page', envoyAnswer('upstream_failed', page, page.body)],
   ['upstream failed, JSON', envoyAnswer('upstream_failed', json, json.body)],
   ['no gate', unavailable],

@@ -1,4 +1,5 @@
 import { parse } from 'yaml';
+import { REASON_HEADER, REQUEST_HEADERS } from '../../target/headers.ts';
 
 /** The bundled config's HTTP connection manager: the fields that the patches of other Envoys take from it. */
 export interface Manager {
@@ -32,8 +33,8 @@ export const MANAGER_FILTER = 'envoy.filters.network.http_connection_manager';
 
 /** The headers that the routes of another ingress must remove: towards the sandbox, and in its answers. */
 export const ROUTES_REMOVE = {
-  request_headers_to_remove: ['x-envoy-external-address'],
-  response_headers_to_remove: ['x-sandgate-reason'],
+  request_headers_to_remove: [REQUEST_HEADERS.clientAddress],
+  response_headers_to_remove: [REASON_HEADER],
 };
 
 export function managerOf(bundled: string): Manager {
@@ -62,7 +63,7 @@ export function managerPatch({ normalize_path, internal_address_config, local_re
  */
 function withNoRoute(mappers: readonly Mapper[]): Mapper[] {
   const isClosedPort = ({ headers_to_add = [] }: Mapper) =>
-    headers_to_add.some(({ header }) => header.key === 'x-sandgate-reason' && header.value === 'port_closed');
+    headers_to_add.some(({ header }) => header.key === REASON_HEADER && header.value === 'port_closed');
   const added = mappers.filter(isClosedPort).map((mapper) => {
     const isPage = JSON.stringify(mapper).includes('text/html');
     const filters = [IS_502, hasMetadata('answered', false), ...(isPage ? [hasMetadata('html', true)] : [])];
