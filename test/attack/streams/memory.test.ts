@@ -62,13 +62,18 @@ describe('one client that fills the memory of Envoy', () => {
       try {
         const enough = /^(uploads|unread|websockets)-http2$/.test(kind) ? TAKEN_BACK_OF_STREAMS : TAKEN_BACK;
         let served = 0;
+        let cutOff = 0;
         while (attack.counts.closed < enough || served < NEWCOMERS) {
           const protocol = served % 2 === 0 ? 'h2' : 'http/1.1';
           const { status } = await askAsNewcomer(target.https, target.quick, protocol, PATIENCE_MS);
           const probe = await askPath(stats, '/ready', PATIENCE_MS);
-          expect({ served, status, probe: probe.status }).toEqual({ served, status: 200, probe: 200 });
+          expect(probe.status).toBe(200);
+          // From 85 % of the heap on, Envoy closes some connections at random: a newcomer may be among them.
+          expect([0, 200]).toContain(status);
+          if (status === 0) cutOff += 1;
           served += 1;
         }
+        expect(cutOff, `of ${served} new clients`).toBeLessThanOrEqual(Math.ceil(served / 50));
       } finally {
         attack.stop();
       }
