@@ -153,7 +153,8 @@ export function clientNetwork(address: string): string {
     .join(':');
 }
 
-function groupsOf(address: string): number[] {
+/** The eight groups of an IPv6 address without a zone. */
+export function groupsOf(address: string): number[] {
   const [head = '', tail] = address.split('::');
   const before = written(head);
   if (tail === undefined) return before;

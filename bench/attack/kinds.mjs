@@ -3,6 +3,7 @@
 import { connect as connectHttp2 } from 'node:http2';
 import { connect as connectTcp } from 'node:net';
 import { connect as connectTls } from 'node:tls';
+import { frame } from './http2-frame.mjs';
 
 /**
  * @typedef {{ host: string, port: number }} Address
@@ -205,14 +206,4 @@ function string(text) {
   const length =
     text.length < 127 ? [text.length] : [127, ((text.length - 127) & 127) | 128, (text.length - 127) >> 7];
   return Buffer.concat([Buffer.from(length), Buffer.from(text)]);
-}
-
-/** @param {number} type @param {number} flags @param {number} stream @param {Buffer} payload */
-function frame(type, flags, stream, payload = Buffer.alloc(0)) {
-  const start = Buffer.alloc(9);
-  start.writeUIntBE(payload.length, 0, 3);
-  start[3] = type;
-  start[4] = flags;
-  start.writeUInt32BE(stream, 5);
-  return Buffer.concat([start, payload]);
 }

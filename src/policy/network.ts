@@ -1,5 +1,5 @@
 import { BlockList, isIPv4, isIPv6 } from 'node:net';
-import { canonicalAddress } from '../address.ts';
+import { canonicalAddress, groupsOf } from '../address.ts';
 import { SandgateError } from '../errors.ts';
 
 /** What a policy may contain at this site, fixed at start. */
@@ -103,15 +103,6 @@ function embedsDeniedIpv4(address: string): boolean {
   // RFC 5214: the interface id is 0000:5efe or 0200:5efe and the IPv4 address. The two lowest bits of the first byte are flags.
   const isIsatap = (groups[4]! & 0xfcff) === 0 && groups[5] === 0x5efe;
   return isIsatap || METADATA_IPV4.includes(ipv4);
-}
-
-/** The eight groups of a canonical IPv6 address. Not for those with dots, which the list refuses. */
-function groupsOf(address: string): number[] {
-  const [head = '', tail = ''] = address.split('::');
-  const read = (part: string) =>
-    part.split(':').flatMap((group) => (group ? [Number.parseInt(group, 16)] : []));
-  const [before, after] = [read(head), read(tail)];
-  return [...before, ...Array(8 - before.length - after.length).fill(0), ...after];
 }
 
 function cidrFault(cidr: string): string | undefined {

@@ -1,5 +1,6 @@
 import type { ClientHttp2Session, ClientHttp2Stream } from 'node:http2';
 import { connect } from 'node:net';
+import { frame } from '../../bench/attack/http2-frame.mjs';
 import type { Address } from '../../src/address.ts';
 
 export type Field = readonly [name: string, value: string];
@@ -60,15 +61,6 @@ export function askRawHttp2(
     });
     socket.write(Buffer.concat([Buffer.from(PREFACE), frame(SETTINGS, 0, 0, Buffer.alloc(0)), ...parts]));
   });
-}
-
-function frame(type: number, flags: number, stream: number, payload: Buffer): Buffer {
-  const head = Buffer.alloc(9);
-  head.writeUIntBE(payload.length, 0, 3);
-  head[3] = type;
-  head[4] = flags;
-  head.writeUInt32BE(stream, 5);
-  return Buffer.concat([head, payload]);
 }
 
 /** HPACK, each field a literal without indexing and without Huffman. */

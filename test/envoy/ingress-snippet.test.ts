@@ -45,6 +45,18 @@ describe.each(['envoy-gateway', 'istio'])('`envoy config --snippet %s`', (ingres
   });
 });
 
+it('`envoy config --snippet istio` repeats refused connects, as the bundled routes do', async () => {
+  const { configPatches } = (await documentsOf('istio')).at(-1).spec;
+  const { route } = configPatches.find(({ applyTo }: { applyTo: string }) => applyTo === 'HTTP_ROUTE').patch
+    .value;
+  const connects = (await bundled()).route_config.virtual_hosts[0].routes[0].route;
+  expect(route).toEqual({
+    timeout: connects.timeout,
+    idle_timeout: connects.idle_timeout,
+    retry_policy: { ...connects.retry_policy, retry_on: 'connect-failure' },
+  });
+});
+
 it('`envoy config --snippet` refuses the name of another ingress, and lists those that it knows', async () => {
   const { code, stderr } = await sandgateInside(['envoy', 'config', '--snippet', 'nginx']);
   expect(code).toBe(2);

@@ -8,7 +8,7 @@ export interface Manager {
   upgrade_configs: { upgrade_type: string }[];
   local_reply_config: { mappers: Mapper[] };
   http_filters: { name: string; typed_config: Authorization }[];
-  route_config: { virtual_hosts: { routes: { route: Route }[] }[] };
+  route_config: { virtual_hosts: { routes: { route?: Route }[] }[] };
 }
 
 interface Authorization {
@@ -20,7 +20,7 @@ interface Authorization {
 interface Route {
   timeout: string;
   idle_timeout: string;
-  retry_policy: object;
+  retry_policy?: { retry_on: string; refresh_cluster_on_retry?: boolean };
 }
 
 interface Mapper {
@@ -46,6 +46,12 @@ export function authorizationOf({ http_filters }: Manager): Authorization {
   return http_filters.find(({ name }) => name === AUTHORIZATION_FILTER)!.typed_config;
 }
 
+/** The bundled route that repeats nothing but a refused connect, and needs no second cluster for it. */
+export function connectRetryRouteOf({ route_config }: Manager): Route {
+  const routes = route_config.virtual_hosts[0]!.routes.flatMap(({ route }) => route ?? []);
+  return routes.find(({ retry_policy: policy }) => policy && !policy.refresh_cluster_on_retry)!;
+}
+
 /** The fields of this name that there are. */
 export function pick(from: object, names: readonly string[]): object {
   return Object.fromEntries(Object.entries(from).filter(([name]) => names.includes(name)));
@@ -69,7 +75,9 @@ function withNoRoute(mappers: readonly Mapper[]): Mapper[] {
     const filters = [IS_502, hasMetadata('answered', false), ...(isPage ? [hasMetadata('html', true)] : [])];
     return { ...mapper, filter: { and_filter: { filters } } };
   });
-  const lastByFlag = mappers.findLastIndex(({ filter }) => JSON.stringify(filter).includes('"UPE"'));
+  const lastByFlag = mappers.findLastIndex(({ filter }) =>
+    JSON.stringify(filter).includes('response_flag_filter'),
+  );
   return [...mappers.slice(0, lastByFlag + 1), ...added, ...mappers.slice(lastByFlag + 1)];
 }
 

@@ -1,6 +1,7 @@
 import {
   AUTHORIZATION_FILTER,
   authorizationOf,
+  connectRetryRouteOf,
   MANAGER_FILTER,
   managerOf,
   managerPatch,
@@ -39,11 +40,7 @@ export function istioPatch(bundled: string) {
   const authorization = authorizationOf(manager);
   const { retry_policy } = authorization.grpc_service;
   const { normalize_path: _, ...patch } = managerPatch(manager);
-  const {
-    timeout,
-    idle_timeout,
-    retry_policy: retries,
-  } = manager.route_config.virtual_hosts[0]!.routes.at(-1)!.route;
+  const { timeout, idle_timeout, retry_policy: retries } = connectRetryRouteOf(manager);
   const filter = (name: string) => inManager({ subFilter: { name } });
   return {
     apiVersion: 'networking.istio.io/v1alpha3',
