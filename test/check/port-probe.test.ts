@@ -1,7 +1,8 @@
-import { createServer, type Server, type Socket } from 'node:net';
+import { createServer, type Socket } from 'node:net';
 import { afterEach, expect, test } from 'vitest';
 import { PortProbe } from '../../src/check/port-probe.ts';
 import { startSilentListener } from '../e2e/silent-listener.ts';
+import { closedPort } from '../stack/closed-port.ts';
 import { eventually } from '../stack/eventually.ts';
 import { PATIENCE_MS } from '../stack/patience.ts';
 
@@ -21,7 +22,7 @@ async function silentPort(): Promise<number> {
   return listener.port;
 }
 
-async function listen(): Promise<{ port: number; accepted: Socket[]; server: Server }> {
+async function listen(): Promise<{ port: number; accepted: Socket[] }> {
   const accepted: Socket[] = [];
   const server = createServer((socket) => {
     accepted.push(socket);
@@ -29,13 +30,7 @@ async function listen(): Promise<{ port: number; accepted: Socket[]; server: Ser
   });
   servers.push(server);
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-  return { port: (server.address() as { port: number }).port, accepted, server };
-}
-
-async function closedPort(): Promise<number> {
-  const { port, server } = await listen();
-  await new Promise((resolve) => server.close(resolve));
-  return port;
+  return { port: (server.address() as { port: number }).port, accepted };
 }
 
 test('finds a port open on which something listens, and hangs up', async () => {

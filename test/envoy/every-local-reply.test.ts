@@ -7,6 +7,7 @@ import type { Reason } from '../../src/decision/reasons.ts';
 import { ENVOY_REFUSALS, REFUSALS } from '../../src/decision/refusals.ts';
 import { askOnce, bytesOf, openRaw } from '../attack/raw-http1.ts';
 import { type Answered, ask, askHttp2, type ClientRequest } from '../stack/client.ts';
+import { closedPort } from '../stack/closed-port.ts';
 import { eventually } from '../stack/eventually.ts';
 import { PATIENCE_MS } from '../stack/patience.ts';
 import { type RunningEnvoy, startRunningEnvoy } from './running-envoy.ts';
@@ -164,10 +165,8 @@ beforeAll(async () => {
       BEHAVIOUR[head.split(' ')[1]!]?.(socket);
     });
   });
-  const gone = createServer();
-  for (const one of [server, gone]) await new Promise<void>((resolve) => one.listen(0, '127.0.0.1', resolve));
-  closed = (gone.address() as { port: number }).port;
-  gone.close();
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  closed = await closedPort();
   running = await startRunningEnvoy({}, (config) =>
     config
       .replace(/stream_idle_timeout: \w+/, 'stream_idle_timeout: 1s')

@@ -6,6 +6,7 @@ import {
   PAGE_CSP,
   unreadableAnswerPage,
 } from '../../src/decision/pages.ts';
+import { closedPort } from '../stack/closed-port.ts';
 import { PATIENCE_MS } from '../stack/patience.ts';
 import { type Recorder, startRecorder } from '../stack/recorder.ts';
 import { type RunningEnvoy, startRunningEnvoy } from './running-envoy.ts';
@@ -48,9 +49,7 @@ beforeAll(async () => {
   await new Promise<void>((resolve) => rough.listen(0, '127.0.0.1', resolve));
   quiet = await startRecorder();
   quiet.answer = () => {};
-  const gone = await startRecorder();
-  closed = `127.0.0.1:${gone.port}`;
-  await gone.close();
+  closed = `127.0.0.1:${await closedPort()}`;
   await running.envoy.waitForGate(PATIENCE_MS);
 });
 

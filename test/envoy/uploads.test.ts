@@ -1,9 +1,9 @@
 import { createServer, type Server, request as sendRequest } from 'node:http';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { http2Session } from '../stack/client.ts';
+import { closedPort, type HeldPort, holdPort } from '../stack/closed-port.ts';
 import { PATIENCE_MS } from '../stack/patience.ts';
 import { patient } from '../stack/patient-config.ts';
-import { startRecorder } from '../stack/recorder.ts';
 import { type RunningEnvoy, startRunningEnvoy } from './running-envoy.ts';
 import { allow, type StubGate, startStubGate } from './stub-gate.ts';
 
@@ -81,19 +81,13 @@ const ways = [true, false].flatMap((sized) =>
   })),
 );
 
-async function freePort(): Promise<number> {
-  const place = await startRecorder();
-  await place.close();
-  return place.port;
-}
-
 async function refused(): Promise<number> {
   const fresh = await running.stat('cluster.sandbox_fresh.upstream_cx_connect_fail');
   return fresh + (await running.stat('cluster.sandbox_tcp.upstream_cx_connect_fail'));
 }
 
 /** Answers with the number of bytes that arrived. */
-async function startCounter(port: number): Promise<Server> {
+async function startCounter({ port, release }: HeldPort): Promise<Server> {
   const server = createServer((request, response) => {
     let length = 0;
     request.on('data', (part: Buffer) => {
@@ -101,6 +95,7 @@ async function startCounter(port: number): Promise<Server> {
     });
     request.on('end', () => response.end(`got ${length}`));
   });
+  release();
   await new Promise<void>((resolve) => server.listen(port, '127.0.0.1', resolve));
   return server;
 }
@@ -112,10 +107,10 @@ describe('uploads with a length and without, over HTTP/1.1 and HTTP/2', () => {
   it.each(SIZES)('of %i bytes wait for a server that starts late', async (size) => {
     // On a slow machine, servers may start later than they must be waited for.
     for (let tookMs = GIVEN_MS; tookMs >= GIVEN_MS; ) {
-      const ports = await Promise.all(ways.map(freePort));
+      const ports = await Promise.all(ways.map(holdPort));
       const before = await refused();
       const sentAt = performance.now();
-      const pending = Promise.all(ways.map(({ send, sized }, n) => send(ports[n]!, size, sized)));
+      const pending = Promise.all(ways.map(({ send, sized }, n) => send(ports[n]!.port, size, sized)));
       await expect
         .poll(refused, { interval: 5, timeout: PATIENCE_MS })
         .toBeGreaterThanOrEqual(before + ways.length);
@@ -134,7 +129,7 @@ describe('uploads with a length and without, over HTTP/1.1 and HTTP/2', () => {
     const before = await refused();
     const all = SIZES.flatMap((size) => ways.map(({ send, sized }) => ({ send, sized, size })));
     const answers = await Promise.all(
-      all.map(async ({ send, size, sized }) => send(await freePort(), size, sized)),
+      all.map(async ({ send, size, sized }) => send(await closedPort(), size, sized)),
     );
     for (const answer of answers) {
       expect(answer).toMatchObject({ status: 502, body: expect.stringContaining('port is not open') });

@@ -1,8 +1,7 @@
 import { chmodSync, chownSync, mkdirSync, writeFileSync } from 'node:fs';
-import { createServer, type Server } from 'node:net';
+import { type AddressInfo, createServer, type Server } from 'node:net';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, it } from 'vitest';
-import { freePort } from '../../../local-cloud/sandbox/sandboxes.ts';
 import { describeWith, PLAIN_USER } from '../../machine.ts';
 import { type Cloud, type FarSandbox, makeState, removeState, startCloud } from '../stand-in/cloud.ts';
 import { askAgent, standInFolders } from '../stand-in/inside.ts';
@@ -35,15 +34,12 @@ for (const [need, uid] of USERS)
         chmodSync(join(stateDir, name), 0o644);
       }
       if (uid !== undefined) chownSync(join(stateDir, 'tls'), uid, uid);
-      loopbackPort = await freePort();
-      for (const at of [
-        { path: join(stateDir, 'check', 'gate.sock') },
-        { port: loopbackPort, host: '127.0.0.1' },
-      ]) {
+      for (const at of [{ path: join(stateDir, 'check', 'gate.sock') }, { port: 0, host: '127.0.0.1' }]) {
         const server = createServer((socket) => void socket.on('error', () => {}).end(SECRET));
         await new Promise<void>((resolve) => server.listen(at, resolve));
         listening.push(server);
       }
+      loopbackPort = (listening.at(-1)!.address() as AddressInfo).port;
       chmodSync(join(stateDir, 'check', 'gate.sock'), 0o666);
       cloud = await startCloud(stateDir, { uid });
       [one, other] = await Promise.all([

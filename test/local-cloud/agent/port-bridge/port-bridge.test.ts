@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { type PortBridge, startPortBridge } from '../../../../local-cloud/agent/port-bridge/port-bridge.ts';
+import { closedPort } from '../../../stack/closed-port.ts';
 import { eventually } from '../../../stack/eventually.ts';
 
 /** Reads until the end; unlike a stream consumer, leaves the socket open for writing. */
@@ -70,9 +71,7 @@ describe('the port bridge', () => {
   });
 
   it('reports that nothing listens', async () => {
-    const port = await serve(() => {});
-    await new Promise((resolve) => servers.pop()!.close(resolve));
-    expect(await text(dial(`PORT ${port}\n`))).toBe('REFUSED\n');
+    expect(await text(dial(`PORT ${await closedPort()}\n`))).toBe('REFUSED\n');
   });
 
   it.each([
