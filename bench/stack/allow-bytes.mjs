@@ -23,6 +23,7 @@ export function allowBytes(port) {
     kind: 'allow',
     sandboxId: 's0',
     port,
+    targetFrom: 'host',
     grant: { by: 'public' },
     policy,
     destination: { address: '127.0.0.1', port },

@@ -12,7 +12,7 @@ interface Kept {
 }
 
 /**
- * Caches the bytes of allows that depend on policy, port and `html` alone. They live as long as the compiled `Policy`
+ * Caches the bytes of allows that depend on policy, port, `html` and the source of the target alone. They live as long as the compiled `Policy`
  * object, so a changed policy is never answered with old bytes. They are kept as latin1 strings, one character per
  * byte: a small Buffer takes three times the memory, and gRPC copies it anyway.
  */
@@ -52,5 +52,5 @@ function isCacheable(allow: Allow): boolean {
 }
 
 function keyOf(allow: Allow, html: boolean): number {
-  return allow.port * 2 + Number(html);
+  return allow.port * 4 + Number(html) * 2 + Number(allow.targetFrom === 'headers');
 }

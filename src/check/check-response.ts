@@ -6,7 +6,11 @@ import { PACKAGE_ROOT } from '../package-root.ts';
 export interface Decoded {
   status?: { code?: number };
   denied_response?: { status?: { code?: number }; headers?: HeaderOption[]; body?: string };
-  ok_response?: { headers?: HeaderOption[]; headers_to_remove?: string[] };
+  ok_response?: {
+    headers?: HeaderOption[];
+    headers_to_remove?: string[];
+    response_headers_to_add?: HeaderOption[];
+  };
   error_response?: unknown;
   dynamic_metadata?: { fields?: Record<string, unknown> };
 }

@@ -15,11 +15,16 @@ const {
   ok_response: RESPONSE_OK,
   dynamic_metadata: RESPONSE_METADATA,
 } = FIELDS.CheckResponse;
-const { headers: OK_HEADERS, headers_to_remove: OK_HEADERS_TO_REMOVE } = FIELDS.OkHttpResponse;
+const {
+  headers: OK_HEADERS,
+  headers_to_remove: OK_HEADERS_TO_REMOVE,
+  response_headers_to_add: OK_RESPONSE_HEADERS,
+} = FIELDS.OkHttpResponse;
 const { status: DENIED_STATUS, headers: DENIED_HEADERS, body: DENIED_BODY } = FIELDS.DeniedHttpResponse;
 const { code: HTTP_STATUS_CODE } = FIELDS.HttpStatus;
 const { code: STATUS_CODE } = FIELDS['google.rpc.Status'];
 const { header: OPTION_HEADER, append: OPTION_APPEND } = FIELDS.HeaderValueOption;
+const { value: BOOL_VALUE } = FIELDS['google.protobuf.BoolValue'];
 const { key: HEADER_KEY, value: HEADER_VALUE } = FIELDS.HeaderValue;
 
 /** A google.rpc code of 0 is an allow to Envoy, whatever else the message says; any other code is a denial. */
@@ -32,6 +37,15 @@ const REMOVE_ALL = removals([REQUEST_HEADERS.token, ...ROUTING_HEADERS]);
 
 /** An explicit `append: false`: Envoy 1.37.0 took an absent `append` for true (envoyproxy/envoy#43310). */
 const REPLACE = bytesField(OPTION_APPEND, '');
+
+const APPEND = bytesField(OPTION_APPEND, varintField(BOOL_VALUE, 1));
+
+/**
+ * Appended to the sandbox's own `vary`: a cache in front of Envoy must give an answer to no request that lacks the token,
+ * or that names another sandbox on a shared host.
+ */
+const VARY_BY_TOKEN = varyBy([REQUEST_HEADERS.token]);
+const VARY_BY_ROUTING = varyBy(ROUTING_HEADERS);
 
 const NAME = /^[a-z0-9!#$%&'*+.^_`|~-]+$/;
 const VALUE = /^[\x20-\x7e]*$/;
@@ -49,7 +63,7 @@ export function encodeAllow(
   routing: GateContext['routing'],
   nodeProxyKey?: string,
 ): Buffer {
-  const { sandboxId, port, policy, grant, destination, upstreamHost, streamMs } = allow;
+  const { sandboxId, port, targetFrom, policy, grant, destination, upstreamHost, streamMs } = allow;
   if (destination === undefined && routing === 'gate') {
     throw new SandgateError('ANSWER_INVALID', 'an allow has no destination');
   }
@@ -64,6 +78,8 @@ export function encodeAllow(
     ok += okHeader(NODE_PROXY_KEY_HEADER, nodeProxyKey);
   }
   if (streamMs !== undefined) ok += okHeader(STREAM_DURATION_HEADER, String(streamMs));
+  if (grant.by === 'token') ok += VARY_BY_TOKEN;
+  if (targetFrom === 'headers') ok += VARY_BY_ROUTING;
   const metadata = encodeStruct({
     destination: destination && authority(destination),
     sandbox_id: sandboxId,
@@ -95,6 +111,11 @@ export function encodeAnswer(answer: Answer, sandboxId?: string): Buffer {
 
 function okHeader(name: string, value: string): WireBytes {
   return bytesField(OK_HEADERS, headerOption(name, value));
+}
+
+function varyBy(names: readonly string[]): WireBytes {
+  const header = bytesField(HEADER_KEY, 'vary') + bytesField(HEADER_VALUE, names.join(', '));
+  return bytesField(OK_RESPONSE_HEADERS, bytesField(OPTION_HEADER, header) + APPEND);
 }
 
 function removals(names: readonly string[]): WireBytes {

@@ -15,10 +15,11 @@ export const FIELDS = {
   HeaderValue: { key: 1, value: 2, raw_value: 3 },
   HeaderValueOption: { header: 1, append: 2 },
   CheckResponse: { status: 1, denied_response: 2, ok_response: 3, dynamic_metadata: 4 },
-  OkHttpResponse: { headers: 2, headers_to_remove: 5 },
+  OkHttpResponse: { headers: 2, headers_to_remove: 5, response_headers_to_add: 6 },
   DeniedHttpResponse: { status: 1, headers: 2, body: 3 },
   HttpStatus: { code: 1 },
   'google.rpc.Status': { code: 1 },
+  'google.protobuf.BoolValue': { value: 1 },
   'google.protobuf.Struct': { fields: 1 },
   /** An entry of any map; `Struct.fields` is one. */
   MapEntry: { key: 1, value: 2 },

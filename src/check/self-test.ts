@@ -36,6 +36,7 @@ const PLAIN: Allow = {
   kind: 'allow',
   sandboxId: SANDBOX,
   port: 8080,
+  targetFrom: 'host',
   grant: { by: 'public' },
   policy: {
     sandboxId: SANDBOX,
@@ -64,6 +65,8 @@ const ALLOWS: readonly Allow[] = [
     destination: { address: 'fd00::1', port: 65_535 },
     upstreamHost: 'localhost:8080',
     streamMs: 90_000,
+    targetFrom: 'headers',
+    grant: { by: 'token', tokenId: 't', tokenLabel: undefined },
   },
   {
     ...PLAIN,
@@ -83,7 +86,7 @@ function refusals(): (Deny | Preflight)[] {
  * Repeats the header names on purpose: the encoder takes them from `target/headers.ts`, and a wrong name there must
  * fail this test.
  */
-function expectedAllow({ destination, upstreamHost, streamMs, port, policy }: Allow) {
+function expectedAllow({ destination, upstreamHost, streamMs, targetFrom, grant, port, policy }: Allow) {
   const address = destination?.address.includes(':') ? `[${destination.address}]` : destination?.address;
   const headers: [string, string | undefined][] = [
     ['host', upstreamHost],
@@ -98,6 +101,10 @@ function expectedAllow({ destination, upstreamHost, streamMs, port, policy }: Al
       ...(policy.forwardToken ? [] : ['e2b-traffic-access-token']),
       'e2b-sandbox-id',
       'e2b-sandbox-port',
+    ],
+    appended: [
+      ...(grant.by === 'token' ? [['vary', 'e2b-traffic-access-token']] : []),
+      ...(targetFrom === 'headers' ? [['vary', 'e2b-sandbox-id, e2b-sandbox-port']] : []),
     ],
     metadata: {
       destination: { stringValue: `${address}:${destination?.port}` },
@@ -116,6 +123,7 @@ function allowOf(decoded: Decoded) {
     code: status?.code ?? 0,
     headers: setHeaders(ok.headers),
     removed: ok.headers_to_remove,
+    appended: appendedHeaders(ok.response_headers_to_add),
     metadata: dynamic_metadata?.fields,
   };
 }
@@ -131,9 +139,15 @@ function answerOf(decoded: Decoded): Answer | undefined {
 }
 
 function setHeaders(options: readonly HeaderOption[] = []): [string, string][] {
-  return options
-    .filter(({ append }) => append && !append.value)
-    .map(({ header }) => [header.key ?? '', header.value ?? '']);
+  return options.filter(({ append }) => append && !append.value).map(nameAndValue);
+}
+
+function appendedHeaders(options: readonly HeaderOption[] = []): [string, string][] {
+  return options.filter(({ append }) => append?.value).map(nameAndValue);
+}
+
+function nameAndValue({ header }: HeaderOption): [string, string] {
+  return [header.key ?? '', header.value ?? ''];
 }
 
 function expectSame(actual: unknown, expected: unknown, what: string): void {

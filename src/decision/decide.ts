@@ -180,7 +180,7 @@ function admit(
   streamMs: number | undefined,
   context: GateContext,
 ): Decision {
-  const { sandboxId, port } = target;
+  const { sandboxId, port, from: targetFrom } = target;
   const route = context.routing === 'gate' ? policy.route : undefined;
   const destination = route && { address: route.address, port: route.port ?? port };
   const forbidden = destination && forbiddenDetail(destination, route, context);
@@ -188,7 +188,17 @@ function admit(
     return denial('port_closed', target, policy, forbidden, 'tokenId' in grant ? grant : undefined);
   }
   const host = upstreamHost(policy, target, context);
-  return { kind: 'allow', sandboxId, port, grant, policy, destination, upstreamHost: host, streamMs };
+  return {
+    kind: 'allow',
+    sandboxId,
+    port,
+    targetFrom,
+    grant,
+    policy,
+    destination,
+    upstreamHost: host,
+    streamMs,
+  };
 }
 
 /**

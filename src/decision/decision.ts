@@ -1,5 +1,5 @@
 import type { Policy } from '../policy/policy.ts';
-import type { HeaderValue } from '../target/target.ts';
+import type { HeaderValue, TargetSource } from '../target/target.ts';
 import type { Detail, EnvoyReason, Reason } from './reasons.ts';
 
 /** The parts of a request that the gate reads: `check/` decodes them, `decide` evaluates them. Each field names its header. */
@@ -75,6 +75,8 @@ export interface Allow {
   kind: 'allow';
   sandboxId: string;
   port: number;
+  /** Where sandbox and port were read; with the grant it tells which headers the answer varies by. */
+  targetFrom: TargetSource;
   grant: Grant;
   policy: Policy;
   /** Where Envoy dials; undefined only with `--routing ingress`. */

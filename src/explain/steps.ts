@@ -1,6 +1,6 @@
 import type { Decision, Deny } from '../decision/decision.ts';
 import type { Policy } from '../policy/policy.ts';
-import { AGENT_PORT, type Target, type TargetError, type TargetSource } from '../target/target.ts';
+import { AGENT_PORT, type Target, type TargetError } from '../target/target.ts';
 import type { Evaluation } from './evaluation.ts';
 import type { Step, StepName } from './explanation.ts';
 import { policyStep } from './policy-step.ts';
@@ -43,7 +43,7 @@ export function stepsOf(evaluation: Evaluation): Step[] {
   };
 
   if (target.kind === 'error') add('target', { found: TARGET_FAULTS[target.error] });
-  if (target.kind === 'error' || !add('target', targetFound(target.target, target.from))) return steps;
+  if (target.kind === 'error' || !add('target', targetFound(target.target))) return steps;
   if (!add('internal path', internalFound(target.target, deniedAt === 'internal path'))) return steps;
   if (!add('policy', policyStep(evaluation, target.target, denial)) || lookup?.kind !== 'found') return steps;
   const { policy } = lookup;
@@ -66,7 +66,7 @@ function denialOf(decision: Decision): Deny | undefined {
   }
 }
 
-function targetFound({ sandboxId, port, domain }: Target, from: TargetSource) {
+function targetFound({ sandboxId, port, domain, from }: Target) {
   const under = domain === undefined ? '' : ` under ${domain}`;
   const source = from === 'host' ? `the host${under}` : `the routing headers${under}`;
   return { found: `port ${port} of ${sandboxId}, from ${source}`, sandboxId, port, from, domain };

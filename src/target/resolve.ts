@@ -66,7 +66,7 @@ function target(
   const port = parsePort(portText);
   if (port === undefined) return failed('invalid_sandbox_port');
   if (!SANDBOX_ID.test(sandboxId)) return failed('invalid_sandbox_id');
-  return { kind: 'target', target: { sandboxId, port, domain }, from };
+  return { kind: 'target', target: { sandboxId, port, domain, from } };
 }
 
 /** An empty routing header counts as absent. */

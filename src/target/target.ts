@@ -6,6 +6,7 @@ export interface Target {
   port: number;
   /** The parent domain in the client's host, in lower case; undefined if the host was `localhost` or an IP. */
   domain: string | undefined;
+  from: TargetSource;
 }
 
 export type TargetError = 'invalid_host' | 'missing_header' | 'invalid_sandbox_id' | 'invalid_sandbox_port';
@@ -13,9 +14,7 @@ export type TargetError = 'invalid_host' | 'missing_header' | 'invalid_sandbox_i
 /** Where the target was read: the host, or the two routing headers. */
 export type TargetSource = 'host' | 'headers';
 
-export type TargetResult =
-  | { kind: 'target'; target: Target; from: TargetSource }
-  | { kind: 'error'; error: TargetError };
+export type TargetResult = { kind: 'target'; target: Target } | { kind: 'error'; error: TargetError };
 
 /** A header as it arrived. Several values and a comma-joined one are the same kind: the gate never chooses one. */
 export type HeaderValue<T = string> = { kind: 'absent' } | { kind: 'one'; value: T } | { kind: 'several' };

@@ -9,6 +9,7 @@ const BYTES = Buffer.from([0, 0x7f, 0x80, 0xff]);
 function allowOf(parts: Partial<Allow> = {}): Allow {
   const destination = { address: '10.0.3.7', port: 8080 };
   const rest = {
+    targetFrom: 'host',
     grant: { by: 'public' },
     policy: POLICY,
     upstreamHost: undefined,
@@ -17,12 +18,13 @@ function allowOf(parts: Partial<Allow> = {}): Allow {
   return { kind: 'allow', sandboxId: ID, port: 8080, destination, ...rest, ...parts };
 }
 
-test('caches bytes by policy object, port and html', () => {
+test('caches bytes by policy object, port, html and source of the target', () => {
   const cache = new AnswerCache();
   cache.set(allowOf(), true, BYTES);
   expect(cache.get(allowOf(), true)).toEqual(BYTES);
   expect(cache.get(allowOf(), false)).toBeUndefined();
   expect(cache.get(allowOf({ port: 8081 }), true)).toBeUndefined();
+  expect(cache.get(allowOf({ targetFrom: 'headers' }), true)).toBeUndefined();
   expect(cache.get(allowOf({ policy: policyOf() }), true)).toBeUndefined();
 });
 

@@ -15,6 +15,7 @@ function allowOf(parts: Partial<Allow> = {}): Allow {
     kind: 'allow',
     sandboxId: ID,
     port: 8080,
+    targetFrom: 'host',
     grant: { by: 'public' },
     policy: policyOf(),
     destination: { address: '10.0.3.7', port: 8080 },
@@ -44,6 +45,31 @@ test('a plain allow names the destination and strips the three headers', () => {
       },
     },
   });
+});
+
+test.each([
+  ['a public sandbox at its own host', { grant: { by: 'public' }, targetFrom: 'host' }, []],
+  [
+    'a token',
+    { grant: { by: 'token', tokenId: 'a', tokenLabel: undefined }, targetFrom: 'host' },
+    ['e2b-traffic-access-token'],
+  ],
+  [
+    'the routing headers of a shared host',
+    { grant: { by: 'public' }, targetFrom: 'headers' },
+    ['e2b-sandbox-id, e2b-sandbox-port'],
+  ],
+  [
+    'a token on a shared host',
+    { grant: { by: 'token', tokenId: 'a', tokenLabel: undefined }, targetFrom: 'headers' },
+    ['e2b-traffic-access-token', 'e2b-sandbox-id, e2b-sandbox-port'],
+  ],
+] as [string, Partial<Allow>, string[]][])('answers vary by what decided: %s', (_what, parts, names) => {
+  const { ok_response } = decoded(encodeAllow(allowOf(parts), requestOf(), false, 'gate'));
+  const added = names.map((value) => ({ header: { key: 'vary', value }, append: { value: true } }));
+  expect((ok_response as { response_headers_to_add?: object[] }).response_headers_to_add ?? []).toEqual(
+    added,
+  );
 });
 
 test('a token to be forwarded stays, unless shadow mode allowed the request', () => {

@@ -64,7 +64,7 @@ const targets: fc.Arbitrary<TargetResult> = fc.oneof(
     weight: 8,
     arbitrary: ports.map(
       (port) =>
-        ({ kind: 'target', target: { sandboxId: ID, port, domain: 'e2b.app' }, from: 'host' }) as const,
+        ({ kind: 'target', target: { sandboxId: ID, port, domain: 'e2b.app', from: 'host' } }) as const,
     ),
   },
   fc

@@ -180,8 +180,7 @@ test('the destination is the requested port, or the node proxy', () => {
   expect(proxied).toMatchObject({ destination: policy.route, upstreamHost: `8080-${ID}.e2b.app` });
   const local: TargetResult = {
     kind: 'target',
-    target: { sandboxId: ID, port: 8080, domain: undefined },
-    from: 'headers',
+    target: { sandboxId: ID, port: 8080, domain: undefined, from: 'headers' },
   };
   expect(decided({ request: WITH_TOKEN, policy, target: local })).toMatchObject({
     upstreamHost: `8080-${ID}.default.app`,

@@ -43,7 +43,7 @@ export function tokenHeader(value: string | Uint8Array = TOKEN): HeaderValue<Uin
 }
 
 export function targetOf(port = 8080, domain: string | undefined = 'e2b.app'): TargetResult {
-  return { kind: 'target', target: { sandboxId: ID, port, domain }, from: 'host' };
+  return { kind: 'target', target: { sandboxId: ID, port, domain, from: 'host' } };
 }
 
 export function digestOf(value: string | Uint8Array): string {

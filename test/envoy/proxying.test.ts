@@ -56,6 +56,28 @@ describe('the sandbox receives', () => {
     });
   });
 
+  it('none of them with _ for -, since WSGI, CGI and PHP read both alike; other underscores stay', async () => {
+    const names = [
+      'x_forwarded_for',
+      'X_Forwarded-Host',
+      'x-forwarded_proto',
+      'x-forwarded-for_',
+      'x_envoy_a',
+    ];
+    names.push('x-envoy_a', 'X_SANDGATE_NODE_PROXY_KEY', 'x-sandgate_reason', 'x_sandgate-reason');
+    const kept = {
+      x_forwarded: '1',
+      x_forwardedfor: '1',
+      my_x_forwarded_for: '1',
+      x_request_id: '1',
+      _: '1',
+    };
+    await running.get({ ...Object.fromEntries(names.map((name) => [name, 'forged'])), ...kept });
+    const { headers } = sandbox.arrivals[0]!;
+    expect(Object.values(headers)).not.toContain('forged');
+    expect(headers).toMatchObject(kept);
+  });
+
   it("the client's own x-request-id unchanged, or one of Envoy's if there is none", async () => {
     const id = 'a50e90bf-ff1e-451c-9209-8f2ae48c3d96';
     await running.get({ 'x-request-id': id });

@@ -34,6 +34,7 @@ const allow = (by: 'public' | 'agent'): Decision => ({
   kind: 'allow',
   sandboxId: 'a',
   port: 80,
+  targetFrom: 'host',
   grant: { by },
   policy: policyOf(),
   destination: undefined,

@@ -29,7 +29,7 @@ function result(expected: Expected, host = ''): TargetResult {
   if (typeof expected === 'string') return { kind: 'error', error: expected } as TargetResult;
   const [sandboxId, port, domain] = expected;
   const from = domain === undefined || /^sandbox\./i.test(host) ? 'headers' : 'host';
-  return { kind: 'target', target: { sandboxId, port, domain }, from };
+  return { kind: 'target', target: { sandboxId, port, domain, from } };
 }
 
 /** The table of docs/contract.md §1. */

@@ -86,7 +86,8 @@ export function expectRefusalHeaders({ headers }: Answered): void {
   expect(headers).toMatchObject({
     'access-control-allow-origin': '*',
     'cache-control': 'no-store',
-    vary: 'accept, sec-fetch-mode, user-agent',
+    // After an allow, Envoy's own answer also names what the gate allowed it by.
+    vary: expect.stringMatching(/^accept, sec-fetch-mode, user-agent(,e2b-traffic-access-token)?$/),
     'x-sandgate-reason': expect.stringMatching(/^[a-z_]+$/),
   });
   for (const never of [
