@@ -1,3 +1,5 @@
+import { preflightEcho } from '../decision/answer.ts';
+import { isPreflight } from '../decision/decide.ts';
 import type { Allow, Answer, GateContext, GateRequest } from '../decision/decision.ts';
 import { SandgateError } from '../errors.ts';
 import {
@@ -58,7 +60,7 @@ const MAX_LENGTH = 16_384;
  */
 export function encodeAllow(
   allow: Allow,
-  request: Pick<GateRequest, 'host'>,
+  request: GateRequest,
   html: boolean,
   routing: GateContext['routing'],
   nodeProxyKey?: string,
@@ -80,6 +82,7 @@ export function encodeAllow(
   if (streamMs !== undefined) ok += okHeader(STREAM_DURATION_HEADER, String(streamMs));
   if (grant.by === 'token') ok += VARY_BY_TOKEN;
   if (targetFrom === 'headers') ok += VARY_BY_ROUTING;
+  const echo = isPreflight(request) ? preflightEcho(request) : undefined;
   const metadata = encodeStruct({
     destination: destination && authority(destination),
     sandbox_id: sandboxId,
@@ -87,6 +90,10 @@ export function encodeAllow(
     html,
     // Both parts, since two sandboxes on one address may have equal incarnations and would share connections.
     pool_key: `${sandboxId}/${policy.incarnation}`,
+    // Envoy's answer to a preflight that reaches nobody: without a 2xx, a browser never shows a script the 502.
+    preflight: echo && true,
+    allow_methods: echo?.methods,
+    allow_headers: echo?.headers,
   });
   return message(OK + bytesField(RESPONSE_OK, ok) + bytesField(RESPONSE_METADATA, metadata));
 }

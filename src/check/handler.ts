@@ -1,5 +1,5 @@
 import { answerFor } from '../decision/answer.ts';
-import { decideByPolicy, decideByTarget } from '../decision/decide.ts';
+import { decideByPolicy, decideByTarget, isPreflight } from '../decision/decide.ts';
 import type { Decision, Deny, GateContext, GateRequest } from '../decision/decision.ts';
 import { wantsHtml } from '../decision/negotiate.ts';
 import { type ErrorCode, SandgateError, toSandgateError } from '../errors.ts';
@@ -160,11 +160,13 @@ class Gate {
     switch (decision.kind) {
       case 'allow': {
         const html = wantsHtml(request);
-        const kept = this.#answers.get(decision, html);
+        // The answer to a preflight echoes what it asks for.
+        const cached = !isPreflight(request);
+        const kept = cached ? this.#answers.get(decision, html) : undefined;
         if (kept !== undefined) return kept;
         const { context, nodeProxyKey } = this.#options;
         const bytes = encodeAllow(decision, request, html, context.routing, nodeProxyKey);
-        this.#answers.set(decision, html, bytes);
+        if (cached) this.#answers.set(decision, html, bytes);
         return bytes;
       }
       case 'deny':

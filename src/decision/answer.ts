@@ -46,7 +46,7 @@ function refusalOf(deny: Deny, request: GateRequest): Answer {
   }
   if (wantsHtml(request)) {
     headers.push(['content-type', HTML_TYPE], ...PAGE_HEADERS);
-    return { status: refusal.status, headers, body: pageFor(deny, refusal) };
+    return { status: refusal.status, headers, body: pageFor(deny, refusal, request) };
   }
   headers.push(['content-type', JSON_TYPE]);
   return { status: refusal.status, headers, body: jsonFor(deny, request) };
@@ -75,9 +75,10 @@ function echoedPath(requestTarget: string): string | undefined {
   return internalPath(requestTarget)?.slice(0, ECHOED_PATH_MAX);
 }
 
-function pageFor(deny: Deny, refusal: { title: string; message: string }): string {
+function pageFor(deny: Deny, refusal: { title: string; message: string }, request: GateRequest): string {
   const { sandboxId, port } = deny;
   if (deny.reason === 'port_closed') return closedPortPage(sandboxId ?? '', String(port ?? ''));
+  if (deny.reason === 'control_plane_path') return renderPage({ ...refusal, path: echoedPath(request.path) });
   return renderPage({ ...refusal, sandboxId });
 }
 
@@ -94,14 +95,21 @@ function headersFor(reason: Reason): Header[] {
 const ECHOABLE = /^[!#$%&'*+\-.^_`|~0-9A-Za-z, ]{1,1024}$/;
 
 function preflightHeaders(request: GateRequest): Header[] {
-  const headers: Header[] = [];
-  const { requestMethod, requestHeaders } = request;
-  if (requestMethod !== undefined && ECHOABLE.test(requestMethod)) {
-    headers.push(['access-control-allow-methods', requestMethod]);
-  }
-  if (requestHeaders !== undefined && ECHOABLE.test(requestHeaders)) {
-    headers.push(['access-control-allow-headers', requestHeaders]);
-  }
-  headers.push(['access-control-max-age', '600']);
-  return headers;
+  const { methods, headers } = preflightEcho(request);
+  const echoed: Header[] = [
+    ['access-control-allow-methods', methods],
+    ['access-control-allow-headers', headers],
+  ];
+  return [...echoed.filter(([, value]) => value !== ''), ['access-control-max-age', '600']];
+}
+
+/** The method and header names that a preflight asks for; empty if there are none that may be echoed. */
+export function preflightEcho({ requestMethod = '', requestHeaders = '' }: GateRequest): {
+  methods: string;
+  headers: string;
+} {
+  return {
+    methods: ECHOABLE.test(requestMethod) ? requestMethod : '',
+    headers: ECHOABLE.test(requestHeaders) ? requestHeaders : '',
+  };
 }

@@ -75,7 +75,8 @@ export function denyOrPreflight(request: GateRequest, deny: Deny): Deny | Prefli
   return isPreflight(request) && deny.reason !== 'unavailable' ? { kind: 'preflight', refused: deny } : deny;
 }
 
-function isPreflight(request: GateRequest): boolean {
+/** A CORS preflight, which Envoy answers too if nobody else does. */
+export function isPreflight(request: GateRequest): boolean {
   return request.method === 'OPTIONS' && request.origin !== undefined && request.requestMethod !== undefined;
 }
 

@@ -28,16 +28,18 @@ export interface Page {
   message: string;
   sandboxId?: string | undefined;
   port?: string | undefined;
+  path?: string | undefined;
 }
 
 /**
- * A self-contained HTML page that begins with `<html` and ends with `</html>`, as E2B's clients expect. Every field is
+ * A self-contained HTML page that begins with `<!DOCTYPE html>` and ends with `</html>`, as E2B's pages do. Every field is
  * escaped; an Envoy placeholder such as `%DYNAMIC_METADATA(envoy.filters.http.ext_authz:port)%` is left as it is.
  */
 export function renderPage(page: Page): string {
-  const facts = fact('Sandbox', page.sandboxId) + fact('Port', page.port);
+  const facts = fact('Sandbox', page.sandboxId) + fact('Port', page.port) + fact('Path', page.path);
   return (
-    `<html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width,initial-scale=1">` +
+    `<!DOCTYPE html><html lang="en"><head><meta charset="utf-8"><meta name="robots" content="noindex">` +
+    `<meta name="viewport" content="width=device-width,initial-scale=1">` +
     `<title>${escapeHtml(page.title)}</title><style>${STYLE}</style></head>` +
     `<body><main><h1>${escapeHtml(page.title)}</h1><p>${escapeHtml(page.message)}</p>` +
     `${facts && `<dl>${facts}</dl>`}</main></body></html>`

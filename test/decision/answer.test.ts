@@ -82,9 +82,12 @@ test.each(JSON_ANSWERS)('%s is %i in JSON, byte for byte', (reason, status, body
 test.each(JSON_ANSWERS)('%s is %i as a page for a browser', (reason, status, _body, title) => {
   const given = answer(reason, requestOf({ path: '/init', ...BROWSER }));
   expect(given.status).toBe(status);
-  expect(given.body).toMatch(/^<html[\s\S]*<\/html>$/);
+  expect(given.body).toMatch(/^<!DOCTYPE html><html[\s\S]*<\/html>$/);
   expect(given.body).toContain(`<title>${title}</title>`);
-  expect(given.body).toContain('ID');
+  expect(given.body).toContain('<meta name="robots" content="noindex">');
+  expect(given.body).toContain(
+    reason === 'control_plane_path' ? '<dt>Path</dt><dd>/init</dd>' : '<dt>Sandbox</dt><dd>ID</dd>',
+  );
   expect(headersOf(given)).toEqual({
     ...COMMON,
     'content-type': 'text/html; charset=utf-8',

@@ -8,7 +8,7 @@ test("Envoy's copies have its placeholders unchanged, and no other percent sign"
   for (const page of [closedPortPage(ID, PORT), invalidTokenPage(ID)]) {
     expect(page).toContain(ID);
     expect(page.replaceAll(ID, '').replaceAll(PORT, '')).not.toContain('%');
-    expect(page).toMatch(/^<html[\s\S]*<\/html>$/);
+    expect(page).toMatch(/^<!DOCTYPE html><html[\s\S]*<\/html>$/);
   }
 });
 

@@ -126,7 +126,7 @@ describe.concurrent('whether a client gets a page', () => {
   ])('follows the same rules if the answer is from %s', async (_, sandboxId, port) => {
     const request = { host: hostAt(sandboxId, port) };
     const answered = await Promise.all(NEGOTIATIONS.map(([, , headers]) => get(request, headers)));
-    expect(answered.map(({ body }, n) => [NEGOTIATIONS[n]![0], body.startsWith('<html')])).toEqual(
+    expect(answered.map(({ body }, n) => [NEGOTIATIONS[n]![0], body.startsWith('<!DOCTYPE html>')])).toEqual(
       NEGOTIATIONS.map(([client, page]) => [client, page]),
     );
   });

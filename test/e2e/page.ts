@@ -11,7 +11,7 @@ export const BROWSER = {
 
 /** docs/contract.md §3: the rules for every page, and the CSP that allows its only style block. */
 export function expectPage({ headers, body }: Answered, title: string, sandboxId: string): void {
-  expect(body).toMatch(/^<html[\s\S]*<\/html>$/);
+  expect(body).toMatch(/^<!DOCTYPE html><html[\s\S]*<\/html>$/);
   expect(body).toContain(`<title>${title}</title>`);
   expect(body).toContain(sandboxId);
   expect(body).not.toMatch(/<(script|img|link|iframe)|src=|href=|url\(|@import|https?:/i);

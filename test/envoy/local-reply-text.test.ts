@@ -1,12 +1,13 @@
 import { expect, it } from 'vitest';
 import { parse } from 'yaml';
 import { answerFor } from '../../src/decision/answer.ts';
-import type { Deny, GateRequest } from '../../src/decision/decision.ts';
+import type { Deny } from '../../src/decision/decision.ts';
 import { GRPC_STATUS, grpcHeaders } from '../../src/decision/grpc.ts';
 import { closedPortPage, invalidTokenPage, unreadableAnswerPage } from '../../src/decision/pages.ts';
 import { type EnvoyReason, REASONS, type Reason } from '../../src/decision/reasons.ts';
 import { ENVOY_REFUSALS, REFUSALS } from '../../src/decision/refusals.ts';
 import { loadBundledConfig } from '../../src/envoy/bootstrap.ts';
+import { requestOf } from '../decision/request.ts';
 
 const ID = '%DYNAMIC_METADATA(envoy.filters.http.ext_authz:sandbox_id)%';
 const PORT = '%DYNAMIC_METADATA(envoy.filters.http.ext_authz:port)%';
@@ -14,6 +15,7 @@ const PORT = '%DYNAMIC_METADATA(envoy.filters.http.ext_authz:port)%';
 interface Mapper {
   status_code?: number;
   headers_to_add: { header: { key: string; value: string } }[];
+  body?: { inline_string: string };
   body_format_override?: { content_type: string; text_format_source: { inline_string: string } };
 }
 
@@ -23,25 +25,7 @@ const { mappers } = manager.local_reply_config as { mappers: Mapper[] };
 
 /** The gate's own answer, with Envoy's placeholders for the id and the port. */
 function gateAnswer(reason: Deny['reason'], html: boolean) {
-  const request: GateRequest = {
-    method: 'GET',
-    host: '8080-abc.e2b.localhost',
-    path: '/',
-    sandboxId: { kind: 'absent' },
-    sandboxPort: { kind: 'absent' },
-    token: { kind: 'absent' },
-    accept: html ? 'text/html' : '',
-    userAgent: html ? 'Mozilla/5.0' : 'curl/8',
-    secFetchMode: '',
-    requestedWith: '',
-    origin: undefined,
-    requestMethod: undefined,
-    requestHeaders: undefined,
-    requestId: '',
-    traceparent: '',
-    clientAddress: '',
-    peerAddress: '',
-  };
+  const request = requestOf({ accept: html ? 'text/html' : '', userAgent: html ? 'Mozilla/5.0' : 'curl/8' });
   const { status, headers, body } = answerFor(
     { kind: 'deny', reason, sandboxId: 'SANDBOX', port: 65432 },
     request,
@@ -62,7 +46,7 @@ function envoyAnswer(
   return { status: like.status, headers: { ...like.headers, 'x-sandgate-reason': reason }, body };
 }
 
-function envoySays({ status_code, headers_to_add, body_format_override }: Mapper) {
+function envoySays({ status_code, headers_to_add, body: own, body_format_override }: Mapper) {
   const headers = headers_to_add.map(({ header }) => [header.key, header.value]);
   return {
     status: status_code,
@@ -70,7 +54,7 @@ function envoySays({ status_code, headers_to_add, body_format_override }: Mapper
       ...Object.fromEntries(headers),
       ...(body_format_override && { 'content-type': body_format_override.content_type }),
     },
-    body: body_format_override?.text_format_source.inline_string,
+    body: own?.inline_string ?? body_format_override?.text_format_source.inline_string,
   };
 }
 
@@ -88,7 +72,25 @@ const badRequest = envoyAnswer(
   'Bad request: %RESPONSE_CODE_DETAILS%\n',
 );
 
+const echo = (name: string) => `%DYNAMIC_METADATA(envoy.filters.http.ext_authz:${name})%`;
+const preflight = answerFor(
+  { kind: 'preflight' },
+  { ...requestOf(), requestMethod: 'METHOD', requestHeaders: 'HEADERS' },
+);
+
 const EXPECTED: [name: string, said: object][] = [
+  [
+    'preflight that reaches nobody',
+    {
+      status: preflight.status,
+      headers: {
+        ...Object.fromEntries(preflight.headers),
+        'access-control-allow-methods': echo('allow_methods'),
+        'access-control-allow-headers': echo('allow_headers'),
+      },
+      body: preflight.body,
+    },
+  ],
   ['token expired, page', gateAnswer('token_invalid', true)],
   ['token expired, JSON', gateAnswer('token_invalid', false)],
   [

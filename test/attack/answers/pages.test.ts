@@ -33,7 +33,7 @@ describe('F1: a page', () => {
         expect(answer.headers['content-security-policy']).toBe(
           `default-src 'none'; style-src 'sha256-${hash}'; frame-ancestors 'none'; base-uri 'none'; form-action 'none'`,
         );
-        expect(answer.body).toMatch(/^<html[\s\S]*<\/html>$/);
+        expect(answer.body).toMatch(/^<!DOCTYPE html><html[\s\S]*<\/html>$/);
         expect(answer.body).not.toMatch(
           /<script|<link|<img|<meta http-equiv|https?:|url\(|@import|\son\w+=|%DYNAMIC/i,
         );

@@ -1,3 +1,4 @@
+import type { Socket } from 'node:net';
 import { afterAll, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest';
 import { type Answered, ask, askHttp2 } from '../../stack/client.ts';
 import { hostOf, publicSandbox, restricted, TOKEN } from '../../stack/test-stack.ts';
@@ -84,11 +85,34 @@ describe('C11: a preflight', () => {
     expect(answer).toHaveBeenCalledOnce();
   });
 
-  it('is a 503 if it is unknown whether the port is public', async () => {
-    editStored(scene.stack, 'broken', (record) => ({ ...record, access: undefined }));
-    expect((await preflight(hostOf(80, 'broken'))).status).toBe(503);
-    expect(scene.arrived()).toBe(0);
-  });
+  it.each([ask, askHttp2])(
+    'is the same 204 if the public port is closed or its server fails (%o)',
+    async (send) => {
+      const asked = (host: string, headers: Record<string, string> = {}) =>
+        send(scene.stack.http, { host, method: 'OPTIONS', headers: { ...PREFLIGHT, ...headers } });
+      const expected = withoutDate(await asked(locked.host));
+      expect(withoutDate(await asked(hostOf(1, 'open')))).toEqual(expected);
+      for (const fails of [
+        (socket: Socket) => socket.destroy(),
+        (socket: Socket) => socket.end('no HTTP at all\r\n\r\n'),
+      ]) {
+        open.app.answer = (request) => fails(request.socket);
+        expect(withoutDate(await asked(open.host))).toEqual(expected);
+      }
+      // Names that would end the header are not echoed by Envoy either.
+      const unsafe = { 'access-control-request-method': 'PUT"', 'access-control-request-headers': 'a\tb' };
+      expect(withoutDate(await asked(hostOf(1, 'open'), unsafe))).toEqual(
+        withoutDate(await asked(locked.host, unsafe)),
+      );
+      // It echoes this request's names, not those of an earlier one.
+      const other = { 'access-control-request-method': 'PATCH', 'access-control-request-headers': '' };
+      expect((await asked(hostOf(1, 'open'), other)).headers['access-control-allow-methods']).toBe('PATCH');
+      // What is no preflight gets the 502.
+      for (const request of [{ method: 'OPTIONS' }, { method: 'GET', headers: PREFLIGHT }]) {
+        expect((await send(scene.stack.http, { host: hostOf(1, 'open'), ...request })).status).toBe(502);
+      }
+    },
+  );
 
   it('never allows credentials or names the origin, including over HTTP/2', async () => {
     const asked = {
