@@ -4,6 +4,10 @@ import { isHostMask } from './mask.ts';
 /**
  * The policy record, field by field: `put.ts` reads it as people and control planes write it, `compile.ts` as a store
  * holds it. Messages complete a sentence that begins with the field's name; none contains a value.
+ *
+ * During an upgrade, gates of two versions read the same records. So a field that is added is optional, has no default
+ * and is never filled in: absent means what it meant before. And the rules for stored records never become stricter,
+ * or policies stop working on the day of an upgrade; a stricter rule is for puts only.
  */
 const name = z
   .string()
@@ -91,6 +95,8 @@ export const sandboxIdSchema = z.string().regex(/^[a-z0-9]{1,63}$/, 'must be 1 t
 
 /** A put: fields with defaults may be omitted; an absent part stays as stored. */
 export const putSchema = z.strictObject({
+  /** For editors, which complete and check the file with it. Never stored. */
+  $schema: z.string().optional(),
   schema: z.literal(1).optional(),
   sandboxId: sandboxIdSchema,
   runtime: z
@@ -125,7 +131,7 @@ export const storedSchema = z.strictObject({
 });
 
 /** A put as `put.ts` returns it, with defaults filled in. An absent part stays as stored. */
-export interface PolicyPut extends Omit<z.infer<typeof putSchema>, 'schema'> {
+export interface PolicyPut extends Omit<z.infer<typeof putSchema>, '$schema' | 'schema'> {
   /** Refuse the put with VERSION_CONFLICT if this id already has a policy. */
   create?: true;
 }

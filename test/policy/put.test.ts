@@ -121,6 +121,35 @@ describe('a put', () => {
     expect(parsePut(record, rules)).toEqual(parts);
   });
 
+  it('drops the `$schema` that an editor needs', () => {
+    expect(parsePut({ $schema: 'https://example.com/policy.json', ...input() }, rules)).toEqual(put());
+  });
+
+  it.each([
+    ['a letter too few', withAccess({ token: [] }), 'access.token', 'tokens'],
+    [
+      'another case',
+      withAccess({ allowpublictraffic: true }),
+      'access.allowpublictraffic',
+      'allowPublicTraffic',
+    ],
+    [
+      'two letters swapped',
+      withTokens({ ...bare, expriesAt: 'x' }),
+      'access.tokens[0].expriesAt',
+      'expiresAt',
+    ],
+    ['a field of the record', { ...input(), sandboxID: 'x' }, 'sandboxID', 'sandboxId'],
+  ])('names the field that was probably meant: %s', (_, given, field, nearest) => {
+    expect(refusal(given).message).toBe(
+      `${field} is not a field that this version knows; the nearest is ${nearest}`,
+    );
+  });
+
+  it('names no other field if none is like it', () => {
+    expect(refusal({ ...input(), owner: 'x' }).message).toBe('owner is not a field that this version knows');
+  });
+
   it('does not need a route if the ingress has its own', () => {
     const ingress = { ...rules, routing: 'ingress' as const };
     expect(parsePut({ sandboxId: 'sbx1', runtime: {} }, ingress)).toEqual({
