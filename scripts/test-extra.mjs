@@ -21,6 +21,7 @@ const name = choose({
     python: 'our uses of Python, on another one: python PATH (needs that Python, with pip)',
     servers: '1,000 GETs and POSTs to each of ten real servers: --requests 1000, --only uwsgi',
     sdk: "E2B's SDKs in every version that is listed",
+    upgrade: 'from the last release and back, gate by gate, under load (needs the git history)',
   },
 });
 await import(`./extra/${name}.mjs`);

@@ -28,6 +28,8 @@ export interface GateProcessOptions {
   ownListeners: string;
   /** Further flags of `serve`, such as `{ 'cache-fresh': '1' }`, which take precedence. */
   flags?: Record<string, string> | undefined;
+  /** The `bin/sandgate.js` of another version. */
+  program?: string | undefined;
   /** A command that starts it with exec, such as `unshare`. */
   wrap?: readonly string[] | undefined;
 }
@@ -45,7 +47,8 @@ export async function startGateProcess(options: GateProcessOptions): Promise<Gat
     'log-level': 'info',
     ...options.flags,
   }).map(([name, value]) => `--${name}=${value}`);
-  const [command = '', ...args] = [...(options.wrap ?? []), process.execPath, SANDGATE, 'serve', ...flags];
+  const program = options.program ?? SANDGATE;
+  const [command = '', ...args] = [...(options.wrap ?? []), process.execPath, program, 'serve', ...flags];
   const child = spawn(command, args, { env: cleanEnv(), stdio: ['ignore', 'pipe', 'pipe'] });
   let log = '';
   child.stderr.setEncoding('utf8').on('data', (text: string) => {

@@ -1,4 +1,4 @@
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { cpSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { vi } from 'vitest';
@@ -43,13 +43,19 @@ export async function startProcessStack(options: {
   flags?: Record<string, string>;
   /** Keeps Envoy's time limits of production, for gates that do not answer. Default false. */
   bundledBounds?: boolean;
+  /** The `envoy/envoy.yaml` to use in place of the bundled one. */
+  config?: string;
+  /** A state folder to begin with; it is copied. */
+  state?: string;
 }): Promise<ProcessStack> {
   const stateDir = mkdtempSync(join(tmpdir(), 'sandgate-test-'));
+  if (options.state !== undefined) cpSync(options.state, stateDir, { recursive: true });
   const inState = (...names: string[]) => join(stateDir, ...names);
   const sockets = Array.from({ length: options.sockets ?? Math.max(1, options.gates) }, (_, n) => ({
     path: inState('check', `gate-${n}.sock`),
   }));
-  const source = await (options.bundledBounds ? loadBundledConfig() : loadPatientConfig());
+  const source =
+    options.config ?? (await (options.bundledBounds ? loadBundledConfig() : loadPatientConfig()));
   const config = renderBootstrap(source, {
     http: [{ host: '127.0.0.1', port: 0 }],
     https: [],
