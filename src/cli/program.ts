@@ -26,8 +26,9 @@ const ABOUT_IDS: readonly ErrorCode[] = ['TOKEN_UNKNOWN', 'SANDBOX_UNKNOWN', 'RE
 export async function run(args: readonly string[], io: Io): Promise<number> {
   const json = args.includes('--json');
   try {
-    refuseOldFlags(args);
-    await createProgram(io).parseAsync(args as string[], { from: 'user' });
+    const known = args.map((arg) => (args[0] === 'serve' && arg === OLD_API_OFF ? '--policy-api=off' : arg));
+    refuseOldFlags(known);
+    await createProgram(io).parseAsync(known, { from: 'user' });
     return 0;
   } catch (error) {
     // Commander has already printed its message; help and version arrive here too.
@@ -35,6 +36,12 @@ export async function run(args: readonly string[], io: Io): Promise<number> {
     return report(io, withTokenHint(error, args), json);
   }
 }
+
+/**
+ * A supervisor of b245ba8 starts each gate with it, and on SIGHUP its gates run the code that is installed now. Without
+ * this, its fleet could not be upgraded gate by gate.
+ */
+const OLD_API_OFF = '--admin=off';
 
 /** Throws SETTINGS_INVALID for the old name of a flag. `--admin` of `envoy config` is a different flag. */
 function refuseOldFlags(args: readonly string[]): void {

@@ -1,14 +1,18 @@
-import { readFileSync } from 'node:fs';
+import { spawn } from 'node:child_process';
+import { cpSync, mkdtempSync, readFileSync, rmSync, symlinkSync } from 'node:fs';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import { formatAddress } from '../../src/address.ts';
+import { PACKAGE_ROOT } from '../../src/package-root.ts';
 import { FIXTURE, OLDER_TOKENS } from '../policy/older-state.ts';
 import { ask, type ClientRequest } from '../stack/client.ts';
-import { runProgram, SANDGATE } from '../stack/command.ts';
+import { cleanEnv, runProgram, SANDGATE } from '../stack/command.ts';
 import { PATIENCE } from '../stack/patience.ts';
 import { loadPatientConfig, patient } from '../stack/patient-config.ts';
 import { type ProcessStack, startProcessStack } from '../stack/process-stack.ts';
 import { type Recorder, startRecorder } from '../stack/recorder.ts';
-import { hostOf } from '../stack/test-stack.ts';
+import { DOMAIN, hostOf } from '../stack/test-stack.ts';
 import { askWebSocket } from '../stack/websocket.ts';
 
 const OLDER = process.env.OLDER_SANDGATE;
@@ -175,5 +179,54 @@ describe.each(['older', 'newer'] as const)('with the Envoy config of the %s vers
     const { requests, wrong } = await traffic.stop();
     expect(wrong).toEqual([]);
     console.log(`${requests} requests with the Envoy config of the ${config} version, 0 failed`);
+  });
+});
+
+describe('a fleet under a supervisor of the older version', () => {
+  it('runs the newer one after SIGHUP, once that is installed in its place, and loses no request', async () => {
+    const installed = mkdtempSync(join(tmpdir(), 'sandgate-installed-'));
+    const install = (root: string) => {
+      rmSync(installed, { recursive: true });
+      for (const part of ['bin', 'dist', 'envoy', 'proto', 'package.json'])
+        cpSync(join(root, part), join(installed, part), { recursive: true });
+      symlinkSync(join(root, 'node_modules'), join(installed, 'node_modules'));
+    };
+    install(OLDER);
+    await start('older');
+    const flags = {
+      'state-dir': stack.stateDir,
+      listen: `unix:${join(stack.stateDir, 'check', 'gate.sock')}`,
+      processes: '2',
+      ops: '127.0.0.1:0',
+      domains: DOMAIN,
+      'sandbox-cidrs': '127.0.0.0/8',
+      'own-listeners': formatAddress(stack.http),
+      drain: '1.5',
+    };
+    const args = Object.entries(flags).map(([name, value]) => `--${name}=${value}`);
+    const supervisor = spawn(process.execPath, [join(installed, 'bin', 'sandgate.js'), 'serve', ...args], {
+      env: cleanEnv(),
+      stdio: ['ignore', 'ignore', 'pipe'],
+    });
+    let log = '';
+    supervisor.stderr.setEncoding('utf8').on('data', (text: string) => {
+      log += text;
+    });
+    const exited = new Promise((resolve) => supervisor.once('exit', resolve));
+    try {
+      await stack.waitForGates(2);
+      const traffic = startTraffic();
+      await traffic.more(20);
+      install(PACKAGE_ROOT);
+      supervisor.kill('SIGHUP');
+      await vi.waitFor(() => expect(log).toMatch(/rolling_restart_(done|failed)/), PATIENCE);
+      await traffic.more(20);
+      expect((await traffic.stop()).wrong).toEqual([]);
+      expect(log).not.toContain('rolling_restart_failed');
+    } finally {
+      supervisor.kill('SIGTERM');
+      await exited;
+      rmSync(installed, { recursive: true, force: true });
+    }
   });
 });
