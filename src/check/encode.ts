@@ -88,6 +88,7 @@ export function encodeAllow(
     sandbox_id: sandboxId,
     port,
     html,
+    tls: destination?.tls || undefined,
     // Both parts, since two sandboxes on one address may have equal incarnations and would share connections.
     pool_key: `${sandboxId}/${policy.incarnation}`,
     // Envoy's answer to a preflight that reaches nobody: without a 2xx, a browser never shows a script the 502.

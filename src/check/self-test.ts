@@ -62,7 +62,7 @@ const ALLOWS: readonly Allow[] = [
   {
     ...PLAIN,
     policy: { ...PLAIN.policy, forwardToken: true },
-    destination: { address: 'fd00::1', port: 65_535 },
+    destination: { address: 'fd00::1', port: 65_535, tls: true },
     upstreamHost: 'localhost:8080',
     streamMs: 90_000,
     targetFrom: 'headers',
@@ -111,6 +111,7 @@ function expectedAllow({ destination, upstreamHost, streamMs, targetFrom, grant,
       sandbox_id: { stringValue: SANDBOX },
       port: { numberValue: port },
       html: { boolValue: true },
+      ...(destination?.tls && { tls: { boolValue: true } }),
       pool_key: { stringValue: `${SANDBOX}/first` },
     },
   };

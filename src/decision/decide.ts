@@ -183,7 +183,11 @@ function admit(
 ): Decision {
   const { sandboxId, port, from: targetFrom } = target;
   const route = context.routing === 'gate' ? policy.route : undefined;
-  const destination = route && { address: route.address, port: route.port ?? port };
+  const destination = route && {
+    address: route.address,
+    port: route.port ?? port,
+    tls: route.tlsPorts?.has(port),
+  };
   const forbidden = destination && forbiddenDetail(destination, route, context);
   if (forbidden !== undefined) {
     return denial('port_closed', target, policy, forbidden, 'tokenId' in grant ? grant : undefined);

@@ -79,8 +79,8 @@ export interface Allow {
   targetFrom: TargetSource;
   grant: Grant;
   policy: Policy;
-  /** Where Envoy dials; undefined only with `--routing ingress`. */
-  destination: { address: string; port: number } | undefined;
+  /** Where Envoy dials, and whether with TLS; undefined only with `--routing ingress`. */
+  destination: { address: string; port: number; tls?: boolean | undefined } | undefined;
   /** Upstream Host if it is not the client's, which then goes to `X-Forwarded-Host`. */
   upstreamHost: string | undefined;
   /** Milliseconds until the presented token expires or shadow mode ends, at least 1; the stream ends then. */

@@ -17,7 +17,7 @@ export const REASONS = {
     'Nothing listens on the port, or the gate refuses to dial it: its own listener, or a port sweep.',
   upstream_failed: 'The connection to the sandbox failed before it answered.',
   upstream_protocol_error:
-    "The sandbox's answer could not be read: it is not HTTP, breaks its rules, or exceeds a limit.",
+    "The sandbox's answer could not be read: it is not HTTP, breaks its rules, exceeds a limit, or is not TLS on a port of `tlsPorts`.",
   upload_not_buffered:
     'The port was not open yet, and the upload was too large to be kept for another attempt.',
   bad_request: 'Envoy refused the request: malformed, too large, too slow, or an unsupported HTTP version.',

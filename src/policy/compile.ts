@@ -38,7 +38,11 @@ export function compilePolicy(sandboxId: string, stored: unknown, rules: PolicyR
     state: runtime.state,
     endsAt: toMilliseconds(runtime.endsAt),
     agentSelfAuthenticating: runtime.agent === 'self-authenticating',
-    route: route && { address: route.address, port: route.port },
+    route: route && {
+      address: route.address,
+      port: route.port,
+      tlsPorts: route.tlsPorts && new Set(route.tlsPorts),
+    },
     allowPublicTraffic: access.allowPublicTraffic === true,
     shadow: compileShadow(access.shadowUntil),
     tokens: compileTokens(access.tokens, new Set(access.revoked)),

@@ -13,8 +13,13 @@ export interface Policy {
   endsAt: number | undefined;
   /** Port 49983 skips the token, because the agent checks its own. */
   agentSelfAuthenticating: boolean;
-  /** `address`: a canonical IP literal in an allowed network. `port`: that of a node proxy, which reads the Host. */
-  route: { address: string; port: number | undefined } | undefined;
+  /**
+   * `address`: a canonical IP literal in an allowed network. `port`: that of a node proxy, which reads the Host.
+   * `tlsPorts`: ports that Envoy dials with TLS.
+   */
+  route:
+    | { address: string; port: number | undefined; tlsPorts?: ReadonlySet<number> | undefined }
+    | undefined;
   allowPublicTraffic: boolean;
   /** When shadow mode may allow denied requests, `until` exclusive. Before `from`, the end is too far ahead to trust. */
   shadow: { from: number; until: number } | undefined;

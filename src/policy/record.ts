@@ -25,10 +25,30 @@ const portNumber = z
   .min(1, 'must be at least 1')
   .max(65535, 'must be at most 65535');
 
+const AGENT_PORT = 49983;
+const route = z
+  .strictObject({
+    address: z.string(),
+    port: portNumber.optional(),
+    tlsPorts: z
+      .array(
+        portNumber.refine(
+          (port) => port !== AGENT_PORT,
+          `must not be ${AGENT_PORT}: the agent does not use TLS`,
+        ),
+      )
+      .max(256, 'must list at most 256 ports')
+      .optional(),
+  })
+  .refine(({ port, tlsPorts }) => port === undefined || tlsPorts === undefined, {
+    path: ['tlsPorts'],
+    message: 'cannot go with `port`: the node proxy dials the sandbox, not Envoy',
+  });
+
 const runtime = {
   incarnation: name,
   state: z.enum(['running', 'paused', 'transitioning']),
-  route: z.strictObject({ address: z.string(), port: portNumber.optional() }).optional(),
+  route: route.optional(),
   agent: z.literal('self-authenticating').optional(),
   endsAt: time.optional(),
   version,

@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs';
 import * as grpc from '@grpc/grpc-js';
 import type { Address } from '../../src/address.ts';
+import type { ServerTls } from './recorder.ts';
 
 const raw = (bytes: Buffer): Buffer => bytes;
 
@@ -26,7 +27,7 @@ const ECHO = {
 
 const ANY_SIZE = { 'grpc.max_receive_message_length': -1, 'grpc.max_send_message_length': -1 };
 
-/** A real gRPC server without TLS, as one in a sandbox. */
+/** A real gRPC server, as one in a sandbox. */
 export interface GrpcSandbox {
   port: number;
   /** Metadata of the calls that arrived. */
@@ -36,7 +37,7 @@ export interface GrpcSandbox {
   close(): void;
 }
 
-export async function startGrpcSandbox(port = 0, host = '127.0.0.1'): Promise<GrpcSandbox> {
+export async function startGrpcSandbox(port = 0, host = '127.0.0.1', tls?: ServerTls): Promise<GrpcSandbox> {
   const calls: grpc.Metadata[] = [];
   const server = new grpc.Server(ANY_SIZE);
   let cancel: () => void = () => {};
@@ -71,9 +72,10 @@ export async function startGrpcSandbox(port = 0, host = '127.0.0.1'): Promise<Gr
     },
   });
   const bound = await new Promise<number>((resolve, reject) => {
-    server.bindAsync(`${host}:${port}`, grpc.ServerCredentials.createInsecure(), (error, at) =>
-      error ? reject(error) : resolve(at),
-    );
+    const credentials = tls
+      ? grpc.ServerCredentials.createSsl(null, [{ cert_chain: tls.cert, private_key: tls.key }])
+      : grpc.ServerCredentials.createInsecure();
+    server.bindAsync(`${host}:${port}`, credentials, (error, at) => (error ? reject(error) : resolve(at)));
   });
   return { port: bound, calls, cancelled, close: () => server.forceShutdown() };
 }

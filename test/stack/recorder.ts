@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto';
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
+import { createServer as createTlsServer } from 'node:https';
 import type { AddressInfo, Socket } from 'node:net';
 
 /** One request as it reached the sandbox's server. */
@@ -24,8 +25,14 @@ export interface Recorder {
   close(): Promise<void>;
 }
 
-/** `host`: the loopback address of the sandbox. */
-export async function startRecorder(port = 0, host = '127.0.0.1'): Promise<Recorder> {
+/** A certificate and its key, PEM. */
+export interface ServerTls {
+  cert: Buffer;
+  key: Buffer;
+}
+
+/** `host`: the loopback address of the sandbox. `tls`: it listens with TLS alone. */
+export async function startRecorder(port = 0, host = '127.0.0.1', tls?: ServerTls): Promise<Recorder> {
   const connections = new Map<Socket, number>();
   const open = new Set<Socket>();
   const recorder: Recorder = {
@@ -56,15 +63,16 @@ export async function startRecorder(port = 0, host = '127.0.0.1'): Promise<Recor
       connection: connections.get(request.socket) ?? -1,
     });
   };
-  const server = createServer((request, response) => {
+  const handle = (request: IncomingMessage, response: ServerResponse) => {
     const chunks: Buffer[] = [];
     request.on('data', (chunk: Buffer) => chunks.push(chunk));
     request.on('end', () => {
       note(request, Buffer.concat(chunks).toString());
       recorder.answer(request, response);
     });
-  });
-  server.on('connection', (socket) => {
+  };
+  const server = tls ? createTlsServer(tls, handle) : createServer(handle);
+  server.on(tls ? 'secureConnection' : 'connection', (socket: Socket) => {
     connections.set(socket, connections.size);
     open.add(socket);
     socket.on('close', () => open.delete(socket));
