@@ -114,6 +114,12 @@ describe('C11: a preflight', () => {
     },
   );
 
+  it('is a 503 if it is unknown whether the port is public', async () => {
+    editStored(scene.stack, 'broken', (record) => ({ ...record, access: undefined }));
+    expect((await preflight(hostOf(80, 'broken'))).status).toBe(503);
+    expect(scene.arrived()).toBe(0);
+  });
+
   it('never allows credentials or names the origin, including over HTTP/2', async () => {
     const asked = {
       host: locked.host,
