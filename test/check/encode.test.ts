@@ -72,6 +72,13 @@ test.each([
   );
 });
 
+test('an allow says so if the destination is dialed with TLS', () => {
+  const destination = { address: '10.0.3.7', port: 8443, tls: true };
+  expect(decoded(encodeAllow(allowOf({ destination }), requestOf(), false, 'gate'))).toMatchObject({
+    dynamic_metadata: { fields: { tls: { boolValue: true } } },
+  });
+});
+
 test('a token to be forwarded stays, unless shadow mode allowed the request', () => {
   const removed = (parts: Partial<Allow>) => {
     const allow = allowOf({ policy: policyOf({ forwardToken: true }), ...parts });

@@ -172,6 +172,16 @@ test('neither a target error nor a control-plane path needs a policy', () => {
   });
 });
 
+test('only the TLS ports of the route are dialed with TLS', () => {
+  const tlsOn = (...ports: number[]) =>
+    decided({
+      request: WITH_TOKEN,
+      policy: { route: { address: '10.0.3.7', port: undefined, tlsPorts: new Set(ports) } },
+    });
+  expect(tlsOn(8080)).toMatchObject({ destination: { port: 8080, tls: true } });
+  expect(tlsOn(8443)).toMatchObject({ destination: { port: 8080, tls: false } });
+});
+
 test('the destination is the requested port, or the node proxy', () => {
   const direct = decided({ request: WITH_TOKEN });
   expect(direct).toMatchObject({ destination: { address: '10.0.3.7', port: 8080 }, upstreamHost: undefined });

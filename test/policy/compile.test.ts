@@ -148,6 +148,13 @@ describe('a stored record', () => {
     expect(policy.tokens.map((each) => each.ports)).toEqual([new Set(), undefined]);
   });
 
+  it('knows the TLS ports, and refuses the agent among them', () => {
+    const route = (tlsPorts: number[]) =>
+      stored('sbx1', { runtime: { route: { address: '10.0.3.7', tlsPorts } } });
+    expect(compile(route([443, 8443])).route?.tlsPorts).toEqual(new Set([443, 8443]));
+    expect(() => compile(route([49983]))).toThrow('runtime.route.tlsPorts[0] must not be 49983');
+  });
+
   it('may lack a route only if the ingress has its own', () => {
     expect(compile(without('runtime', 'route'), { ...rules, routing: 'ingress' }).route).toBeUndefined();
   });

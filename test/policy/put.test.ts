@@ -41,6 +41,21 @@ const faults: [fault: string, input: unknown, field: string][] = [
   ],
   ['a route port of 0', withRuntime({ route: { address: '10.0.0.2', port: 0 } }), 'runtime.route.port'],
   ['a route port as text', withRuntime({ route: { address: '10.0.0.2', port: '80' } }), 'runtime.route.port'],
+  [
+    'the agent among the TLS ports',
+    withRuntime({ route: { address: '10.0.3.7', tlsPorts: [8443, 49983] } }),
+    'runtime.route.tlsPorts[1]',
+  ],
+  [
+    'a TLS port that is none',
+    withRuntime({ route: { address: '10.0.3.7', tlsPorts: [0] } }),
+    'runtime.route.tlsPorts[0]',
+  ],
+  [
+    'TLS ports behind a node proxy',
+    withRuntime({ route: { address: '10.0.0.2', port: 5007, tlsPorts: [8443] } }),
+    'runtime.route.tlsPorts',
+  ],
   ['an unknown state', withRuntime({ state: 'stopped' }), 'runtime.state'],
   ['an empty incarnation', withRuntime({ incarnation: '' }), 'runtime.incarnation'],
   ['an agent of another kind', withRuntime({ agent: true }), 'runtime.agent'],
