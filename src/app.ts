@@ -126,7 +126,13 @@ async function compose(
         tls: tls?.mode ?? 'none',
       },
       store: storePart(store),
-      policies: { ok: true, epoch, sequence, stalenessBoundSeconds: cache.stalenessBoundMs() / 1000 },
+      policies: {
+        ok: true,
+        epoch,
+        sequence,
+        stalenessBoundSeconds: cache.stalenessBoundMs() / 1000,
+        publicTraffic: settings.publicTraffic,
+      },
       shadow: {
         ok: true,
         allowed: settings.allowShadow,

@@ -130,6 +130,9 @@ function* crossChecks(command: Command, settings: Partial<Settings>): Iterable<s
   if (routing === 'ingress' && settings.nodeProxyKeyFile !== undefined) {
     yield 'SANDGATE_NODE_PROXY_KEY_FILE (--node-proxy-key-file): has no effect with SANDGATE_ROUTING (--routing) ingress, because the gate does not choose where requests go; remove it';
   }
+  if (settings.publicTraffic === 'refuse' && settings.allowShadow === true) {
+    yield 'SANDGATE_ALLOW_SHADOW (--allow-shadow): lets requests without a token through, which SANDGATE_PUBLIC_TRAFFIC (--public-traffic) refuses; remove one of them';
+  }
   if (hardMs < freshMs)
     yield 'SANDGATE_CACHE_HARD (--cache-hard): must not be less than SANDGATE_CACHE_FRESH';
   if (command === 'dev' && ops && ops.port > 0 && ops.port + gates - 1 > 65535) {

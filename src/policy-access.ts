@@ -48,10 +48,11 @@ function open(settings: Settings, location: StoreLocation, log?: Logger): Promis
 
 /** What a policy may contain under these settings. */
 export function policyRules(
-  settings: Pick<Settings, 'routing' | 'sandboxCidrs' | 'ownListeners' | 'nodeProxies'>,
+  settings: Pick<Settings, 'routing' | 'publicTraffic' | 'sandboxCidrs' | 'ownListeners' | 'nodeProxies'>,
 ): PolicyRules {
   return {
     routing: settings.routing,
+    publicTraffic: settings.publicTraffic,
     networks: parseNetworks(settings.sandboxCidrs),
     isOwnListener: ownListenerTest(settings.ownListeners),
     isNodeProxy: ownListenerTest(settings.nodeProxies),

@@ -97,6 +97,16 @@ export const SETTINGS = [
     parse: list,
   }),
   setting({
+    name: 'publicTraffic',
+    env: 'SANDGATE_PUBLIC_TRAFFIC',
+    flag: '--public-traffic <allow|refuse>',
+    fallback: 'allow',
+    meaning:
+      'refuse: no sandbox is public; a write with `allowPublicTraffic: true` is refused, and a stored policy that has it requires a token',
+    commands: GATES_AND_POLICY,
+    parse: oneOf('allow', 'refuse'),
+  }),
+  setting({
     name: 'ownListeners',
     env: 'SANDGATE_OWN_LISTENERS',
     flag: '--own-listeners <list>',
@@ -446,11 +456,17 @@ export type Settings = { readonly [R in Row as R['name']]: ReturnType<R['parse']
  * Settings that decide what a policy means and where it is stored. A gate writes them to its run file, and a command
  * on the same state folder uses the values of the gate.
  */
-export type SharedSettings = Pick<Settings, 'domains' | 'routing' | 'sandboxCidrs' | 'store' | 'policyDir'>;
+export type SharedSettings = Pick<
+  Settings,
+  'domains' | 'routing' | 'sandboxCidrs' | 'publicTraffic' | 'store' | 'policyDir'
+>;
 
-export function sharedSettings(from: SharedSettings): SharedSettings {
-  const { domains, routing, sandboxCidrs, store, policyDir } = from;
-  return { domains, routing, sandboxCidrs, store, policyDir };
+/** `publicTraffic` is absent from the run file of a gate of an earlier version, which allows it. */
+export function sharedSettings(
+  from: Omit<SharedSettings, 'publicTraffic'> & Partial<SharedSettings>,
+): SharedSettings {
+  const { domains, routing, sandboxCidrs, publicTraffic = 'allow', store, policyDir } = from;
+  return { domains, routing, sandboxCidrs, publicTraffic, store, policyDir };
 }
 
 /** What `dev` and the local cloud print if they run sandboxes without isolation. */

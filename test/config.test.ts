@@ -232,6 +232,15 @@ describe('settings', () => {
   });
 });
 
+it('refuses shadow mode where public traffic is refused, because it lets requests without a token through', () => {
+  const flags = { sandboxCidrs: '10.0.0.0/8', publicTraffic: 'refuse' };
+  expect(read('serve', flags).publicTraffic).toBe('refuse');
+  expect(faultsOf(() => read('serve', { ...flags, allowShadow: 'true' }))).toContain('SANDGATE_ALLOW_SHADOW');
+  expect(faultsOf(() => read('serve', { ...flags, publicTraffic: 'no' }))).toContain(
+    'SANDGATE_PUBLIC_TRAFFIC',
+  );
+});
+
 it.each(Object.entries(RENAMED).filter(([old]) => old.startsWith('SANDGATE_')))(
   '%s is an error that names %s',
   (old, now) => {

@@ -90,6 +90,8 @@ function faultAnswer(thrown: unknown, onFault: (error: unknown) => void): Answer
     case 'API_UNREACHABLE':
     case 'STORE_UNAVAILABLE':
       return refusal(503, 'The policy of the sandbox could not be written: no gate answered');
+    case 'POLICY_INVALID':
+      return refusal(400, message);
     case 'SANDBOX_FAILED':
     case 'STATE_UNUSABLE':
       return refusal(500, message);

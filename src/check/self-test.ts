@@ -47,6 +47,7 @@ const PLAIN: Allow = {
     agentSelfAuthenticating: false,
     route: { address: '10.0.0.1', port: undefined },
     allowPublicTraffic: true,
+    publicRefused: false,
     shadow: undefined,
     tokens: [],
     maskRequestHost: undefined,

@@ -29,9 +29,10 @@ export type Connection =
   | { kind: 'gate'; pid: number; api: string }
   | { kind: 'store'; stateDir: string; gates: number };
 
-/** Rules for a gate that was named by URL only: its networks and its routing are not known here. */
+/** Rules for a gate that was named by URL only: its settings are not known here; it checks them itself. */
 const UNKNOWN_RULES: PolicyRules = {
   routing: 'ingress',
+  publicTraffic: 'allow',
   networks: parseNetworks(['0.0.0.0/1', '128.0.0.0/1', '::/1', '8000::/1']),
   isOwnListener: () => false,
   isNodeProxy: () => false,

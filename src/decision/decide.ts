@@ -100,7 +100,13 @@ function decideByRecord(
   const verdict = checkToken(request.token, policy, target.port, now);
   switch (verdict.kind) {
     case 'missing':
-      return denyOrShadow(denial('token_missing', target, policy), target, policy, now, context);
+      return denyOrShadow(
+        denial('token_missing', target, policy, whyMissing(policy)),
+        target,
+        policy,
+        now,
+        context,
+      );
     case 'invalid': {
       const { detail, known } = verdict;
       const presented = known && { tokenId: known.id, tokenLabel: known.label };
@@ -121,6 +127,11 @@ function decideByRecord(
       verdict satisfies never;
       return denial('unavailable', target, policy, 'INTERNAL');
   }
+}
+
+/** Clients of a sandbox that used to be public send no token; the log says why they need one now. */
+function whyMissing({ publicRefused }: Policy): Deny['detail'] {
+  return publicRefused ? 'public_refused' : undefined;
 }
 
 /** In shadow mode a request with a refused token is allowed, and its stream ends when shadow mode does. */

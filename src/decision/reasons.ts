@@ -48,6 +48,8 @@ export const DETAILS = {
   expired: 'A token of this sandbox, past its `expiresAt`.',
   other_port: 'A token of this sandbox, for other ports.',
   other_incarnation: 'A token of this sandbox, for another incarnation.',
+  public_refused:
+    'The policy says public, but the deployment refuses public traffic (`--public-traffic refuse`), and no token was sent.',
   several_values: 'The token header was sent more than once, or has a comma in it.',
   paused: 'The sandbox is paused.',
   ended: 'The sandbox is past its `endsAt`.',

@@ -1,6 +1,7 @@
 import { formatAddress } from '../address.ts';
 import { compilePolicy } from '../policy/compile.ts';
 import type { PolicyRules } from '../policy/network.ts';
+import type { Policy } from '../policy/policy.ts';
 import type { PolicyStore } from '../policy/store.ts';
 import type { Readiness } from '../state/readiness.ts';
 import type { GateRun } from '../state/run-file.ts';
@@ -20,7 +21,7 @@ export async function checkStore(
   try {
     store = await open();
     if (store === undefined) return [ok('store', 'none yet; it will be made at the first start')];
-    return [await readPolicies(store, rules), ...badFiles(store)];
+    return [...(await readPolicies(store, rules)), ...badFiles(store)];
   } catch (error) {
     return [failedBy('store', error)];
   } finally {
@@ -28,15 +29,18 @@ export async function checkStore(
   }
 }
 
-async function readPolicies(store: PolicyStore, rules: PolicyRules): Promise<Finding> {
+async function readPolicies(store: PolicyStore, rules: PolicyRules): Promise<Finding[]> {
   let count = 0;
   let after: string | undefined;
   const unreadable: string[] = [];
+  const refused: string[] = [];
   while (count < MOST) {
     const page = await store.list({ ...(after !== undefined && { after }), limit: PAGE });
     for (const record of page) {
       after = String(record.sandboxId);
-      if (!isReadable(after, record, rules)) unreadable.push(after);
+      const policy = readable(after, record, rules);
+      if (policy === undefined) unreadable.push(after);
+      else if (policy.publicRefused) refused.push(after);
     }
     count += page.length;
     if (page.length < PAGE) break;
@@ -44,11 +48,30 @@ async function readPolicies(store: PolicyStore, rules: PolicyRules): Promise<Fin
   const policies = `${store.kind}, ${count >= MOST ? `${MOST} or more` : count} ${count === 1 ? 'policy' : 'policies'}`;
   const fault = store.fault();
   if (fault !== undefined)
-    return warn('store', `${policies}; ${fault}`, 'make the folder readable; see docs/policies.md');
+    return [warn('store', `${policies}; ${fault}`, 'make the folder readable; see docs/policies.md')];
+  return [storeFinding(policies, unreadable), ...publicFindings(refused)];
+}
+
+function storeFinding(policies: string, unreadable: readonly string[]): Finding {
   if (unreadable.length === 0) return ok('store', policies);
-  const some = unreadable.slice(0, MOST_NAMED).join(', ');
   const remedy = 'find the rule that they break with `sandgate explain`, and put them again';
-  return warn('store', `${policies}, ${unreadable.length} of which cannot be read: ${some}`, remedy);
+  return warn(
+    'store',
+    `${policies}, ${unreadable.length} of which cannot be read: ${some(unreadable)}`,
+    remedy,
+  );
+}
+
+function publicFindings(refused: readonly string[]): Finding[] {
+  if (refused.length === 0) return [];
+  const [which, their] =
+    refused.length === 1 ? ['1 policy says', 'its'] : [`${refused.length} policies say`, 'their'];
+  const found = `${which} public and require${refused.length === 1 ? 's' : ''} a token all the same: ${some(refused)}`;
+  return [warn('public traffic', found, `put ${their} access part again with allowPublicTraffic false`)];
+}
+
+function some(ids: readonly string[]): string {
+  return ids.slice(0, MOST_NAMED).join(', ');
 }
 
 /** One finding per file, so that all of them can be fixed at once. */
@@ -60,12 +83,11 @@ function badFiles(store: PolicyStore): Finding[] {
   return [...findings, warn('policy file', `${count - named.length} more files`, remedy)];
 }
 
-function isReadable(sandboxId: string, record: unknown, rules: PolicyRules): boolean {
+function readable(sandboxId: string, record: unknown, rules: PolicyRules): Policy | undefined {
   try {
-    compilePolicy(sandboxId, record, rules);
-    return true;
+    return compilePolicy(sandboxId, record, rules);
   } catch {
-    return false;
+    return undefined;
   }
 }
 

@@ -39,8 +39,12 @@ function foundStep(policy: Policy, { record, now }: Evaluation, denial: Deny | u
   return { found, ...facts };
 }
 
-function accessOf({ allowPublicTraffic, agentSelfAuthenticating, tokens }: Policy): string {
-  const needs = allowPublicTraffic ? 'public' : `${tokens.length} token${tokens.length === 1 ? '' : 's'}`;
+function accessOf({ allowPublicTraffic, publicRefused, agentSelfAuthenticating, tokens }: Policy): string {
+  const count = `${tokens.length} token${tokens.length === 1 ? '' : 's'}`;
+  const restricted = publicRefused
+    ? `${count}; the policy says public, which this deployment refuses (--public-traffic)`
+    : count;
+  const needs = allowPublicTraffic ? 'public' : restricted;
   return agentSelfAuthenticating ? `${needs}; the agent checks its own token` : needs;
 }
 

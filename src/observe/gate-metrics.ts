@@ -33,6 +33,7 @@ export class GateMetrics implements CacheObserver {
   readonly #reads = new LatencyHistogram(LATENCY_BUCKETS);
   readonly #readErrors = countersBy('code', CODES);
   readonly #shadowAllows = countersBy('reason', SHADOWED);
+  #publicRefused = 0;
   #malformed = 0;
   #waiting = 0;
   #logDropped = 0;
@@ -49,6 +50,8 @@ export class GateMetrics implements CacheObserver {
     this.#decisions.add(decision.kind === 'allow' ? decision.grant.by : reasonOf(decision));
     if (decision.kind === 'allow' && decision.grant.by === 'shadow')
       this.#shadowAllows.add(decision.grant.reason);
+    const denied = decision.kind === 'preflight' ? decision.refused : decision;
+    if (denied?.kind === 'deny' && denied.detail === 'public_refused') this.#publicRefused++;
     // Only `unavailable` has an error code as its detail; other details are not counted.
     if (decision.kind === 'deny' && decision.reason === 'unavailable') {
       this.#unavailable.add((decision.detail ?? 'INTERNAL') as ErrorCode);
@@ -109,6 +112,7 @@ export class GateMetrics implements CacheObserver {
       storeErrors: this.#readErrors.samples(),
       contactAge: one((this.#monotonic() - this.#contactAt) / 1000),
       shadowAllows: this.#shadowAllows.samples(),
+      publicRefused: one(this.#publicRefused),
       logDropped: one(this.#logDropped),
     } satisfies Partial<Record<MetricKey, Sample[]>>;
   }

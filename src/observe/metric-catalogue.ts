@@ -145,6 +145,12 @@ export const METRICS = {
     labels: { reason: '`token_missing`, `token_invalid`' },
     help: 'Requests allowed only because the sandbox is in shadow mode.',
   },
+  publicRefused: {
+    name: 'sandgate_public_refused_total',
+    type: 'counter',
+    labels: {},
+    help: 'Requests denied only because the deployment refuses public traffic (`--public-traffic refuse`).',
+  },
   logDropped: {
     name: 'sandgate_decision_log_dropped_total',
     type: 'counter',

@@ -3,9 +3,14 @@ import { z } from 'zod';
 import { SandgateError } from '../errors.ts';
 import { policyUnreadable } from '../policy/compile.ts';
 import { firstFault } from '../policy/field-fault.ts';
-import type { PolicyRules } from '../policy/network.ts';
-import { parsePut } from '../policy/put.ts';
-import { storedSchema, storedTokenSchema, type UnreadRecord } from '../policy/record.ts';
+import { policyInvalid } from '../policy/put.ts';
+import {
+  storedSchema,
+  storedTokenSchema,
+  TOKENS_MAX,
+  tooManyTokens,
+  type UnreadRecord,
+} from '../policy/record.ts';
 import type { PolicyStore } from '../policy/store.ts';
 
 /** Conflicts between writers of one sandbox are rare, and random pauses separate those that occur. */
@@ -14,26 +19,28 @@ const LONGEST_PAUSE_MS = 32;
 
 interface Collaborators {
   store: PolicyStore;
-  rules: PolicyRules;
   random(bytes: number): Buffer;
   /** Throws SANDBOX_UNKNOWN. */
   get(sandboxId: string): Promise<UnreadRecord>;
 }
 
 /**
- * Reads the access part, edits it, and writes it back; starts again if it was changed in the meantime. Throws what the
- * edit throws, SANDBOX_UNKNOWN, POLICY_UNREADABLE, and VERSION_CONFLICT after ten attempts.
+ * Reads the access part, edits it, and writes it back; starts again if it was changed in the meantime. What the edit
+ * leaves as it was is not held to the rules for puts, some of which are newer than the record: a token must be revocable
+ * whatever else the record contains. Throws what the edit throws, SANDBOX_UNKNOWN, POLICY_UNREADABLE, POLICY_INVALID,
+ * and VERSION_CONFLICT after ten attempts.
  */
 export async function changeAccess<Edited extends { access: Access }>(
-  { store, rules, random, get }: Collaborators,
+  { store, random, get }: Collaborators,
   sandboxId: string,
   edit: (access: Access) => Edited,
 ): Promise<{ edited: Edited; sequence: number }> {
   for (let left = ATTEMPTS; ; left--) {
     const edited = edit(readAccess(await get(sandboxId), sandboxId));
-    const put = parsePut({ sandboxId, access: edited.access }, rules);
+    const { access } = edited;
+    if (access.tokens.length > TOKENS_MAX) throw policyInvalid('access.tokens', tooManyTokens);
     try {
-      const { sequence } = await store.write([put]);
+      const { sequence } = await store.write([{ sandboxId, access }]);
       return { edited, sequence };
     } catch (error) {
       if (left <= 1 || !(error instanceof SandgateError) || error.code !== 'VERSION_CONFLICT') throw error;

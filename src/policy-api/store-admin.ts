@@ -52,7 +52,7 @@ export function createStoreAdmin(options: StoreAdminOptions): PolicyAdmin {
     sandboxId: string,
     edit: (access: Access) => Edited,
   ) => {
-    const { edited, sequence } = await changeAccess({ store, rules, random, get }, sandboxId, edit);
+    const { edited, sequence } = await changeAccess({ store, random, get }, sandboxId, edit);
     return { edited, force: await inForceAt(sequence) };
   };
   const newToken = (id: string | undefined): { token: string; made: NewToken } => {

@@ -1,5 +1,5 @@
 import { SandgateError } from '../errors.ts';
-import type { StoredToken as Token } from '../policy/record.ts';
+import { TOKENS_MAX, type StoredToken as Token } from '../policy/record.ts';
 import type { Access } from './access-change.ts';
 import type { MintRequest, TokenInfo } from './policy-admin.ts';
 
@@ -9,8 +9,6 @@ export interface NewToken {
   sha256: string;
   now: number;
 }
-
-const TOKENS_MAX = 64;
 
 /** Adds a token. Throws TOKEN_EXISTS. */
 export function mint(access: Access, made: NewToken, request: MintRequest): { access: Access; token: Token } {

@@ -6,6 +6,8 @@ import { SandgateError } from '../errors.ts';
 export interface PolicyRules {
   /** `ingress`: the ingress has its own routes, so a record does not need one. */
   routing: 'gate' | 'ingress';
+  /** `refuse`: no sandbox may be public (`--public-traffic`). */
+  publicTraffic: 'allow' | 'refuse';
   /** Where a route may point (`--sandbox-cidrs`). */
   networks: Networks;
   /** True for an address and port that Sandgate or its Envoy listens on: dialing it would loop. */

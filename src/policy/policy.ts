@@ -21,6 +21,8 @@ export interface Policy {
     | { address: string; port: number | undefined; tlsPorts?: ReadonlySet<number> | undefined }
     | undefined;
   allowPublicTraffic: boolean;
+  /** The record says public, but the deployment refuses that (`--public-traffic`): the sandbox is restricted. */
+  publicRefused: boolean;
   /** When shadow mode may allow denied requests, `until` exclusive. Before `from`, the end is too far ahead to trust. */
   shadow: { from: number; until: number } | undefined;
   /** Tokens that can match; compiling drops revoked tokens and those with unknown fields. */

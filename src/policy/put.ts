@@ -24,12 +24,22 @@ export function parsePut(input: unknown, rules: PolicyRules): PolicyPut {
   }
   const { sandboxId, runtime, access } = read.data;
   if (runtime !== undefined) checkRoute(runtime, rules);
+  if (rules.publicTraffic === 'refuse' && access?.allowPublicTraffic === true) throw publicRefused();
   if (runtime !== undefined && access !== undefined) refuseMaskedNodeProxy(runtime, access);
   return { sandboxId, ...(runtime && { runtime }), ...(access && { access }) };
 }
 
 export function policyInvalid(field: string, cause: string): SandgateError {
   return new SandgateError('POLICY_INVALID', `${field} ${cause}`, { field });
+}
+
+function publicRefused(): SandgateError {
+  const field = 'access.allowPublicTraffic';
+  return new SandgateError(
+    'POLICY_INVALID',
+    `${field} must not be true: this deployment refuses public traffic (--public-traffic refuse)`,
+    { field, remedy: 'write false, and mint a token for each client' },
+  );
 }
 
 /** With a mask, a sandbox could make the node proxy route to another sandbox on the same node. */

@@ -72,7 +72,8 @@ const token = {
 export const SHADOW_MAX_MS = 7 * 24 * 3600 * 1000;
 
 const REVOKED_MAX = 1024;
-const tooManyTokens = 'must list at most 64 tokens';
+export const TOKENS_MAX = 64;
+export const tooManyTokens = `must list at most ${TOKENS_MAX} tokens`;
 const access = {
   allowPublicTraffic: z.boolean(),
   revoked: z
@@ -131,7 +132,7 @@ export const putSchema = z.strictObject({
     .strictObject({
       ...access,
       allowPublicTraffic: access.allowPublicTraffic.default(false),
-      tokens: z.array(putTokenSchema).max(64, tooManyTokens).superRefine(withUniqueIds).default([]),
+      tokens: z.array(putTokenSchema).max(TOKENS_MAX, tooManyTokens).superRefine(withUniqueIds).default([]),
       revoked: access.revoked.default([]),
       upstreamToken: access.upstreamToken.default('strip'),
       version: version.optional(),
@@ -147,7 +148,7 @@ export const storedSchema = z.strictObject({
   schema: z.literal(1),
   sandboxId: sandboxIdSchema,
   runtime: z.strictObject(runtime),
-  access: z.strictObject({ ...access, tokens: z.array(z.unknown()).max(64, tooManyTokens) }),
+  access: z.strictObject({ ...access, tokens: z.array(z.unknown()).max(TOKENS_MAX, tooManyTokens) }),
 });
 
 /** A put as `put.ts` returns it, with defaults filled in. An absent part stays as stored. */

@@ -7,8 +7,10 @@ import type { SharedSettings } from '../settings.ts';
 import { isAlive, type ProcessIdentity } from './process-identity.ts';
 
 /** What commands on the same machine read about a running gate: `<state>/run/<pid>.json`. Contains no secret. */
-export interface GateRun extends ProcessIdentity, SharedSettings {
+export interface GateRun extends ProcessIdentity, Omit<SharedSettings, 'publicTraffic'> {
   kind: 'gate';
+  /** If absent, the gate allows it. */
+  publicTraffic?: SharedSettings['publicTraffic'];
   /** `unix:/path` or `host:port` that Envoy connects to. */
   check: string;
   /** `unix:/path` or `host:port` of the policy API; absent if it is off. */

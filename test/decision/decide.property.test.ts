@@ -37,6 +37,7 @@ const policies: fc.Arbitrary<Policy> = fc.record({
     undefined,
   ),
   allowPublicTraffic: fc.boolean(),
+  publicRefused: fc.boolean(),
   version: fc.constant('0123456789abcdef.1'),
   shadow: fc.constantFrom(
     undefined,

@@ -73,6 +73,7 @@ export function policyOf(parts: Partial<Policy> = {}): Policy {
     agentSelfAuthenticating: false,
     route: { address: '10.0.3.7', port: undefined },
     allowPublicTraffic: false,
+    publicRefused: false,
     shadow: undefined,
     tokens: [policyToken()],
     maskRequestHost: undefined,

@@ -64,3 +64,18 @@ it('names every bad file of a folder, and counts the policies of the others', as
     'warn c.yaml',
   ]);
 });
+
+it('names the policies that say public where that is refused', async () => {
+  const store = await open(true);
+  await store.write([put('open', { access: { allowPublicTraffic: true } }), put('closed')]);
+  await store.close();
+  const findings = await checkStore(() => open(false), { ...rules, publicTraffic: 'refuse' });
+  expect(findings).toMatchObject([
+    { level: 'ok' },
+    {
+      check: 'public traffic',
+      level: 'warn',
+      found: '1 policy says public and requires a token all the same: open',
+    },
+  ]);
+});

@@ -137,3 +137,24 @@ describe('the list', () => {
     },
   );
 });
+
+describe('where public traffic is refused', () => {
+  let refusing: RunningApi;
+  beforeAll(async () => {
+    refusing = await startApi({ publicTraffic: 'refuse' });
+  });
+  afterAll(() => refusing?.stop());
+  const open = { allowPublicTraffic: true };
+
+  it.each([
+    ['PUT', '/v1/policies/one', policy('one', { access: open })],
+    ['POST', '/v1/policies', [policy('two'), policy('one', { access: open })]],
+    ['PUT', '/v1/policies/one/access', open],
+  ])('%s %s of a public policy is refused, and nothing is written', async (method, path, json) => {
+    const answer = await refusing.ask({ method, path, json });
+    expect(answer).toMatchObject({ status: 400, body: { code: 'POLICY_INVALID' } });
+    expect(answer.body.field).toMatch(/access\.allowPublicTraffic$/);
+    expect(answer.body.message).toContain('--public-traffic refuse');
+    expect(await refusing.store.list({ limit: 9 })).toEqual([]);
+  });
+});

@@ -37,6 +37,7 @@ describe('a stored record', () => {
       agentSelfAuthenticating: true,
       route: { address: '10.0.3.7', port: undefined },
       allowPublicTraffic: true,
+      publicRefused: false,
       shadow: { from: NOW, until: NOW + 7 * 24 * 3600 * 1000 },
       tokens: [
         {
@@ -157,6 +158,14 @@ describe('a stored record', () => {
 
   it('may lack a route only if the ingress has its own', () => {
     expect(compile(without('runtime', 'route'), { ...rules, routing: 'ingress' }).route).toBeUndefined();
+  });
+
+  it('is restricted if it says public and the deployment refuses that', () => {
+    const record = stored('sbx1', { access: { allowPublicTraffic: true } });
+    expect(compile(record)).toMatchObject({ allowPublicTraffic: true, publicRefused: false });
+    const refuse = { ...rules, publicTraffic: 'refuse' as const };
+    expect(compile(record, refuse)).toMatchObject({ allowPublicTraffic: false, publicRefused: true });
+    expect(compile(stored(), refuse)).toMatchObject({ allowPublicTraffic: false, publicRefused: false });
   });
 
   it('may point to an own listener, which is checked per request', () => {

@@ -174,9 +174,22 @@ describe('a put', () => {
   });
 });
 
-function refusal(given: unknown): SandgateError {
+it('may not be public if the deployment refuses that, on any path to a public record', () => {
+  const refuse = { ...rules, publicTraffic: 'refuse' as const };
+  for (const given of [
+    withAccess({ allowPublicTraffic: true }),
+    { sandboxId: 'sbx1', access: { allowPublicTraffic: true } },
+  ]) {
+    const { code, field, message } = refusal(given, refuse);
+    expect([code, field]).toEqual(['POLICY_INVALID', 'access.allowPublicTraffic']);
+    expect(message).toContain('--public-traffic refuse');
+  }
+  expect(parsePut(withAccess({ allowPublicTraffic: false }), refuse).access?.allowPublicTraffic).toBe(false);
+});
+
+function refusal(given: unknown, site = rules): SandgateError {
   try {
-    parsePut(given, rules);
+    parsePut(given, site);
   } catch (error) {
     return error as SandgateError;
   }

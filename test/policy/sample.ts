@@ -9,6 +9,7 @@ export const EPOCH = '0123456789abcdef';
 
 export const rules: PolicyRules = {
   routing: 'gate',
+  publicTraffic: 'allow',
   networks: parseNetworks(['10.0.0.0/8', 'fd12:3456::/32']),
   isOwnListener: (address, port) => address === '10.0.0.1' && port === 3002,
   isNodeProxy: () => false,

@@ -1,5 +1,6 @@
 import { type Command, Option } from 'commander';
 import { z } from 'zod';
+import type { PolicyRules } from '../../policy/network.ts';
 import { storedSchema, type UnreadRecord, unreadPart } from '../../policy/record.ts';
 import type { ListRequest, PolicyAdmin } from '../../policy-api/policy-admin.ts';
 import type { CommandContext } from '../context.ts';
@@ -33,13 +34,13 @@ export function register(parent: Command, context: CommandContext): void {
 
 async function policyList(context: CommandContext, filter: ListFilter): Promise<void> {
   const { io, json } = context;
-  await context.connect({ reads: true }, async ({ admin }) => {
+  await context.connect({ reads: true }, async ({ admin, rules }) => {
     const records: UnreadRecord[] = [];
     let count = 0;
     for await (const page of policyPages(admin, filter)) {
       count += page.length;
       if (json) records.push(...page);
-      else for (const record of page) print(io, summary(record));
+      else for (const record of page) print(io, summary(record, rules));
     }
     if (json) printJson(io, records);
     else if (count === 0) print(io, 'no policies');
@@ -49,14 +50,16 @@ async function policyList(context: CommandContext, filter: ListFilter): Promise<
 /** As much of a route as is listed: a record that no gate can use is listed as far as it can be read. */
 const routeSchema = z.object(storedSchema.shape.runtime.shape.route.unwrap().shape);
 
-function summary(record: UnreadRecord): string {
+function summary(record: UnreadRecord, { publicTraffic }: PolicyRules): string {
   const runtime = unreadPart(record, 'runtime');
   const access = unreadPart(record, 'access');
   const { address, port } = routeSchema.safeParse(runtime.route).data ?? { address: '-' };
   const route = port === undefined ? address : `${address}:${port}`;
   const tokens = Array.isArray(access.tokens) ? access.tokens.length : 0;
   const closed = tokens === 0 ? 'closed: no token' : `${tokens} token(s)`;
-  const accessText = access.allowPublicTraffic === true ? 'public' : closed;
+  const isPublic = access.allowPublicTraffic === true;
+  const refused = isPublic && publicTraffic === 'refuse' ? ' (public is refused)' : '';
+  const accessText = isPublic && refused === '' ? 'public' : `${closed}${refused}`;
   return [record.sandboxId, runtime.state ?? '?', route, accessText].join('\t');
 }
 

@@ -55,7 +55,9 @@ function contentOf(
   now: number,
 ): PolicyFileContent {
   try {
-    const put = parsePut(path.endsWith('.json') ? parseJson(text) : parseBoundedYaml(text), rules);
+    // A file that says public is a stored policy, not a write: like every stored one, it is treated as restricted.
+    const stored: PolicyRules = { ...rules, publicTraffic: 'allow' };
+    const put = parsePut(path.endsWith('.json') ? parseJson(text) : parseBoundedYaml(text), stored);
     if (put.sandboxId !== sandboxId) return { fault: 'sandboxId is not the name of the file' };
     const record = toRecord(put, rules, now);
     return { record, json: JSON.stringify(record) };

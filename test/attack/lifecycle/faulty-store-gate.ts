@@ -44,7 +44,8 @@ export async function startFaultyStoreGate(
     list: (page) => store.list(page),
     close: async () => {},
   };
-  const rules = { routing: 'gate' as const, networks: parseNetworks(['127.0.0.0/8']), ...listeners };
+  const site = { routing: 'gate', publicTraffic: 'allow' } as const;
+  const rules = { ...site, networks: parseNetworks(['127.0.0.0/8']), ...listeners };
   const cache = new PolicyCache(faulty, rules, systemClock, { ...CACHE_TIMES, ...options.times });
   const handler = createCheckHandler({
     lookup: (sandboxId) => cache.lookup(sandboxId),

@@ -32,9 +32,9 @@ afterEach(async () => {
   await rm(root, { recursive: true });
 });
 
-async function open(): Promise<PolicyStore> {
+async function open(site = rules): Promise<PolicyStore> {
   const onEvent = (event: FilesEvent) => events.push(event);
-  const store = await openFilesStore({ folder, rules, clock, random: randomBytes, scanMs: 5, onEvent });
+  const store = await openFilesStore({ folder, rules: site, clock, random: randomBytes, scanMs: 5, onEvent });
   stores.push(store);
   store.subscribe((change) => changes.push(change));
   return store;
@@ -69,6 +69,15 @@ describe('a file', () => {
       route: { address: '10.0.3.7' },
     });
     expect(store.fault()).toBeUndefined();
+  });
+
+  it('that says public is a policy, which the gate restricts if the deployment refuses that', async () => {
+    await write('sbx1.yaml', stringify(input('sbx1', { access: { allowPublicTraffic: true } })));
+    const refuse = { ...rules, publicTraffic: 'refuse' as const };
+    const store = await open(refuse);
+    expect(store.unusable()).toBeUndefined();
+    const policy = compilePolicy('sbx1', await store.read('sbx1'), refuse);
+    expect(policy).toMatchObject({ allowPublicTraffic: false, publicRefused: true });
   });
 
   it('may be the output of `policy get` from another store', async () => {
