@@ -13,6 +13,7 @@ export function allowBytes(port) {
     agentSelfAuthenticating: false,
     route: { address: '127.0.0.1', port: undefined },
     allowPublicTraffic: false,
+    publicRefused: false,
     shadow: undefined,
     tokens: [],
     maskRequestHost: undefined,

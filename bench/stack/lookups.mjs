@@ -15,6 +15,7 @@ const path = join(stateDir, 'policies.db');
 const store = await openSqliteStore({ path, routing: 'gate', clock: systemClock, random: randomBytes });
 const rules = policyRules({
   routing: 'gate',
+  publicTraffic: 'allow',
   sandboxCidrs: ['127.0.0.0/8'],
   ownListeners: [],
   nodeProxies: [],

@@ -11,6 +11,7 @@ export const TOKEN = '8af02a375695377b6884b2a1236fdeb3667a848881b2280e56bd634a69
 const BATCH = 1000;
 const RULES = policyRules({
   routing: 'gate',
+  publicTraffic: 'allow',
   sandboxCidrs: ['127.0.0.0/8'],
   ownListeners: [],
   nodeProxies: [],

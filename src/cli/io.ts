@@ -36,8 +36,8 @@ export function report(io: Io, thrown: unknown, json: boolean): number {
   return error.code === 'SETTINGS_INVALID' ? 2 : 1;
 }
 
-/** Reads a whole stream as UTF-8. Throws INPUT_INVALID above `limit` bytes. */
-export async function readAll(stream: Readable, limit: number): Promise<string> {
+/** Reads a whole stream. Throws INPUT_INVALID above `limit` bytes. */
+export async function readAll(stream: Readable, limit: number): Promise<Buffer> {
   const chunks: Buffer[] = [];
   let size = 0;
   for await (const chunk of stream) {
@@ -46,5 +46,5 @@ export async function readAll(stream: Readable, limit: number): Promise<string> 
     if (size > limit) throw new SandgateError('INPUT_INVALID', `the input is larger than ${limit} bytes`);
     chunks.push(bytes);
   }
-  return Buffer.concat(chunks).toString('utf8');
+  return Buffer.concat(chunks);
 }

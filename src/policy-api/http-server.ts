@@ -1,9 +1,8 @@
-import { isUtf8 } from 'node:buffer';
 import rateLimit from '@fastify/rate-limit';
 import swagger from '@fastify/swagger';
 import fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify';
 import { SandgateError } from '../errors.ts';
-import { parseStrictJson } from '../policy/strict-json.ts';
+import { readJson } from '../policy/strict-json.ts';
 import { type Admission, admit } from './admission.ts';
 import { addComponents } from './document.ts';
 import { contentRefused, failureBody, failureStatus, onClientError, translateFastify } from './failure.ts';
@@ -62,22 +61,18 @@ export async function createApiServer(options: ApiServerOptions): Promise<Fastif
   app.setValidatorCompiler(() => (value) => ({ value }));
   app.setSerializerCompiler(() => (value) => JSON.stringify(value));
   app.removeContentTypeParser(['text/plain', 'application/json']);
-  const parseJson = app.getDefaultJsonParser('error', 'error');
-  app.addContentTypeParser('application/json', { parseAs: 'buffer' }, (request, body: Buffer, done) => {
-    // Many clients declare JSON on every request, even without a body.
-    if (body.length === 0 && mayBeEmpty(request)) done(null, undefined);
-    // Fastify would treat it as an absent body.
-    else if (body.toString('latin1').trim() === 'null') done(requestInvalid('body', 'must not be null'));
-    // Decoding invalid UTF-8 anyway would store something else than was sent.
-    else if (!isUtf8(body))
-      done(new SandgateError('INPUT_INVALID', 'the body is not UTF-8', { field: 'body' }));
-    else {
-      const text = body.toString('utf8');
-      const refused = bodyFault(text);
-      if (refused === undefined) parseJson(request, text, done);
-      else done(refused);
-    }
-  });
+  app.addContentTypeParser(
+    'application/json',
+    { parseAs: 'buffer' },
+    async (request: FastifyRequest, body: Buffer) => {
+      // Many clients declare JSON on every request, even without a body.
+      if (body.length === 0 && mayBeEmpty(request)) return undefined;
+      const value = readJson(body, 'the body', { field: 'body' });
+      // Fastify would treat it as an absent body.
+      if (value === null) throw requestInvalid('body', 'must not be null');
+      return value;
+    },
+  );
   app.setErrorHandler((error, _request, reply) => fail(reply, error));
 
   if (maxPerSecond !== undefined) {
@@ -119,20 +114,6 @@ export async function createApiServer(options: ApiServerOptions): Promise<Fastif
   app.get('/v1/openapi.json', { schema: { hide: true } }, async () => app.swagger());
   await app.ready();
   return app;
-}
-
-/** Fastify's parser takes the last of repeated keys. */
-function bodyFault(text: string): SandgateError | undefined {
-  const read = parseStrictJson(text);
-  if ('value' in read) return undefined;
-  const { line, column, problem } = read.fault;
-  return new SandgateError(
-    'INPUT_INVALID',
-    `the body is not JSON: ${problem} at line ${line}, column ${column}`,
-    {
-      field: 'body',
-    },
-  );
 }
 
 const SAFE = {

@@ -1,4 +1,6 @@
+import { isUtf8 } from 'node:buffer';
 import { type ParseErrorCode, printParseErrorCode, visit } from 'jsonc-parser';
+import { SandgateError, type SandgateErrorOptions } from '../errors.ts';
 
 /** Why a text is refused; `line` and `column` count from 1. `problem` never quotes the text. */
 export interface JsonFault {
@@ -22,6 +24,33 @@ export function parseStrictJson(text: string, valuesMax?: number): { value: unkn
   } catch {
     return { fault: { problem: 'syntax error', line: 1, column: 1 } };
   }
+}
+
+/**
+ * The same for JSON that Sandgate itself writes: stored records and answers of the policy API. A text that its value
+ * prints as has no repeated key; only another text, which another program wrote, is read the slow way.
+ */
+export function parseOwnJson(text: string): ReturnType<typeof parseStrictJson> {
+  try {
+    const value: unknown = JSON.parse(text);
+    if (JSON.stringify(value) === text) return { value };
+  } catch {
+    // Not JSON, or nested too deep to be printed.
+  }
+  return parseStrictJson(text);
+}
+
+/**
+ * The value of a text that people or programs give, named `source` in errors. Throws INPUT_INVALID that names line and
+ * column, both from 1, also for bytes that are not UTF-8: decoding them anyway would store something else than was given.
+ */
+export function readJson(bytes: Buffer, source: string, options: SandgateErrorOptions = {}): unknown {
+  if (!isUtf8(bytes)) throw new SandgateError('INPUT_INVALID', `${source} is not UTF-8`, options);
+  const read = parseStrictJson(bytes.toString('utf8'));
+  if ('value' in read) return read.value;
+  const { line, column, problem } = read.fault;
+  const message = `${source} is not JSON: ${problem} at line ${line}, column ${column}`;
+  throw new SandgateError('INPUT_INVALID', message, options);
 }
 
 /** Thrown through the parser, to end it at the first fault. */

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { parseStrictJson } from '../../src/policy/strict-json.ts';
+import { parseOwnJson, parseStrictJson } from '../../src/policy/strict-json.ts';
 
 describe('strict JSON', () => {
   it('reads whatever JSON.stringify writes', () => {
@@ -50,5 +50,29 @@ describe('strict JSON', () => {
     expect(parseStrictJson('[1,2,3]', 3)).toMatchObject({
       fault: { problem: 'more than 3 keys and values' },
     });
+  });
+});
+
+describe('JSON that Sandgate wrote', () => {
+  it('is read as JSON.parse reads it', () => {
+    fc.assert(
+      fc.property(fc.jsonValue({ maxDepth: 4 }), (value) => {
+        const text = JSON.stringify(value);
+        expect(parseOwnJson(text)).toEqual({ value: JSON.parse(text) });
+      }),
+    );
+  });
+
+  it.each([
+    ['{"a":1,"a":2}', 'duplicate key', 8],
+    ['{"a":1,"a":1}', 'duplicate key', 8],
+    ['{"b":{"a":1,"\\u0061":2}}', 'duplicate key', 13],
+    ['{"a":1', 'close brace expected', 7],
+  ])('is refused if another program made it %s', (text, problem, column) => {
+    expect(parseOwnJson(text)).toEqual({ fault: { problem, line: 1, column } });
+  });
+
+  it('may be laid out in another way', () => {
+    expect(parseOwnJson('{ "b": 1,\n "1": 2 }')).toEqual({ value: { b: 1, 1: 2 } });
   });
 });

@@ -86,3 +86,13 @@ describe('src/', () => {
     expect(names.filter((name, index) => names.indexOf(name) !== index)).toEqual([]);
   });
 });
+
+// A second reader of policies would have rules of its own.
+it.each(['src/policy', 'src/policy-api', 'src/cli'])(
+  '%s reads JSON only with strict-json.ts, which refuses repeated keys',
+  (part) => {
+    const readers = sourcesOf(PACKAGE_ROOT, part).filter(({ text }) => text.includes('JSON.parse('));
+    const own = ['src/policy/strict-json.ts', 'src/cli/diagnose/doctor.ts'];
+    expect(readers.map(({ name }) => name).filter((name) => !own.includes(name))).toEqual([]);
+  },
+);

@@ -49,7 +49,9 @@ async function explainCommand(context: CommandContext, url: string, options: Exp
   const read = readRequest(url, header, method);
   if (hasToken(read) && !json)
     warn(io, 'every user of this machine can see a token in -H; use --token-stdin instead');
-  const request = tokenStdin ? withToken(read, await readAll(io.stdin, LARGEST_TOKEN)) : read;
+  const request = tokenStdin
+    ? withToken(read, (await readAll(io.stdin, LARGEST_TOKEN)).toString('utf8'))
+    : read;
   const { settings: found, gates } = settingsBesideGates(context.flags);
   const rules = policyRules(found);
   await withStore(found, true, async (store) => {

@@ -72,8 +72,8 @@ export function isRecordFault(error: SandgateError): boolean {
 
 function parseLine(bytes: Buffer): { value: unknown } | SandgateError | undefined {
   if (!isUtf8(bytes)) return new SandgateError('INPUT_INVALID', 'it is not valid UTF-8');
-  const text = bytes.toString('utf8').trim();
-  if (text === '') return undefined;
+  const text = bytes.toString('utf8');
+  if (text.trim() === '') return undefined;
   const read = parseStrictJson(text);
   if ('value' in read) return read;
   const { problem, column } = read.fault;

@@ -1,7 +1,7 @@
 import { readFile } from 'node:fs/promises';
 import type { Command } from 'commander';
 import { SandgateError } from '../../errors.ts';
-import { parseStrictJson } from '../../policy/strict-json.ts';
+import { readJson } from '../../policy/strict-json.ts';
 import { inForceText, warnIfNotInForce } from '../connect.ts';
 import type { CommandContext } from '../context.ts';
 import { type Io, print, printJson, readAll } from '../io.ts';
@@ -20,7 +20,7 @@ export function register(parent: Command, context: CommandContext): void {
 
 async function policyPut(context: CommandContext, file: string): Promise<void> {
   const { io, json } = context;
-  const input = parseJsonInput(await readInput(io, file), file === '-' ? 'standard input' : file);
+  const input = parseInput(await readInput(io, file), file === '-' ? 'standard input' : file);
   const records = Array.isArray(input) ? input : [input];
   if (records.length === 0) throw new SandgateError('INPUT_INVALID', 'the array is empty');
   await context.connect({ reads: false }, async ({ admin, connection }) => {
@@ -36,28 +36,18 @@ async function policyPut(context: CommandContext, file: string): Promise<void> {
   });
 }
 
-async function readInput(io: Io, file: string): Promise<string> {
+async function readInput(io: Io, file: string): Promise<Buffer> {
   if (file === '-') return readAll(io.stdin, LARGEST_INPUT);
   try {
-    return await readFile(file, 'utf8');
+    return await readFile(file);
   } catch (cause) {
     throw new SandgateError('INPUT_INVALID', `cannot read ${file}: ${(cause as Error).message}`, { cause });
   }
 }
 
-/** Parses strict JSON. Throws INPUT_INVALID that names line and column, both from 1. */
-function parseJsonInput(text: string, source: string): unknown {
-  if (text.trim() === '') {
-    throw new SandgateError('INPUT_INVALID', `${source} is empty`, {
-      remedy: 'give one policy record, or an array of records',
-    });
-  }
-  const read = parseStrictJson(text);
-  if ('value' in read) return read.value;
-  const { line, column, problem } = read.fault;
-  throw new SandgateError(
-    'INPUT_INVALID',
-    `${source} is not JSON: ${problem} at line ${line}, column ${column}`,
-    { remedy: 'give one policy record, or an array of records' },
-  );
+function parseInput(input: Buffer, source: string): unknown {
+  const remedy = 'give one policy record, or an array of records';
+  if (input.toString('latin1').trim() === '')
+    throw new SandgateError('INPUT_INVALID', `${source} is empty`, { remedy });
+  return readJson(input, source, { remedy });
 }

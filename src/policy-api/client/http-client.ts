@@ -2,6 +2,7 @@ import { formatApiUrl } from '../../address.ts';
 import { ERROR_CODES, type ErrorCode, SandgateError } from '../../errors.ts';
 import { type PartName, sandboxIdSchema, type UnreadRecord } from '../../policy/record.ts';
 import { sandboxUnknown } from '../../policy/store.ts';
+import { parseOwnJson } from '../../policy/strict-json.ts';
 import type {
   InForceAt,
   ListPage,
@@ -115,11 +116,8 @@ function tokenPath(sandboxId: string, tokenId: string): string {
 }
 
 function parsed(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch {
-    return undefined;
-  }
+  const read = parseOwnJson(text);
+  return 'value' in read ? read.value : undefined;
 }
 
 /** The error that the server reported; undefined if the body is not an error of a policy API. */

@@ -6,6 +6,7 @@ import { makeFolder } from '../../folder.ts';
 import { policyUnreadable } from '../compile.ts';
 import type { UnreadRecord } from '../record.ts';
 import type { StorePosition } from '../store.ts';
+import { parseOwnJson } from '../strict-json.ts';
 import { storeCorrupt } from './sqlite-error.ts';
 
 const SCHEMA_VERSION = 1;
@@ -69,19 +70,22 @@ export class SqliteFile {
     }
   }
 
-  /** Throws POLICY_UNREADABLE if the row is not a JSON object. */
+  /** Throws POLICY_UNREADABLE if the row is not a JSON object, or repeats a key. */
   get(id: string): UnreadRecord | undefined {
     const row = this.#get('SELECT record FROM policies WHERE id = ?', id);
     if (row === undefined) return undefined;
-    const record = parseRecord(row.record);
-    if (record === undefined) throw policyUnreadable(id, { field: 'record', cause: 'is not a JSON object' });
-    return record;
+    const read = parseRecord(row.record);
+    if ('cause' in read) throw policyUnreadable(id, { field: 'record', cause: read.cause });
+    return read.record;
   }
 
   /** A row that is not a JSON object is listed by its id alone, so that it does not hide the others. */
   list(after: string, limit: number): UnreadRecord[] {
     const rows = this.#all('SELECT id, record FROM policies WHERE id > ? ORDER BY id LIMIT ?', after, limit);
-    return rows.map((row) => parseRecord(row.record) ?? { sandboxId: row.id });
+    return rows.map((row) => {
+      const read = parseRecord(row.record);
+      return 'record' in read ? read.record : { sandboxId: row.id };
+    });
   }
 
   /** Records that `id` changes in this transaction, and returns the position of the change. */
@@ -192,13 +196,16 @@ function makeFile(path: string): void {
   }
 }
 
-function parseRecord(text: unknown): UnreadRecord | undefined {
-  try {
-    const record: unknown = JSON.parse(String(text));
-    return typeof record === 'object' && record !== null ? record : undefined;
-  } catch {
-    return undefined;
+/** The record, or why it is none, as the end of a sentence. */
+function parseRecord(text: unknown): { record: UnreadRecord } | { cause: string } {
+  const read = parseOwnJson(String(text));
+  if ('fault' in read) {
+    const { problem, line, column } = read.fault;
+    return { cause: `is not JSON: ${problem} at line ${line}, column ${column}` };
   }
+  const { value } = read;
+  if (typeof value === 'object' && value !== null) return { record: value };
+  return { cause: 'is not a JSON object' };
 }
 
 function toPosition(row: Row): StorePosition {

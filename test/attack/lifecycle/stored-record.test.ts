@@ -61,6 +61,8 @@ const SPOILS: Record<string, (record: Stored) => unknown> = {
 const TEXTS: Record<string, (text: string) => string> = {
   'the JSON is cut short': (text) => text.slice(0, -20),
   'the JSON is empty': () => '',
+  'a key repeats, and the second one says that it is public': (text) =>
+    text.replace('"allowPublicTraffic":false', '"allowPublicTraffic":false,"allowPublicTraffic":true'),
   'a __proto__ says that it is public': (text) =>
     text.replace('"access":{', '"access":{"__proto__":{"allowPublicTraffic":true},'),
 };

@@ -54,6 +54,7 @@ describe('sandgate policy', { timeout: SEVERAL_PROCESSES_MS }, () => {
     expect((await policy(['put', '-'], ' \n')).stderr).toContain('standard input is empty [INPUT_INVALID]');
     for (const [text, problem] of [
       ['[{"sandboxId":"a",\n"sandboxId":"b"}]', 'duplicate key at line 2, column 1'],
+      ['{"runtime":{"route":{}},\n "runtime":{}}', 'duplicate key at line 2, column 2'],
       ['['.repeat(1_000_000), 'more than 32 levels at line 1, column 33'],
       [`${'{"a":'.repeat(100_000)}`, 'more than 32 levels at line 1'],
     ] as const) {

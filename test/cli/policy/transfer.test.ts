@@ -143,6 +143,11 @@ describe('policy import', { timeout: SEVERAL_PROCESSES_MS }, () => {
       '{"sandboxId":"x","sandboxId":"y"}',
       'line 2: it is not JSON: duplicate key at column 18',
     ],
+    [
+      'a key twice after spaces',
+      '  {"sandboxId":"x","sandboxId":"y"}',
+      'line 2: it is not JSON: duplicate key at column 20',
+    ],
     ['endless nesting', '['.repeat(100_000), 'line 2: it is not JSON: more than 32 levels'],
     ['no object', '[]', 'line 2: record must be an object'],
     ['bytes that are no UTF-8', Buffer.from([0x22, 0xff, 0x22]).toString('latin1'), 'line 2: '],

@@ -80,6 +80,7 @@ describe('the HTTP client of the policy API', () => {
 
   it.each([
     [200, 'not JSON'],
+    [200, '{"sandboxId":"a1","sandboxId":"a2"}'],
     [404, '<html>another server</html>'],
     [500, '{"code":"NO_SUCH_CODE","message":"x"}'],
     [502, '{"code":"toString","message":"x"}'],
