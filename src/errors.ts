@@ -1,3 +1,5 @@
+import { printable } from './printable.ts';
+
 /**
  * The error catalogue. A denial is a value (see `decision/`); an error is a fault that kept Sandgate from doing its
  * work. `docs/errors.md` is generated from it.
@@ -75,7 +77,7 @@ export class SandgateError extends Error {
 
 /** An error as programs print it: the message and the code on one line, the remedy on the next. */
 export function errorText({ message, code, remedy }: SandgateError): string {
-  return `sandgate: ${message} [${code}]\n${remedy ? `fix: ${remedy}\n` : ''}`;
+  return printable(`sandgate: ${message} [${code}]\n${remedy ? `fix: ${remedy}\n` : ''}`);
 }
 
 /** Turns anything thrown into a `SandgateError`; a foreign error becomes INTERNAL and keeps its cause. */

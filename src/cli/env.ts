@@ -3,7 +3,7 @@ import type { Command } from 'commander';
 import { readSettings, trustFiles } from '../config.ts';
 import type { CommandContext } from './context.ts';
 import { hostEnvironment } from './host-environment.ts';
-import { print, printJson } from './io.ts';
+import { printJson } from './io.ts';
 import { withSettings } from './setting-options.ts';
 
 /** `env`: for `eval "$(sandgate env)"`. Its output contains the API key of the local cloud on purpose. */
@@ -22,5 +22,6 @@ async function env({ io, json, flags }: CommandContext): Promise<void> {
     trustFiles().map(({ file }) => resolve(file)),
   );
   if (json) printJson(io, environment);
-  else print(io, exportLines(environment));
+  // For a shell, which must get each path as it is.
+  else io.stdout.write(`${exportLines(environment)}\n`);
 }

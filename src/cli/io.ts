@@ -1,5 +1,6 @@
 import type { Readable, Writable } from 'node:stream';
 import { errorText, SandgateError, toSandgateError } from '../errors.ts';
+import { printable, printableJson, printableLine } from '../printable.ts';
 
 /** The standard streams of a command. */
 export interface Io {
@@ -13,15 +14,20 @@ export const SHADOW_WARNING =
   'shadow mode is allowed (SANDGATE_ALLOW_SHADOW): until its access.shadowUntil, a sandbox allows requests without a valid token';
 
 export function print(io: Io, text: string): void {
-  io.stdout.write(`${text}\n`);
+  io.stdout.write(`${printable(text)}\n`);
+}
+
+/** Prints fields of a record as one line, separated by tabs. */
+export function printRow(io: Io, fields: readonly string[]): void {
+  print(io, fields.map(printableLine).join('\t'));
 }
 
 export function printJson(io: Io, value: unknown): void {
-  print(io, JSON.stringify(value, null, 2));
+  io.stdout.write(`${printableJson(JSON.stringify(value, null, 2))}\n`);
 }
 
 export function warn(io: Io, text: string): void {
-  io.stderr.write(`sandgate: ${text}\n`);
+  io.stderr.write(`sandgate: ${printable(text)}\n`);
 }
 
 /** Prints an error without its stack. Returns the exit code: 2 for a usage or settings error, else 1. */
@@ -29,7 +35,7 @@ export function report(io: Io, thrown: unknown, json: boolean): number {
   const error = toSandgateError(thrown);
   if (json) {
     const { code, message, field, remedy } = error;
-    io.stderr.write(`${JSON.stringify({ error: { code, message, field, remedy } })}\n`);
+    io.stderr.write(`${printableJson(JSON.stringify({ error: { code, message, field, remedy } }))}\n`);
   } else {
     io.stderr.write(errorText(error));
   }

@@ -1,6 +1,7 @@
 import { Command, CommanderError } from 'commander';
 import { type ErrorCode, SandgateError } from '../errors.ts';
 import { packageVersion } from '../package-root.ts';
+import { printable } from '../printable.ts';
 import { RENAMED } from '../settings.ts';
 import { CommandContext } from './context.ts';
 import { register as registerDev } from './dev.ts';
@@ -66,8 +67,8 @@ export function createProgram(io: Io): Command {
     )
     .exitOverride()
     .configureOutput({
-      writeOut: (text) => io.stdout.write(text),
-      writeErr: (text) => io.stderr.write(text),
+      writeOut: (text) => io.stdout.write(printable(text)),
+      writeErr: (text) => io.stderr.write(printable(text)),
       // Commander repeats arguments that it does not know, and one may be a misplaced token.
       outputError: (text, write) => write(text.replace(/[0-9a-f]{64}/gi, '…')),
     })

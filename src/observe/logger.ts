@@ -1,4 +1,5 @@
 import { destination, type Logger, pino } from 'pino';
+import { printableJson } from '../printable.ts';
 
 export type { Logger };
 
@@ -11,7 +12,15 @@ export function createLogger(level: string, fd: number): { log: Logger; flush():
   // A full disk or a closed pipe loses lines; it must not take the gate down.
   out.on('error', () => {});
   return {
-    log: pino({ level, base: { pid: process.pid }, timestamp: pino.stdTimeFunctions.isoTime }, out),
+    log: pino(
+      {
+        level,
+        base: { pid: process.pid },
+        timestamp: pino.stdTimeFunctions.isoTime,
+        hooks: { streamWrite: printableJson },
+      },
+      out,
+    ),
     flush() {
       try {
         out.flushSync();

@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { hasHidden } from '../printable.ts';
 import { isHostMask } from './mask.ts';
 
 /**
@@ -90,6 +91,8 @@ const access = {
 };
 
 const containsSecret = (text: string) => /[0-9a-f]{64}/i.test(text);
+const hiddenFault =
+  'must not hold control, format or separator characters: they hide what lists and logs show';
 const secretFault = 'must not hold a token or a digest: lists and logs show it';
 
 /** A token in a put. Its id is part of a URL path, and lists and logs show both id and label. */
@@ -98,7 +101,10 @@ export const putTokenSchema = z.strictObject({
   id: name
     .refine((id) => !containsSecret(id), secretFault)
     .refine((id) => !/^\.+$/.test(id), 'must not be dots alone'),
-  label: token.label.refine((label) => label === undefined || !containsSecret(label), secretFault),
+  // A stored label may still have some of them: a token must not stop working because the rule is newer than it.
+  label: token.label
+    .refine((label) => label === undefined || !containsSecret(label), secretFault)
+    .refine((label) => label === undefined || !hasHidden(label), hiddenFault),
   createdAt: time.optional(),
 });
 

@@ -156,6 +156,11 @@ describe('a stored record', () => {
     expect(() => compile(route([49983]))).toThrow('runtime.route.tlsPorts[0] must not be 49983');
   });
 
+  it('keeps a token whose label has characters that a put now refuses', () => {
+    const policy = compile(stored('sbx1', { access: { tokens: [token('a', { label: 'a\u200bb' })] } }));
+    expect(policy.tokens).toMatchObject([{ id: 'a', label: 'a\u200bb' }]);
+  });
+
   it('may lack a route only if the ingress has its own', () => {
     expect(compile(without('runtime', 'route'), { ...rules, routing: 'ingress' }).route).toBeUndefined();
   });

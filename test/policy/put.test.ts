@@ -81,6 +81,11 @@ const faults: [fault: string, input: unknown, field: string][] = [
   ['two tokens of one id', withTokens(bare, token('b'), bare), 'access.tokens[2].id'],
   ['a label of 129 characters', withTokens({ ...bare, label: 'x'.repeat(129) }), 'access.tokens[0].label'],
   ['a label that steers a terminal', withTokens({ ...bare, label: '\u001b[2J' }), 'access.tokens[0].label'],
+  ...['\u200b', '\u202e', '\u2028', '\u2029', '\u{e0061}'].map((hidden): [string, unknown, string] => [
+    `a label with U+${hidden.codePointAt(0)!.toString(16)}`,
+    withTokens({ ...bare, label: `a${hidden}b` }),
+    'access.tokens[0].label',
+  ]),
   ['a port of 65536', withTokens({ ...bare, ports: [80, 65536] }), 'access.tokens[0].ports[1]'],
   ['a broken port', withTokens({ ...bare, ports: [1.5] }), 'access.tokens[0].ports[0]'],
   ['257 ports', withTokens({ ...bare, ports: Array(257).fill(1) }), 'access.tokens[0].ports'],

@@ -4,6 +4,7 @@ import { open, realpath, rename, rm, stat } from 'node:fs/promises';
 import type { Writable } from 'node:stream';
 import type { Command } from 'commander';
 import { SandgateError } from '../../errors.ts';
+import { printableJson } from '../../printable.ts';
 import type { Policies } from '../connect.ts';
 import type { CommandContext } from '../context.ts';
 import { print, printJson, warn } from '../io.ts';
@@ -71,7 +72,7 @@ async function exportTo(
     exported.unreadable.push(
       ...page.filter((record) => !whole.includes(record)).map(({ sandboxId }) => String(sandboxId)),
     );
-    const text = whole.map((record) => `${JSON.stringify(record)}\n`).join('');
+    const text = whole.map((record) => `${printableJson(JSON.stringify(record))}\n`).join('');
     hash.update(text);
     await sink.write(text);
     exported.count += whole.length;

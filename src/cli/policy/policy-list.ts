@@ -4,7 +4,7 @@ import type { PolicyRules } from '../../policy/network.ts';
 import { storedSchema, type UnreadRecord, unreadPart } from '../../policy/record.ts';
 import type { ListRequest, PolicyAdmin } from '../../policy-api/policy-admin.ts';
 import type { CommandContext } from '../context.ts';
-import { print, printJson } from '../io.ts';
+import { print, printJson, printRow } from '../io.ts';
 
 type ListFilter = Pick<ListRequest, 'state' | 'idPrefix'>;
 
@@ -40,7 +40,7 @@ async function policyList(context: CommandContext, filter: ListFilter): Promise<
     for await (const page of policyPages(admin, filter)) {
       count += page.length;
       if (json) records.push(...page);
-      else for (const record of page) print(io, summary(record, rules));
+      else for (const record of page) printRow(io, summary(record, rules));
     }
     if (json) printJson(io, records);
     else if (count === 0) print(io, 'no policies');
@@ -50,7 +50,7 @@ async function policyList(context: CommandContext, filter: ListFilter): Promise<
 /** As much of a route as is listed: a record that no gate can use is listed as far as it can be read. */
 const routeSchema = z.object(storedSchema.shape.runtime.shape.route.unwrap().shape);
 
-function summary(record: UnreadRecord, { publicTraffic }: PolicyRules): string {
+function summary(record: UnreadRecord, { publicTraffic }: PolicyRules): string[] {
   const runtime = unreadPart(record, 'runtime');
   const access = unreadPart(record, 'access');
   const { address, port } = routeSchema.safeParse(runtime.route).data ?? { address: '-' };
@@ -60,7 +60,7 @@ function summary(record: UnreadRecord, { publicTraffic }: PolicyRules): string {
   const isPublic = access.allowPublicTraffic === true;
   const refused = isPublic && publicTraffic === 'refuse' ? ' (public is refused)' : '';
   const accessText = isPublic && refused === '' ? 'public' : `${closed}${refused}`;
-  return [record.sandboxId, runtime.state ?? '?', route, accessText].join('\t');
+  return [String(record.sandboxId), String(runtime.state ?? '?'), route, accessText];
 }
 
 const PAGE = 500;

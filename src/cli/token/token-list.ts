@@ -1,7 +1,7 @@
 import type { Command } from 'commander';
 import type { TokenInfo } from '../../policy-api/policy-admin.ts';
 import type { CommandContext } from '../context.ts';
-import { print, printJson } from '../io.ts';
+import { print, printJson, printRow } from '../io.ts';
 
 /** `token list <sandboxId>`: one line per token, or JSON. */
 export function register(parent: Command, context: CommandContext): void {
@@ -19,11 +19,11 @@ async function tokenList(context: CommandContext, sandboxId: string): Promise<vo
     const tokens = await admin.listTokens(sandboxId);
     if (json) return printJson(io, { tokens, via: connection });
     if (tokens.length === 0) return print(io, 'no tokens');
-    for (const token of tokens) print(io, row(token));
+    for (const token of tokens) printRow(io, row(token));
   });
 }
 
-function row({ id, fingerprint, label, createdAt, expiresAt, ports, incarnation }: TokenInfo): string {
+function row({ id, fingerprint, label, createdAt, expiresAt, ports, incarnation }: TokenInfo): string[] {
   return [
     id,
     fingerprint,
@@ -32,5 +32,5 @@ function row({ id, fingerprint, label, createdAt, expiresAt, ports, incarnation 
     expiresAt ?? 'no expiry',
     ports === undefined ? 'every port' : `ports ${ports.join(',') || 'none'}`,
     incarnation ?? 'any incarnation',
-  ].join('\t');
+  ];
 }

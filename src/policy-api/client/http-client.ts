@@ -3,6 +3,7 @@ import { ERROR_CODES, type ErrorCode, SandgateError } from '../../errors.ts';
 import { type PartName, sandboxIdSchema, type UnreadRecord } from '../../policy/record.ts';
 import { sandboxUnknown } from '../../policy/store.ts';
 import { parseOwnJson } from '../../policy/strict-json.ts';
+import { printableLine } from '../../printable.ts';
 import type {
   InForceAt,
   ListPage,
@@ -125,10 +126,10 @@ function faultOf(body: unknown): SandgateError | undefined {
   const { code, message, field, currentVersion, remedy } = (body ?? {}) as Record<string, unknown>;
   if (typeof code !== 'string' || !Object.hasOwn(ERROR_CODES, code) || typeof message !== 'string')
     return undefined;
-  return new SandgateError(code as ErrorCode, message, {
+  return new SandgateError(code as ErrorCode, printableLine(message), {
     ...(typeof field === 'string' && { field }),
     ...(typeof currentVersion === 'string' && { currentVersion }),
-    ...(typeof remedy === 'string' && { remedy }),
+    ...(typeof remedy === 'string' && { remedy: printableLine(remedy) }),
   });
 }
 

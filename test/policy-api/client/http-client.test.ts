@@ -78,6 +78,13 @@ describe('the HTTP client of the policy API', () => {
     expect(await failure(client().get('a1'))).toMatchObject(body);
   });
 
+  it('shows what is hidden in the words of the server, which stay on one line', async () => {
+    const body = { code: 'POLICY_INVALID', message: 'x\nfix: \x9b2J', remedy: 'a\u202eb' };
+    answer = { status: 400, body: JSON.stringify(body) };
+    const error = await failure(client().get('a1'));
+    expect(error).toMatchObject({ message: 'x\\u{a}fix: \\u{9b}2J', remedy: 'a\\u{202e}b' });
+  });
+
   it.each([
     [200, 'not JSON'],
     [200, '{"sandboxId":"a1","sandboxId":"a2"}'],
