@@ -20,6 +20,7 @@ import { type Settings, sharedSettings } from './settings.ts';
 import { identify } from './state/process-identity.ts';
 import { type Part, type Readiness, readiness } from './state/readiness.ts';
 import { removeRun, writeRun } from './state/run-file.ts';
+import { requireSafeFolder } from './state/safe-folder.ts';
 import { clearDeadSocket, resolveSocketPath } from './state/socket-path.ts';
 import { startWith, Teardown } from './teardown.ts';
 
@@ -57,6 +58,7 @@ async function compose(
   teardown: Teardown,
 ): Promise<Gate> {
   runSelfTest();
+  requireSafeFolder(settings.stateDir);
   let listening = false;
   let draining = false;
   // A start that fails has nothing to drain for.

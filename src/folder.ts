@@ -1,4 +1,16 @@
-import { chmodSync, existsSync, linkSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  chmodSync,
+  closeSync,
+  constants,
+  existsSync,
+  fstatSync,
+  linkSync,
+  mkdirSync,
+  openSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
 import { dirname } from 'node:path';
 import { SandgateError } from './errors.ts';
 
@@ -42,6 +54,28 @@ export function secretFile(path: string, pattern: RegExp, make: () => string, re
   } catch (cause) {
     throw new SandgateError('STATE_UNUSABLE', `cannot use ${path}: ${(cause as Error).message}`, {
       remedy: 'make it readable and its folder writable; if it is damaged, remove it, and a new one is made',
+      cause,
+    });
+  }
+}
+
+/**
+ * Opens a log to append to, readable for its owner only. Not through a link, which could lead to a file of this user that
+ * must not be written to, and not another kind of file, such as a FIFO. Throws STATE_UNUSABLE.
+ */
+export function openLog(path: string): number {
+  const { O_WRONLY, O_APPEND, O_CREAT, O_NOFOLLOW, O_NONBLOCK } = constants;
+  let log: number | undefined;
+  try {
+    // Without O_NONBLOCK, opening a FIFO would wait for a reader.
+    log = openSync(path, O_WRONLY | O_APPEND | O_CREAT | O_NOFOLLOW | O_NONBLOCK, 0o600);
+    if (fstatSync(log).isFile()) return log;
+    throw new Error('it is not a regular file');
+  } catch (cause) {
+    if (log !== undefined) closeSync(log);
+    throw new SandgateError('STATE_UNUSABLE', `cannot write the log ${path}: ${(cause as Error).message}`, {
+      remedy:
+        'remove what is at that path, and make its folder writable; a log is never written through a link',
       cause,
     });
   }

@@ -1,9 +1,10 @@
 import { type ChildProcess, spawn } from 'node:child_process';
-import { closeSync, openSync } from 'node:fs';
+import { closeSync } from 'node:fs';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import type { Readable, Writable } from 'node:stream';
 import { SandgateError } from '#src/errors.js';
+import { openLog } from '#src/folder.js';
 import { PACKAGE_ROOT } from '#src/package-root.js';
 import { identify, type ProcessIdentity } from '#src/state/process-identity.js';
 import type { SandboxFolder } from './folder.ts';
@@ -66,7 +67,7 @@ function spawnShell(options: KeeperOptions): ChildProcess {
     ...bridge,
     ...commands.agent,
   ];
-  const log = openSync(folder.log, 'a', 0o600);
+  const log = openLog(folder.log);
   try {
     return spawn(program, args, {
       // A process group of its own: Ctrl-C in the terminal reaches only the host, which then ends its sandboxes in order.

@@ -1,8 +1,9 @@
 import { spawn } from 'node:child_process';
-import { closeSync, openSync } from 'node:fs';
+import { closeSync } from 'node:fs';
 import { createInterface } from 'node:readline';
 import { SandgateError } from '../errors.ts';
 import type { Running } from '../fleet/supervised.ts';
+import { openLog } from '../folder.ts';
 import { PACKAGE_ROOT } from '../package-root.ts';
 import type { Settings } from '../settings.ts';
 import { baseDomains } from '../target/domains.ts';
@@ -30,7 +31,7 @@ const STOP_WITHIN_MS = 10_000;
  * ISOLATION_UNAVAILABLE if this machine cannot isolate sandboxes.
  */
 export async function startCloudProcess(options: CloudProcessOptions): Promise<Running> {
-  const log = openSync(options.logFile, 'a', 0o600);
+  const log = openLog(options.logFile);
   // A process group of its own, like the gates: Ctrl-C reaches only `dev`.
   const child = spawn(process.execPath, [`${PACKAGE_ROOT}dist/local-cloud/main.js`, ...flags(options)], {
     stdio: ['ignore', 'pipe', log],

@@ -1,13 +1,14 @@
-import { closeSync, openSync, readFileSync } from 'node:fs';
+import { closeSync, readFileSync } from 'node:fs';
 import { SandgateError } from '../errors.ts';
 import { type GateProcess, type GateProcessOptions, startGateProcess } from '../fleet/gate-process.ts';
+import { openLog } from '../folder.ts';
 
 /** Starts a gate of the local stack that logs to a file. Throws GATE_FAILED with the gate's own last error. */
 export async function startLoggedGate(
   logFile: string,
   options: Pick<GateProcessOptions, 'stateDir' | 'flags' | 'onStart'>,
 ): Promise<GateProcess> {
-  const log = openSync(logFile, 'a', 0o600);
+  const log = openLog(logFile);
   try {
     // Envoy stops before the gates, so there is nothing to drain for.
     return await startGateProcess({ ...options, stderr: log, graceMs: undefined });

@@ -5,9 +5,11 @@ import { endOrphans } from '../fleet/children.ts';
 import { makeFolder } from '../folder.ts';
 import { isAlive } from '../state/process-identity.ts';
 import { readRuns } from '../state/run-file.ts';
+import { requireSafeFolder } from '../state/safe-folder.ts';
 
 /** Makes the state folder with the folders that `dev` writes to, and the folders in `read`. Throws STATE_UNUSABLE. */
 export function makeStateFolder(stateDir: string, read: readonly string[]): void {
+  requireSafeFolder(stateDir);
   try {
     for (const name of ['', 'envoy', 'logs', 'run']) makeFolder(join(stateDir, name), 0o700);
     for (const folder of read) makeFolder(folder);

@@ -12,7 +12,7 @@ import { secretFile } from '../folder.ts';
 import { PACKAGE_ROOT } from '../package-root.ts';
 import { NO_ISOLATION_NOTICE, type Settings } from '../settings.ts';
 import type { DevRun } from '../state/run-file.ts';
-import { clearDeadSocket, resolveSocketPath } from '../state/socket-path.ts';
+import { clearDeadSocket, prepareSocketFolder, resolveSocketPath } from '../state/socket-path.ts';
 import type { StopSignal } from '../stop-signal.ts';
 import { baseDomains } from '../target/domains.ts';
 import { startWith, Teardown } from '../teardown.ts';
@@ -113,7 +113,16 @@ async function start(
 
   const inState = (...names: string[]) =>
     resolveSocketPath({ path: join(stateDir, ...names), access: 'private' }, tmpdir()).path;
-  const gateSockets = Array.from({ length: settings.gates }, (_, n) => inState('check', `gate-${n}.sock`));
+  const gateSockets: string[] = [];
+  for (let n = 0; n < settings.gates; n++) {
+    const socket = resolveSocketPath(
+      { path: join(stateDir, 'check', `gate-${n}.sock`), access: 'group' },
+      tmpdir(),
+    );
+    // Before Envoy starts: it connects to whatever listens there.
+    await prepareSocketFolder(socket);
+    gateSockets.push(socket.path);
+  }
   const noCloud = whyNoCloud(settings, process.platform);
   if (noCloud !== undefined && settings.cloud) notice(`there is no local cloud: ${noCloud}`);
   if (noCloud === undefined && !settings.isolation) notice(NO_ISOLATION_NOTICE);

@@ -2,6 +2,7 @@ import { accessSync, constants, type Stats, statfsSync, statSync } from 'node:fs
 import { dirname } from 'node:path';
 import { isAlive } from '../state/process-identity.ts';
 import type { Run } from '../state/run-file.ts';
+import { folderFault } from '../state/safe-folder.ts';
 import { type Finding, fail, ok, warn } from './finding.ts';
 
 const MIN_FREE = 64 * 1024 * 1024;
@@ -37,12 +38,11 @@ function permissionsOf(stateDir: string, { uid: owner, mode }: Stats, uid: numbe
       `make it writable, or ${ANOTHER}`,
     );
   }
+  const fault = folderFault(stateDir, uid);
+  if (fault !== undefined) return fail('state folder', fault.found, fault.remedy);
   if (uid !== undefined && owner !== uid) {
-    const remedy = `run as user ${owner}, or ${ANOTHER}: its owner can replace the Check socket`;
+    const remedy = `run as user ${owner}, or ${ANOTHER}`;
     return warn('state folder', `${stateDir} belongs to user ${owner}, but this is user ${uid}`, remedy);
-  }
-  if ((mode & 0o022) !== 0) {
-    return fail('state folder', `others may write to ${stateDir} (mode ${bits})`, `chmod 700 ${stateDir}`);
   }
   return ok('state folder', `${stateDir}, mode ${bits}, writable`);
 }

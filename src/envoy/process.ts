@@ -1,7 +1,8 @@
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
-import { closeSync, openSync, readFileSync, statSync } from 'node:fs';
+import { closeSync, readFileSync, statSync } from 'node:fs';
 import { setTimeout as pause } from 'node:timers/promises';
 import { SandgateError } from '../errors.ts';
+import { openLog } from '../folder.ts';
 import { connectAdmin, type EnvoyAdmin, type ListenerAddresses } from './admin.ts';
 
 export interface EnvoyOptions {
@@ -103,7 +104,7 @@ function launch({ binary, configFile, log, accessLog, concurrency }: EnvoyOption
   args.push('--disable-hot-restart');
   // The default, 10 s, is too long for watching the access log.
   args.push('--file-flush-interval-msec', '200');
-  const logs = [openSync(accessLog, 'a', 0o600), openSync(log, 'a', 0o600)] as const;
+  const logs = [openLog(accessLog), openLog(log)] as const;
   try {
     // In its own process group, so that Ctrl-C in a terminal does not reach it before we shut it down in order.
     return spawn(binary, args, { stdio: ['ignore', ...logs], detached: true });

@@ -5,6 +5,7 @@ import { openStore, policyRules, storeAdmin } from '../policy-access.ts';
 import { openPolicyApi } from '../policy-api/open-policy-api.ts';
 import { startOpsListener } from '../server/ops-listener.ts';
 import type { Settings } from '../settings.ts';
+import { requireSafeFolder } from '../state/safe-folder.ts';
 import type { StopSignal } from '../stop-signal.ts';
 import { startWith, Teardown } from '../teardown.ts';
 import { type Children, endOrphans, recordChildren } from './children.ts';
@@ -40,6 +41,7 @@ export async function startFleet(
   log: Logger,
   signals: Pick<StopSignal, 'stop' | 'force'>,
 ): Promise<Fleet> {
+  requireSafeFolder(settings.stateDir);
   const teardown = new Teardown();
   const fleet = await startWith(teardown, () => compose(settings, flags, log, signals, teardown));
   return {

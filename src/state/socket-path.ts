@@ -5,6 +5,7 @@ import { connect } from 'node:net';
 import { basename, dirname, join } from 'node:path';
 import { SandgateError } from '../errors.ts';
 import { makeFolder } from '../folder.ts';
+import { requireSafeFolder } from './safe-folder.ts';
 
 /** In bytes. Node silently truncates a path of more than about 107 bytes, and then listens somewhere else. */
 const LONGEST = 100;
@@ -29,14 +30,31 @@ export function resolveSocketPath(wanted: SocketPath, temporary: string): Socket
 }
 
 /**
- * Makes the folder of a socket, and removes a dead socket at its path. `setting` is the setting to name in errors. The
- * folder must belong to this user: anyone who can replace the Check socket can allow anything.
+ * Makes the folder of a socket, and removes a dead socket at its path. `setting` is the setting to name in errors.
+ * Throws STATE_UNUSABLE or ADDRESS_IN_USE.
  */
-export async function prepareSocket(
-  { path, access }: SocketPath,
-  setting = 'SANDGATE_LISTEN',
-): Promise<void> {
+export async function prepareSocket(socket: SocketPath, setting = 'SANDGATE_LISTEN'): Promise<void> {
+  const { path } = socket;
+  await prepareSocketFolder(socket);
+  if (existsSync(path) && !(await lstat(path)).isSocket()) {
+    throw new SandgateError('STATE_UNUSABLE', `${path} exists and is not a socket`, {
+      remedy: 'choose another path; the file was left as it is',
+    });
+  }
+  if (await isListening(path)) {
+    throw new SandgateError('ADDRESS_IN_USE', `${path} is in use by a running process`, {
+      remedy: `stop it, or choose another socket (${setting}) or state folder (SANDGATE_STATE_DIR)`,
+    });
+  }
+}
+
+/**
+ * Makes the folder of a socket. It must belong to this user, and no other user may be able to write to it or replace a
+ * folder on the way to it: anyone who can replace the Check socket can allow anything. Throws STATE_UNUSABLE.
+ */
+export async function prepareSocketFolder({ path, access }: SocketPath): Promise<void> {
   const folder = dirname(path);
+  requireSafeFolder(dirname(folder));
   try {
     const isNew = !existsSync(folder);
     makeFolder(folder, 0o700);
@@ -66,16 +84,6 @@ export async function prepareSocket(
     throw new SandgateError('STATE_UNUSABLE', `cannot make ${folder}: ${(error as Error).message}`, {
       remedy: 'make it writable, or choose another state folder (SANDGATE_STATE_DIR)',
       cause: error,
-    });
-  }
-  if (existsSync(path) && !(await lstat(path)).isSocket()) {
-    throw new SandgateError('STATE_UNUSABLE', `${path} exists and is not a socket`, {
-      remedy: 'choose another path; the file was left as it is',
-    });
-  }
-  if (await isListening(path)) {
-    throw new SandgateError('ADDRESS_IN_USE', `${path} is in use by a running process`, {
-      remedy: `stop it, or choose another socket (${setting}) or state folder (SANDGATE_STATE_DIR)`,
     });
   }
 }

@@ -27,7 +27,10 @@ it('is not made by the check if it does not exist', () => {
 
 it('fails if others may write to it', () => {
   chmodSync(dir, 0o777);
-  expect(checkStateFolder(dir, uid)[0]).toMatchObject({ level: 'fail', remedy: `chmod 700 ${dir}` });
+  expect(checkStateFolder(dir, uid)[0]).toMatchObject({
+    level: 'fail',
+    remedy: expect.stringContaining(`chmod go-w ${dir}`),
+  });
 });
 
 it('fails if it, or its parent, is a file', () => {
@@ -38,6 +41,17 @@ it('fails if it, or its parent, is a file', () => {
   expect(checkStateFolder(join(file, 'inside'), uid)[0]).toMatchObject({ level: 'fail' });
 });
 
-it('warns if it belongs to another user', () => {
-  expect(checkStateFolder(dir, 4_000_000)[0]).toMatchObject({ level: 'warn' });
+it('fails for a folder on the way to it that others may write to', () => {
+  const inside = join(dir, 'state');
+  mkdirSync(inside, { mode: 0o700 });
+  chmodSync(dir, 0o777);
+  expect(checkStateFolder(inside, uid)[0]).toMatchObject({
+    level: 'fail',
+    found: expect.stringContaining(dir),
+  });
+});
+
+it('warns if it belongs to root, and fails if it belongs to another user', () => {
+  const level = uid === 0 ? 'warn' : 'fail';
+  expect(checkStateFolder(dir, 4_000_000)[0]).toMatchObject({ level });
 });
