@@ -10,7 +10,10 @@ const LEAF_DAYS = 390;
 /** Clients' clocks may be a little slow. */
 const BACKDATE_MS = 3_600_000;
 
-/** A CA that can issue certificates only for servers of these domains and of this machine. */
+/**
+ * A CA that can issue certificates only for servers of these domains and of this machine. The extended key usage of a CA
+ * limits what it signs: a stolen key must not make client certificates.
+ */
 export async function makeCa(domains: readonly string[], now: number): Promise<Pair> {
   const keys = await newKeys();
   const certificate = await x509.X509CertificateGenerator.createSelfSigned({
@@ -23,6 +26,7 @@ export async function makeCa(domains: readonly string[], now: number): Promise<P
     extensions: [
       new x509.BasicConstraintsExtension(true, 0, true),
       new x509.KeyUsagesExtension(x509.KeyUsageFlags.keyCertSign | x509.KeyUsageFlags.cRLSign, true),
+      new x509.ExtendedKeyUsageExtension([x509.ExtendedKeyUsage.serverAuth]),
       new x509.Extension(NAME_CONSTRAINTS, true, nameConstraints(domains)),
       await x509.SubjectKeyIdentifierExtension.create(keys.publicKey),
     ],

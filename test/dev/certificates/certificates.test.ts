@@ -80,6 +80,10 @@ describe('a stolen CA', () => {
     expect(await connect(await forge(['forged.e2b.localhost']), 'forged.e2b.localhost')).toBe(200);
   });
 
+  it('cannot issue a certificate for clients', async () => {
+    expect(new X509Certificate(readFileSync((await ensure()).ca)).keyUsage).toEqual(['1.3.6.1.5.5.7.3.1']);
+  });
+
   it('is limited by a critical extension, which clients must not ignore', async () => {
     const ca = await readPair((await ensure()).ca, join(folder, 'ca.key'));
     expect(ca!.certificate.getExtension('2.5.29.30')?.critical).toBe(true);
