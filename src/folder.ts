@@ -8,6 +8,7 @@ import {
   mkdirSync,
   openSync,
   readFileSync,
+  renameSync,
   rmSync,
   writeFileSync,
 } from 'node:fs';
@@ -27,6 +28,24 @@ export function makeFolder(path: string, mode = 0o777): void {
     // Another process may have made it in the meantime.
     if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error;
   }
+}
+
+/**
+ * Replaces files as a whole by renames, so that no reader sees half of one. Files that belong together are replaced as
+ * close to each other as possible, in this order. Throws the system's error.
+ */
+export function replaceFiles(files: readonly { path: string; text: string; mode: number }[]): void {
+  const drafts = files.map(({ path, text, mode }) => [draftOf(path, text, mode), path] as const);
+  for (const [draft, path] of drafts) renameSync(draft, path);
+}
+
+function draftOf(path: string, text: string, mode: number): string {
+  const draft = `${path}.new`;
+  rmSync(draft, { force: true });
+  writeFileSync(draft, text, { mode, flag: 'wx' });
+  // The umask may have taken bits away.
+  chmodSync(draft, mode);
+  return draft;
 }
 
 /**

@@ -1,3 +1,4 @@
+import { isAbsolute, resolve } from 'node:path';
 import { type Command, Option } from 'commander';
 import { type Endpoint, formatAddress, isLoopback, parseAddress } from '../address.ts';
 import {
@@ -10,6 +11,7 @@ import type { GateTls } from '../envoy/gate-tls.ts';
 import type { Ingress } from '../envoy/ingress/snippet.ts';
 import { SandgateError } from '../errors.ts';
 import type { CommandContext } from './context.ts';
+import { print } from './io.ts';
 
 interface EnvoyConfigOptions {
   http?: string;
@@ -28,14 +30,16 @@ interface EnvoyConfigOptions {
   idleTimeout?: string;
   trustedHops: string;
   proxyProtocol?: boolean;
+  out?: string;
+  mountedAt?: string;
   snippet?: string;
 }
 
-/** `envoy config`: prints the bundled config for the given addresses. */
+/** `envoy config`: prints the bundled config for the given addresses, or writes it to a folder. */
 export function register(parent: Command, context: CommandContext): void {
   parent
     .command('config')
-    .description('print the Envoy config for given addresses')
+    .description('print the Envoy config for given addresses, or write it to a folder')
     .option(
       '--http <list|off>',
       'plain HTTP listener, host:port[,host:port]; default: 0.0.0.0:8080, or off if --https is given',
@@ -83,6 +87,14 @@ export function register(parent: Command, context: CommandContext): void {
       '--proxy-protocol',
       'expect the PROXY protocol (1 or 2) on every connection, for a balancer that passes TCP on',
     )
+    .option(
+      '--out <folder>',
+      'write envoy.yaml to this folder instead, with the files through which Envoy follows renewed certificates without a restart; relative paths become absolute',
+    )
+    .option(
+      '--mounted-at <folder>',
+      'where Envoy finds the folder of --out, if not in the same place (in a container); all paths must then be absolute, as Envoy sees them',
+    )
     .addOption(
       new Option(
         '--snippet <ingress>',
@@ -97,11 +109,13 @@ const INGRESSES: readonly Ingress[] = ['envoy-gateway', 'istio'];
 
 async function envoyConfig({ io }: CommandContext, options: EnvoyConfigOptions): Promise<void> {
   if (options.snippet !== undefined) {
+    if (options.out !== undefined) throw invalid('--snippet prints only: leave out --out');
     const { renderIngressSnippet } = await import('../envoy/ingress/snippet.ts');
     io.stdout.write(await renderIngressSnippet(options.snippet as Ingress));
     return;
   }
-  const { loadBundledConfig, renderBootstrap } = await import('../envoy/bootstrap.ts');
+  const { loadBundledConfig, renderBootstrap, writeConfigFolder } = await import('../envoy/bootstrap.ts');
+  const folder = outFolder(options);
   const { tlsCertificate, tlsKey } = options;
   const https = addresses('--https', options.https);
   if (https.length > 0 && !(tlsCertificate && tlsKey)) {
@@ -115,7 +129,7 @@ async function envoyConfig({ io }: CommandContext, options: EnvoyConfigOptions):
   if (options.maxConnections !== undefined) {
     capacity.maxConnections = number('--max-connections', options.maxConnections, 1, 10_000_000);
   }
-  const rendered = renderBootstrap(await loadBundledConfig(), {
+  const settings = {
     // --https alone must not open a plain HTTP listener too.
     http: addresses('--http', options.http ?? (https.length > 0 ? 'off' : '0.0.0.0:8080')),
     https,
@@ -130,9 +144,46 @@ async function envoyConfig({ io }: CommandContext, options: EnvoyConfigOptions):
     }),
     trustedHops: trustedHops(options.trustedHops),
     proxyProtocol: options.proxyProtocol ?? false,
-  });
-  io.stdout.write(rendered);
+  };
+  if (folder === undefined) {
+    io.stdout.write(renderBootstrap(await loadBundledConfig(), settings));
+    return;
+  }
+  const written = await writeConfigFolder(folder.path, { ...settings, secretsIn: folder.asSeen }, 0o644);
+  print(io, `wrote to ${folder.path}: ${written.join(', ')}`);
 }
+
+/** The folder of `--out`, here and as Envoy sees it; undefined if the config is printed. Makes the paths in the options absolute. */
+function outFolder(options: EnvoyConfigOptions): { path: string; asSeen: string } | undefined {
+  const { out, mountedAt } = options;
+  if (out === undefined) {
+    if (mountedAt !== undefined) throw invalid('--mounted-at requires --out');
+    return undefined;
+  }
+  const place = (flag: string, path: string) => {
+    if (mountedAt === undefined || isAbsolute(path)) return resolve(path);
+    throw invalid(`${flag}: expected an absolute path, as Envoy sees it (--mounted-at), got "${path}"`);
+  };
+  for (const [name, flag] of PATHS) {
+    const path = options[name];
+    if (path !== undefined) options[name] = place(flag, path);
+  }
+  options.gate = options.gate
+    .split(',')
+    .map((gate) => (gate.startsWith('unix:') ? `unix:${place('--gate', gate.slice('unix:'.length))}` : gate))
+    .join();
+  const path = resolve(out);
+  return { path, asSeen: mountedAt === undefined ? path : place('--mounted-at', mountedAt) };
+}
+
+const PATHS = [
+  ['tlsCertificate', '--tls-certificate'],
+  ['tlsKey', '--tls-key'],
+  ['gateTlsCa', '--gate-tls-ca'],
+  ['gateTlsCertificate', '--gate-tls-certificate'],
+  ['gateTlsKey', '--gate-tls-key'],
+  ['admin', '--admin'],
+] as const;
 
 function gateAddress(text: string): Endpoint {
   if (text.startsWith('unix:')) return { path: text.slice('unix:'.length) };

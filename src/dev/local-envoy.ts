@@ -1,7 +1,6 @@
-import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Address } from '../address.ts';
-import { loadBundledConfig, renderBootstrap } from '../envoy/bootstrap.ts';
+import { writeConfigFolder } from '../envoy/bootstrap.ts';
 import type { Capacity } from '../envoy/capacity.ts';
 import type { ControlPlane } from '../envoy/control-plane.ts';
 import { type EnvoyProcess, startEnvoy } from '../envoy/process.ts';
@@ -38,13 +37,13 @@ export function createLocalEnvoy(
   options: LocalEnvoyOptions,
 ): LocalEnvoy {
   let current: EnvoyProcess | undefined;
-  const configFile = join(options.stateDir, 'envoy', 'envoy.yaml');
+  const folder = join(options.stateDir, 'envoy');
   const envoy: LocalEnvoy = {
     http,
     https,
     async run() {
       await prepareSocket({ path: options.adminSocket, access: 'private' });
-      const config = renderBootstrap(await loadBundledConfig(), {
+      const settings = {
         http: envoy.http,
         https: envoy.https,
         tls: options.certificates,
@@ -52,11 +51,12 @@ export function createLocalEnvoy(
         admin: { path: options.adminSocket },
         capacity: options.capacity,
         ...(options.controlPlane && { controlPlane: options.controlPlane }),
-      });
-      writeFileSync(configFile, config, { mode: 0o600 });
+        secretsIn: folder,
+      };
+      await writeConfigFolder(folder, settings, 0o600);
       const started = await startEnvoy({
         binary: options.binary,
-        configFile,
+        configFile: join(folder, 'envoy.yaml'),
         adminSocket: options.adminSocket,
         log: join(options.stateDir, 'logs', 'envoy.log'),
         accessLog: join(options.stateDir, 'logs', 'access.log'),

@@ -1,10 +1,14 @@
 import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import { type Document, parseDocument, type YAMLMap, type YAMLSeq } from 'yaml';
 import type { Address, Endpoint } from '../address.ts';
+import { SandgateError } from '../errors.ts';
+import { makeFolder, replaceFiles } from '../folder.ts';
 import { PACKAGE_ROOT } from '../package-root.ts';
 import type { Capacity } from './capacity.ts';
 import { addControlPlane, type ControlPlane } from './control-plane.ts';
 import { type GateTls, gateTransportSocket } from './gate-tls.ts';
+import { type CertificateFiles, sdsSecret, secretFiles } from './secrets.ts';
 import { socket } from './socket-address.ts';
 import { addStatsListener } from './stats-listener.ts';
 import { expectProxyProtocol, trustHops } from './trusted-hops.ts';
@@ -16,11 +20,16 @@ export interface BootstrapSettings {
   /** Addresses of the TLS listener; none if empty. */
   https: readonly Address[];
   /** PEM files that Envoy reads; required if `https` is not empty. */
-  tls?: { certificate: string; key: string };
+  tls?: CertificateFiles;
   /** One endpoint per gate process. */
   gates: readonly Endpoint[];
   /** TLS to gates on TCP addresses; plaintext if absent. */
   gateTls?: GateTls;
+  /**
+   * Folder of the files that `secretFiles` returns, as Envoy sees it: renewed certificates then apply without a restart.
+   * If absent, Envoy reads certificates only when it starts.
+   */
+  secretsIn?: string;
   admin: { path: string };
   /** Address that serves `/stats/prometheus` and `/ready` of the admin interface, and nothing else of it; none if absent. */
   stats?: Endpoint;
@@ -62,19 +71,7 @@ export function renderBootstrap(source: string, settings: BootstrapSettings): st
     trustHops(document, manager, settings.trustedHops);
   }
   if (settings.proxyProtocol) for (const listener of [http, https]) expectProxyProtocol(document, listener);
-  const common = [
-    'filter_chains',
-    0,
-    'transport_socket',
-    'typed_config',
-    'common_tls_context',
-    'tls_certificates',
-    0,
-  ];
-  if (settings.tls) {
-    https.setIn([...common, 'certificate_chain', 'filename'], settings.tls.certificate);
-    https.setIn([...common, 'private_key', 'filename'], settings.tls.key);
-  }
+  if (settings.tls) setCertificate(document, https, settings.tls, settings.secretsIn);
   const off = (listener: YAMLMap, addresses: readonly Address[]) =>
     addresses.length === 0 ? [listener] : [];
   // The TLS listener's filters are an alias of the plain one's, so the definition must move before the listener goes.
@@ -89,10 +86,64 @@ export function renderBootstrap(source: string, settings: BootstrapSettings): st
   const endpoints = settings.gates.map((at) => ({ endpoint: { address: socket(at) } }));
   gate.setIn(['load_assignment', 'endpoints', 0, 'lb_endpoints'], document.createNode(endpoints));
   if (settings.gateTls) {
-    gate.set('transport_socket', document.createNode(gateTransportSocket(settings.gateTls)));
+    gate.set(
+      'transport_socket',
+      document.createNode(gateTransportSocket(settings.gateTls, settings.secretsIn)),
+    );
   }
   if (settings.stats) addStatsListener(document, settings.stats, settings.admin);
+  // Envoy refuses to read secrets without a name of its own; nothing else uses it.
+  if (settings.secretsIn !== undefined && (settings.tls || settings.gateTls)) {
+    const node = document.createPair('node', { id: 'sandgate', cluster: 'sandgate' });
+    (document.contents as YAMLMap).items.unshift(node);
+  }
   return document.toString({ lineWidth: 0, indentSeq: false });
+}
+
+/**
+ * Writes the config and the secrets that belong to it into `folder`, which `settings.secretsIn` names as Envoy sees it.
+ * Envoy may be reading them: each file is replaced as a whole. Returns the names of the files. Throws STATE_UNUSABLE.
+ */
+export async function writeConfigFolder(
+  folder: string,
+  settings: BootstrapSettings & { secretsIn: string },
+  mode: number,
+): Promise<string[]> {
+  const config = renderBootstrap(await loadBundledConfig(), settings);
+  const files = { ...secretFiles(settings.tls, settings.gateTls), 'envoy.yaml': config };
+  try {
+    makeFolder(folder);
+    replaceFiles(Object.entries(files).map(([name, text]) => ({ path: join(folder, name), text, mode })));
+  } catch (cause) {
+    throw new SandgateError('STATE_UNUSABLE', `cannot write to ${folder}: ${(cause as Error).message}`, {
+      remedy: 'name a folder that is writable and has room',
+      cause,
+    });
+  }
+  return Object.keys(files);
+}
+
+function setCertificate(
+  document: Document,
+  https: YAMLMap,
+  { certificate, key }: CertificateFiles,
+  secretsIn: string | undefined,
+): void {
+  const tls = https.getIn([
+    'filter_chains',
+    0,
+    'transport_socket',
+    'typed_config',
+    'common_tls_context',
+  ]) as YAMLMap;
+  if (secretsIn !== undefined) {
+    tls.delete('tls_certificates');
+    const secrets = [sdsSecret(secretsIn, 'ingress')];
+    tls.set('tls_certificate_sds_secret_configs', document.createNode(secrets));
+    return;
+  }
+  tls.setIn(['tls_certificates', 0, 'certificate_chain', 'filename'], certificate);
+  tls.setIn(['tls_certificates', 0, 'private_key', 'filename'], key);
 }
 
 function listenOn(document: Document, listener: YAMLMap, [first, ...more]: readonly Address[]): void {

@@ -205,4 +205,13 @@ export const PROCESS_METRICS = {
 /** Metrics of Envoy that the alert rules use: no gate can count the checks that reached none. */
 export const ENVOY_METRICS = {
   envoy_http_ext_authz_error: 'Requests answered 503 because no gate answered in time.',
+  envoy_sds_key_rotation_failed: 'New certificate files that could not be used; the old ones stay.',
+  envoy_listener_server_ssl_socket_factory_ssl_context_update_by_sds:
+    'Certificate files that the TLS ingress took into use.',
+  envoy_cluster_client_ssl_socket_factory_ssl_context_update_by_sds:
+    'Certificate files that the connections to the gates took into use.',
+  envoy_listener_server_ssl_socket_factory_downstream_context_secrets_not_ready:
+    'TLS connections closed because there is no usable certificate.',
+  envoy_server_days_until_first_cert_expiring:
+    'Days until the first certificate or CA that Envoy uses expires.',
 } as const;

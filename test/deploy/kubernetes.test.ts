@@ -1,8 +1,9 @@
 import { readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
-import { beforeAll, describe, expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import { parse, parseAllDocuments } from 'yaml';
 import { loadBundledConfig, renderBootstrap } from '../../src/envoy/bootstrap.ts';
+import { secretFiles } from '../../src/envoy/secrets.ts';
 import { SECRETS, SETTINGS } from '../../src/settings.ts';
 
 interface Container {
@@ -131,20 +132,30 @@ describe('the manifests of deploy/kubernetes', () => {
   });
 });
 
-describe('deploy/kubernetes/envoy.yaml', () => {
-  let rendered: string;
-  beforeAll(async () => {
-    rendered = renderBootstrap(await loadBundledConfig(), {
+describe('the Envoy config of deploy/kubernetes', () => {
+  const tls = { certificate: '/etc/envoy-tls/tls.crt', key: '/etc/envoy-tls/tls.key' };
+  const mountOf = (name: string) => envoy.volumeMounts.find((mount) => mount.name === name)?.mountPath;
+  const secrets = secretFiles(tls, undefined);
+
+  it('is the bundled config with the addresses of the pod (`vitest -u` writes it)', async () => {
+    const rendered = renderBootstrap(await loadBundledConfig(), {
       http: [],
       https: [{ host: '0.0.0.0', port: 8443 }],
-      tls: { certificate: '/etc/envoy-tls/tls.crt', key: '/etc/envoy-tls/tls.key' },
+      tls,
       gates: [0, 1].map((n) => ({ path: `/run/sandgate/check/gate-${n}.sock` })),
+      secretsIn: mountOf('envoy')!,
       admin: { path: '/run/envoy/admin.sock' },
       stats: { host: '0.0.0.0', port: 9901 },
     });
+    const files = { 'envoy.yaml': rendered, ...secrets };
+    for (const [name, text] of Object.entries(files))
+      await expect(text).toMatchFileSnapshot(fileURLToPath(new URL(name, folder)));
+    expect(kustomization.configMapGenerator[0].files).toEqual(Object.keys(files));
   });
 
-  it('is the bundled config with the addresses of the pod (`vitest -u` writes it)', async () => {
-    await expect(rendered).toMatchFileSnapshot(fileURLToPath(new URL('envoy.yaml', folder)));
+  it('watches the folder in which the kubelet replaces the certificate', () => {
+    const { tls_certificate } = parse(secrets['sds-ingress.yaml']!).resources[0];
+    expect(tls_certificate.watched_directory).toEqual({ path: mountOf('tls') });
+    expect(envoy.volumeMounts.find(({ name }) => name === 'tls')).not.toHaveProperty('subPath');
   });
 });

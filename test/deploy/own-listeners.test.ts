@@ -3,9 +3,10 @@ import { networkInterfaces } from 'node:os';
 import { dirname, join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { parse, parseAllDocuments } from 'yaml';
-import { envoyConfig } from '../../deploy/docker/set-up.mjs';
+import { envoySettings } from '../../deploy/docker/set-up.mjs';
 import { type Address, formatAddress, ownListenerTest, parseAddress } from '../../src/address.ts';
 import { readSettings } from '../../src/config.ts';
+import { loadBundledConfig, renderBootstrap } from '../../src/envoy/bootstrap.ts';
 import { PACKAGE_ROOT } from '../../src/package-root.ts';
 
 /** What shares one network namespace: a pod, or the services of a compose file that use the network of `pod`. */
@@ -94,7 +95,8 @@ async function neighborsInCompose(path: string): Promise<Neighbors> {
   const gates = inside.flatMap(([, { environment = {} }]) =>
     'SANDGATE_OPS' in environment ? [environment] : [],
   );
-  return { listeners: [...listeners, ...listenersOf(await envoyConfig(['e2b.localhost']))], gates };
+  const config = renderBootstrap(await loadBundledConfig(), envoySettings(['e2b.localhost']));
+  return { listeners: [...listeners, ...listenersOf(config)], gates };
 }
 
 function neighborsInManifests(path: string): Neighbors {

@@ -1,4 +1,4 @@
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
@@ -56,6 +56,32 @@ describe('`envoy config` for gates on other machines', () => {
     expect(tls.common_tls_context.validation_context.match_typed_subject_alt_names).toEqual([
       { san_type: 'IP_ADDRESS', matcher: { exact: '10.0.0.5' } },
     ]);
+  });
+
+  it('reads the same from secrets if it is written to a folder', async () => {
+    const out = join(folder, 'out');
+    const gates = ['--gate', '10.0.0.5:9000', ...trust(), ...client()];
+    expect((await sandgateInside(['envoy', 'config', '--out', out, ...gates])).code).toBe(0);
+    validateBootstrap(envoyBinary(), join(out, 'envoy.yaml'));
+    const { sni, common_tls_context } = tlsOf(readFileSync(join(out, 'envoy.yaml'), 'utf8'));
+    expect(sni).toBe('gate.example');
+    const secret = (name: string) => ({
+      name,
+      sds_config: {
+        path_config_source: { path: join(out, `sds-${name}.yaml`) },
+        resource_api_version: 'V3',
+      },
+    });
+    expect(common_tls_context).toMatchObject({
+      tls_certificate_sds_secret_configs: [secret('gate-client')],
+      combined_validation_context: {
+        // Here, so that the secret cannot leave it out.
+        default_validation_context: {
+          match_typed_subject_alt_names: [{ san_type: 'DNS', matcher: { exact: 'gate.example' } }],
+        },
+        validation_context_sds_secret_config: secret('gate-ca'),
+      },
+    });
   });
 
   it('changes nothing if no gate uses TLS', async () => {

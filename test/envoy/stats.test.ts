@@ -1,11 +1,14 @@
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { request } from 'node:http';
 import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { secretFiles } from '../../src/envoy/secrets.ts';
 import { ENVOY_METRICS } from '../../src/observe/metric-catalogue.ts';
 import { hold } from '../attack/failure/held-connection.ts';
+import { createAuthority } from '../stack/authority.ts';
+import { closedPort } from '../stack/closed-port.ts';
 import { eventually } from '../stack/eventually.ts';
 import { type RunningEnvoy, startRunningEnvoy } from './running-envoy.ts';
 
@@ -18,7 +21,17 @@ let socket: string;
 beforeAll(async () => {
   const folder = mkdtempSync(join(tmpdir(), 'sandgate-stats-'));
   socket = join(folder, 'stats.sock');
-  running = await startRunningEnvoy({ stats: { path: socket } });
+  // With every secret, because Envoy has no stats of secrets that it does not use.
+  const authority = await createAuthority(folder, 'ca');
+  const own = await authority.issue('own', ['own.example']);
+  const gateTls = { ca: authority.ca, name: 'gate.example', client: own };
+  for (const [name, text] of Object.entries(secretFiles(own, gateTls)))
+    writeFileSync(join(folder, name), text);
+  running = await startRunningEnvoy({
+    ...{ stats: { path: socket }, https: [{ host: '127.0.0.1', port: 0 }], tls: own, gateTls },
+    gates: [{ host: '127.0.0.1', port: await closedPort() }],
+    secretsIn: folder,
+  });
   // There is no gate, so the answer is a 503, and Envoy counts it.
   expect((await running.get()).status).toBe(503);
 });
@@ -47,7 +60,7 @@ describe('the listener of `envoy config --stats`', () => {
     expect(named.length).toBeGreaterThan(5);
     for (const name of [...named, ...Object.keys(ENVOY_METRICS)]) expect(body).toContain(`# TYPE ${name} `);
     expect(body).toMatch(/^envoy_http_ext_authz_error\{envoy_ext_authz_prefix="sandbox",.*\} 1$/m);
-    const shorter = [...page.matchAll(/`((?:http\.ingress|cluster\.gate)\.[\w.]+)`/g)].map(
+    const shorter = [...page.matchAll(/`((?:http\.ingress|cluster\.gate|sds\.\w+|server)\.[\w.]+)`/g)].map(
       ([, name]) => name!,
     );
     expect(shorter.length).toBeGreaterThan(5);
