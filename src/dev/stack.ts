@@ -16,7 +16,7 @@ import { clearDeadSocket, prepareSocketFolder, resolveSocketPath } from '../stat
 import type { StopSignal } from '../stop-signal.ts';
 import { baseDomains } from '../target/domains.ts';
 import { startWith, Teardown } from '../teardown.ts';
-import { ensureCertificates } from './certificates/certificates.ts';
+import { ensureCertificates, keepCertificates } from './certificates/certificates.ts';
 import { startCloudProcess, whyNoCloud } from './cloud-process.ts';
 import { startDemoSandbox } from './demo-sandbox.ts';
 import { ownFlags, policyApiEndpoints, policyApiSockets } from './gate-flags.ts';
@@ -102,12 +102,9 @@ async function start(
     onProgress: notice,
     stop,
   });
-  const certificates = await ensureCertificates(
-    join(stateDir, 'certificates'),
-    settings.domains,
-    Date.now,
-    notice,
-  );
+  const wanted = [join(stateDir, 'certificates'), settings.domains, Date.now, notice] as const;
+  const certificates = await ensureCertificates(...wanted);
+  teardown.add('the renewal of certificates', keepCertificates(...wanted));
   const demo = await startDemoSandbox();
   teardown.add('the demo server', () => demo.close());
 

@@ -1,10 +1,10 @@
-import { X509Certificate } from 'node:crypto';
+import { createPrivateKey, X509Certificate } from 'node:crypto';
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { type Finding, fail, ok, warn } from './finding.ts';
 
 const SOON_MS = 30 * 86_400_000;
-const REMADE = '`sandgate dev` makes them again at its next start';
+const REMADE = '`sandgate dev` makes them again when it starts, and every hour while it runs';
 
 /** A file from which programs of this shell read trusted CAs. */
 export interface TrustFile {
@@ -31,7 +31,9 @@ export function checkCertificates(
   }
   return [
     validity('CA', ca, now),
-    leafOf(leaf, ca, now),
+    isKeyOf(leaf, join(folder, 'server.key'))
+      ? leafOf(leaf, ca, now)
+      : fail('server certificate', `its key in ${folder} cannot be read, or is another one`, REMADE),
     ...(trusting ? trustOf(ca, trusting, remedy ?? byHand(caFile)) : []),
   ];
 }
@@ -49,6 +51,14 @@ function leafOf(leaf: X509Certificate, ca: X509Certificate, now: number): Findin
   if (!leaf.verify(ca.publicKey))
     return fail('server certificate', 'was not issued by the CA in the same folder', REMADE);
   return validity('server certificate', leaf, now);
+}
+
+function isKeyOf(leaf: X509Certificate, keyFile: string): boolean {
+  try {
+    return leaf.checkPrivateKey(createPrivateKey(readFileSync(keyFile)));
+  } catch {
+    return false;
+  }
 }
 
 function byHand(caFile: string): string {

@@ -1,12 +1,15 @@
 import { type ChildProcess, spawn } from 'node:child_process';
-import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import { ensureCertificates } from '../../src/dev/certificates/certificates.ts';
+import type { Finding } from '../../src/doctor/finding.ts';
+import { checkServedCertificate } from '../../src/doctor/served-certificate.ts';
 import { identify, isAlive, type ProcessIdentity } from '../../src/state/process-identity.ts';
 import type { DevRun, Run } from '../../src/state/run-file.ts';
 import { cleanEnv, runProgram, SANDGATE, sandgate } from '../stack/command.ts';
-import { PATIENCE_MS, SEVERAL_PROCESSES_MS } from '../stack/patience.ts';
+import { PATIENCE, PATIENCE_MS, SEVERAL_PROCESSES_MS } from '../stack/patience.ts';
 import { plainTerminal } from './plain-terminal.ts';
 
 let stateDir: string;
@@ -81,6 +84,30 @@ describe('the local stack', { timeout: SEVERAL_PROCESSES_MS }, () => {
     expect(await dev.exited).toBe(0);
     expect(alive(children)).toBe(0);
     for (const name of ['run', 'policy-api', 'check']) expect(readdirSync(join(stateDir, name))).toEqual([]);
+  });
+
+  it('presents a renewed certificate without a restart, and doctor says if it does not', async () => {
+    await startDev(SMALL);
+    const folder = join(stateDir, 'certificates');
+    const file = join(folder, 'server.pem');
+    const before = readFileSync(file, 'utf8');
+    const [ingress] = devRun()!.https;
+    const inUse = () => checkServedCertificate(file, ingress!, 'envoy.log');
+    expect(await inUse()).toMatchObject({ level: 'ok' });
+    const nextYear = () => Date.now() + 365 * 86_400_000;
+    await ensureCertificates(folder, ['e2b.localhost'], nextYear, () => {});
+    expect(readFileSync(file, 'utf8')).not.toBe(before);
+    await expect.poll(async () => (await inUse()).level, PATIENCE).toBe('ok');
+
+    // The first certificate, without its key.
+    writeFileSync(`${file}.new`, before);
+    renameSync(`${file}.new`, file);
+    const log = () => readFileSync(join(stateDir, 'logs', 'envoy.log'), 'utf8');
+    await expect.poll(log, PATIENCE).toContain('KEY_VALUES_MISMATCH');
+    const ran = await sandgate(['doctor', '--json', '--state-dir', stateDir, ...ANY_PORT]);
+    const findings: Finding[] = JSON.parse(ran.stdout).findings;
+    expect(findings).toContainEqual(expect.objectContaining({ check: 'certificate in use', level: 'warn' }));
+    expect(findings).toContainEqual(expect.objectContaining({ check: 'server certificate', level: 'fail' }));
   });
 
   it('refuses to start twice in one state folder; after kill -9, the next start ends what is left and comes up', async () => {

@@ -57,8 +57,18 @@ it('distinguishes a bundle with our CA from one without it, and from no bundle',
   });
 });
 
+it('fails for a server certificate with another key', () => {
+  const key = readFileSync(inDir('server.key'));
+  for (const content of [readFileSync(join(other, 'server.key')), key.subarray(0, 50)]) {
+    writeFileSync(inDir('server.key'), content);
+    expect(levels(NOW)[1]).toEqual(['server certificate', 'fail']);
+  }
+  writeFileSync(inDir('server.key'), key);
+  expect(levels(NOW)[1]).toEqual(['server certificate', 'ok']);
+});
+
 it('fails for a server certificate of another CA, and for an unreadable one', () => {
-  copyFileSync(join(other, 'server.pem'), inDir('server.pem'));
+  for (const name of ['server.pem', 'server.key']) copyFileSync(join(other, name), inDir(name));
   expect(levels(NOW)[1]).toEqual(['server certificate', 'fail']);
   writeFileSync(inDir('server.pem'), 'no certificate');
   expect(levels(NOW)).toEqual([['certificates', 'fail']]);

@@ -3,13 +3,14 @@ import { readFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Command } from 'commander';
-import { formatAddress } from '../../address.ts';
+import { type Address, formatAddress } from '../../address.ts';
 import { readSettings, trustFiles } from '../../config.ts';
 import { stateFlag } from '../../dev/banner.ts';
 import { checkCertificates } from '../../doctor/certificate-trust.ts';
 import { checkClock } from '../../doctor/clock-sanity.ts';
 import type { Finding } from '../../doctor/finding.ts';
 import { type CloudNames, checkNames, checkPorts, type WantedAddress } from '../../doctor/ports-and-names.ts';
+import { checkServedCertificate } from '../../doctor/served-certificate.ts';
 import { checkLeftovers, checkStateFolder } from '../../doctor/state-folder.ts';
 import { checkGates, checkStore } from '../../doctor/store-health.ts';
 import { fileLimit } from '../../envoy/capacity.ts';
@@ -17,8 +18,9 @@ import { PACKAGE_ROOT } from '../../package-root.ts';
 import { systemClock } from '../../policy/clock.ts';
 import { findStore, policyRules } from '../../policy-access.ts';
 import type { Settings } from '../../settings.ts';
+import { isAlive } from '../../state/process-identity.ts';
 import type { Readiness } from '../../state/readiness.ts';
-import { type GateRun, liveClient, liveGates, readRuns } from '../../state/run-file.ts';
+import { type GateRun, liveClient, liveGates, type Run, readRuns } from '../../state/run-file.ts';
 import type { CommandContext } from '../context.ts';
 import { hostEnvironment } from '../host-environment.ts';
 import { printJson } from '../io.ts';
@@ -62,9 +64,20 @@ async function findingsOf(settings: Settings): Promise<Finding[]> {
     ...(await checkPorts(requiredPorts(settings), runs)),
     ...(await checkNames(domains, resolve, cloud)),
     ...checkCertificates(join(stateDir, 'certificates'), systemClock.now(), trustFiles(), cloud?.remedy),
+    ...(await Promise.all(ingresses(runs).map((ingress) => checkServed(stateDir, ingress)))),
     checkFileLimit(settings.maxHeapMib, fileLimit()),
     checkClock(systemClock, before, tmpdir()),
   ];
+}
+
+/** A TLS address of each running local stack. */
+function ingresses(runs: readonly Run[]): Address[] {
+  return runs.flatMap((run) => (run.kind === 'dev' && isAlive(run) ? run.https.slice(0, 1) : []));
+}
+
+function checkServed(stateDir: string, ingress: Address): Promise<Finding> {
+  const file = join(stateDir, 'certificates', 'server.pem');
+  return checkServedCertificate(file, ingress, join(stateDir, 'logs', 'envoy.log'));
 }
 
 function cloudOf(settings: Settings): CloudNames | undefined {

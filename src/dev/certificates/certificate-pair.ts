@@ -1,7 +1,8 @@
 import 'reflect-metadata';
 import { webcrypto } from 'node:crypto';
-import { readFileSync, renameSync, writeFileSync } from 'node:fs';
+import { readFileSync } from 'node:fs';
 import * as x509 from '@peculiar/x509';
+import { replaceFiles } from '../../folder.ts';
 
 /** A certificate and its key. */
 export interface Pair {
@@ -19,11 +20,16 @@ export function newKeys(): Promise<webcrypto.CryptoKeyPair> {
   ]) as Promise<webcrypto.CryptoKeyPair>;
 }
 
-/** Undefined if a file is missing or invalid, or if the key is not the certificate's. */
+/**
+ * Undefined if a file is missing or invalid, or if the key is not the certificate's. Throws the system's error if a file
+ * is there but cannot be read: a CA that programs trust must not be replaced because files ran out.
+ */
 export async function readPair(certificateFile: string, keyFile: string): Promise<Pair | undefined> {
+  const pems = [certificateFile, keyFile].map(textOf);
   try {
-    const certificate = new x509.X509Certificate(readFileSync(certificateFile, 'utf8'));
-    const der = x509.PemConverter.decodeFirst(readFileSync(keyFile, 'utf8'));
+    const [certificatePem = '', keyPem = ''] = pems;
+    const certificate = new x509.X509Certificate(certificatePem);
+    const der = x509.PemConverter.decodeFirst(keyPem);
     const privateKey = await webcrypto.subtle.importKey('pkcs8', der, ALGORITHM, true, ['sign']);
     const publicKey = (await certificate.publicKey.export(ALGORITHM, ['verify'])) as webcrypto.CryptoKey;
     const probe = new Uint8Array(8);
@@ -35,7 +41,17 @@ export async function readPair(certificateFile: string, keyFile: string): Promis
   }
 }
 
-/** Writes the key first: a certificate without its key is noticed, and both are made again. */
+/** Empty for a missing file. */
+function textOf(file: string): string {
+  try {
+    return readFileSync(file, 'utf8');
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error;
+    return '';
+  }
+}
+
+/** The key comes first: a certificate without its key is noticed, and both are made again. */
 export async function writePair(
   certificateFile: string,
   keyFile: string,
@@ -45,11 +61,8 @@ export async function writePair(
     await webcrypto.subtle.exportKey('pkcs8', keys.privateKey),
     'PRIVATE KEY',
   );
-  writeWhole(keyFile, `${key}\n`, 0o600);
-  writeWhole(certificateFile, `${certificate.toString('pem')}\n`, 0o644);
-}
-
-function writeWhole(file: string, text: string, mode: number): void {
-  writeFileSync(`${file}.new`, text, { mode });
-  renameSync(`${file}.new`, file);
+  replaceFiles([
+    { path: keyFile, text: `${key}\n`, mode: 0o600 },
+    { path: certificateFile, text: `${certificate.toString('pem')}\n`, mode: 0o644 },
+  ]);
 }

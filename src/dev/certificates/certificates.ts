@@ -15,6 +15,7 @@ export interface Certificates {
 }
 
 const RENEW_BEFORE_MS = 30 * 86_400_000;
+const CHECK_EVERY_MS = 3_600_000;
 
 /**
  * The CA of the local stack and a server certificate for its domains, stored in `dir`. They are made on the first start,
@@ -43,16 +44,17 @@ export async function ensureCertificates(
     const hadCa = existsSync(paths.ca);
     let ca = await readPair(paths.ca, caKey);
     if (!ca || !isCurrent(ca.certificate, now()) || !coversAll(ca.certificate, permitted)) {
-      if (hadCa)
-        notice(`made a new local CA because ${whyNew(ca, now())}; programs must trust ${paths.ca} again`);
+      const why = whyNew(ca, now());
       ca = await makeCa(permitted, now());
       await writePair(paths.ca, caKey, ca);
+      if (hadCa) notice(`made a new local CA because ${why}; programs must trust ${paths.ca} again`);
     }
     const leaf = await readPair(paths.certificate, paths.key);
     const isUsable = leaf && isCurrent(leaf.certificate, now()) && sameNames(leaf.certificate, dns);
     if (!isUsable || !(await leaf.certificate.verify({ publicKey: ca.certificate, date: new Date(now()) }))) {
-      if (existsSync(paths.certificate)) notice('made a new server certificate for the local stack');
+      const hadLeaf = existsSync(paths.certificate);
       await writePair(paths.certificate, paths.key, await makeLeaf(ca, dns, now()));
+      if (hadLeaf) notice('made a new server certificate for the local stack');
     }
   } catch (cause) {
     throw new SandgateError(
@@ -65,6 +67,26 @@ export async function ensureCertificates(
     );
   }
   return paths;
+}
+
+/**
+ * Calls `ensureCertificates` every hour, for a stack that runs longer than its certificates are valid; Envoy reads them again.
+ * A failure is reported once, and tried again an hour later. Returns how to stop it.
+ */
+export function keepCertificates(...args: Parameters<typeof ensureCertificates>): () => void {
+  const [, , , notice] = args;
+  let fault: string | undefined;
+  const timer = setInterval(async () => {
+    try {
+      await ensureCertificates(...args);
+      fault = undefined;
+    } catch (error) {
+      const { message } = error as Error;
+      if (message !== fault) notice(message);
+      fault = message;
+    }
+  }, CHECK_EVERY_MS).unref();
+  return () => clearInterval(timer);
 }
 
 function isCurrent(certificate: x509.X509Certificate, now: number): boolean {

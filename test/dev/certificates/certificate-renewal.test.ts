@@ -1,9 +1,15 @@
 import { X509Certificate } from 'node:crypto';
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { type Certificates, ensureCertificates } from '../../../src/dev/certificates/certificates.ts';
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import { readPair } from '../../../src/dev/certificates/certificate-pair.ts';
+import {
+  type Certificates,
+  ensureCertificates,
+  keepCertificates,
+} from '../../../src/dev/certificates/certificates.ts';
+import { PATIENCE } from '../../stack/patience.ts';
 import { connect, namesOf } from '../tls-client.ts';
 
 const DAY_MS = 86_400_000;
@@ -96,5 +102,62 @@ describe('on a later start', () => {
     rmSync(folder, { recursive: true });
     writeFileSync(folder, '');
     await expect(ensure()).rejects.toMatchObject({ code: 'STATE_UNUSABLE', remedy: expect.any(String) });
+  });
+});
+
+describe('while the stack runs', () => {
+  let stop: () => void;
+  beforeEach(() => {
+    vi.useFakeTimers({ toFake: ['setInterval', 'clearInterval'] });
+    stop = keepCertificates(
+      folder,
+      DOMAINS,
+      () => now,
+      (line) => void notices.push(line),
+    );
+  });
+  afterEach(() => {
+    stop();
+    vi.useRealTimers();
+  });
+  const hours = (count: number) => vi.advanceTimersByTime(count * 3_600_000);
+
+  it('the certificate is renewed within an hour once it expires soon, by the same CA', async () => {
+    const files = await ensure();
+    const before = read(files);
+    now += 365 * DAY_MS;
+    hours(1);
+    await expect.poll(() => notices, PATIENCE).toEqual(['made a new server certificate for the local stack']);
+    expect(read(files).ca).toBe(before.ca);
+    expect(read(files).certificate).not.toBe(before.certificate);
+    expect(await readPair(files.certificate, files.key)).toBeDefined();
+  });
+
+  it('a failure is reported once and changes nothing, and the next hour tries again', async () => {
+    const files = await ensure();
+    const before = read(files);
+    now += 365 * DAY_MS;
+    // Present, but not a file: as unreadable for this as any other fault of the system.
+    const key = readFileSync(join(folder, 'ca.key'));
+    rmSync(join(folder, 'ca.key'));
+    mkdirSync(join(folder, 'ca.key'));
+    hours(1);
+    await expect
+      .poll(() => notices, PATIENCE)
+      .toEqual([expect.stringContaining('cannot store certificates in')]);
+    hours(1);
+    expect(read(files)).toEqual(before);
+    rmSync(join(folder, 'ca.key'), { recursive: true });
+    writeFileSync(join(folder, 'ca.key'), key, { mode: 0o600 });
+    hours(1);
+    await expect
+      .poll(() => notices.slice(1), PATIENCE)
+      .toEqual(['made a new server certificate for the local stack']);
+    expect(read(files).ca).toBe(before.ca);
+  });
+
+  it('nothing is checked once the stack has stopped', () => {
+    stop();
+    expect(vi.getTimerCount()).toBe(0);
   });
 });
