@@ -5,7 +5,7 @@ import { AUTHORIZATION, GATES, MANAGER, SANDBOXES } from './stack/envoy-edits.mj
  * @typedef {{ name: string, setting: string, without: (config: import('./stack/envoys.mjs').Config) => void, why: string }} Variant
  */
 
-const ROUTE = [...MANAGER, 'route_config', 'virtual_hosts', 0, 'routes', 2, 'route'];
+const ROUTES = [...MANAGER, 'route_config', 'virtual_hosts', 0, 'routes'];
 const PROTOCOL = [
   ...SANDBOXES,
   'typed_extension_protocol_options',
@@ -14,6 +14,22 @@ const PROTOCOL = [
 
 /** @param {(string | number)[]} path @returns {Variant['without']} */
 const drop = (path) => (config) => void config.deleteIn(path);
+
+/**
+ * The only route for which `is` holds: their order changes.
+ * @param {import('./stack/envoys.mjs').Config} config @param {(route: import('yaml').YAMLMap) => boolean} is
+ */
+function onlyRoute(config, is) {
+  const routes = /** @type {import('yaml').YAMLSeq<import('yaml').YAMLMap>} */ (config.getIn(ROUTES)).items;
+  const [route, ...others] = routes.filter(is);
+  if (route === undefined || others.length > 0) throw new Error('the routes of envoy.yaml have changed');
+  return route;
+}
+
+/** @param {import('./stack/envoys.mjs').Config} config */
+function safeRoute(config) {
+  return onlyRoute(config, (route) => route.hasIn(['route', 'inline_cluster_specifier_plugin']));
+}
 
 /** @type {readonly Variant[]} */
 export const VARIANTS = [
@@ -50,7 +66,7 @@ export const VARIANTS = [
   {
     name: 'connect-retries',
     setting: '`retry_policy` of the route of safe methods',
-    without: drop([...ROUTE, 'retry_policy']),
+    without: (config) => void safeRoute(config).deleteIn(['route', 'retry_policy']),
     why: 'reaches servers that start late, or that just closed the connection',
   },
   {
@@ -96,5 +112,32 @@ export const VARIANTS = [
     without: (config) =>
       config.setIn([...PROTOCOL, 'common_http_protocol_options', 'max_requests_per_connection'], 1),
     why: 'safe with the pool key; a negative cost is a saving',
+  },
+];
+
+/** What the routes of GET and POST add; `npm run bench -- routing` measures these. @type {readonly Variant[]} */
+export const ROUTING = [
+  {
+    name: 'safe-route',
+    setting: 'the second attempt of safe methods over `sandbox_wait`',
+    without(config) {
+      const route = safeRoute(config);
+      route.delete('request_headers_to_add');
+      route.deleteIn(['route', 'inline_cluster_specifier_plugin']);
+      route.deleteIn(['route', 'retry_policy', 'refresh_cluster_on_retry']);
+      route.setIn(['route', 'cluster'], 'sandbox');
+    },
+    why: 'reaches servers that start late, or that just closed the connection',
+  },
+  {
+    name: 'fresh-connections',
+    setting: 'a connection of its own for each POST',
+    // The anchor: all routes to `sandbox_fresh` refer to it.
+    without: (config) =>
+      onlyRoute(config, (route) => route.getIn(['route', 'cluster']) === 'sandbox_fresh').setIn(
+        ['route', 'cluster'],
+        'sandbox',
+      ),
+    why: 'no POST races a server that closes the connection',
   },
 ];

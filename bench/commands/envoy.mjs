@@ -2,7 +2,6 @@
 // measures how Envoy grows with the number of destinations.
 // usage: npm run bench -- envoy [--quick --only access-log --publish]
 // Raw figures go to bench/results/envoy.json; --publish writes them to bench/published/ and draws envoy/README.md.
-import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { VARIANTS } from '../envoy-variants.mjs';
 import { progress } from '../measure/progress.mjs';
@@ -12,10 +11,10 @@ import { writePages } from '../report/pages.mjs';
 import { saveResults } from '../results.mjs';
 import { answerAtOnce } from '../stack/envoy-edits.mjs';
 import { envoysIn } from '../stack/envoys.mjs';
-import { gateFlags, SERVE, startProgram } from '../stack/gates.mjs';
+import { startOneGate } from '../stack/gates.mjs';
 import { machine } from '../stack/machine.mjs';
 import { LOAD_CORE, MEASURED_CORE } from '../stack/pinning.mjs';
-import { TOKEN, writePolicies } from '../stack/policies.mjs';
+import { TOKEN } from '../stack/policies.mjs';
 import { residentMb } from '../stack/processor-time.mjs';
 import { measure } from '../stack/round.mjs';
 import { inWorkspace } from '../stack/workspace.mjs';
@@ -39,23 +38,20 @@ const plan = values.quick
 
 await inWorkspace(async (workspace) => {
   const variants = VARIANTS.filter(({ name }) => values.only.length === 0 || values.only.includes(name));
-  const { dir, undo } = workspace;
   const envoys = await envoysIn(workspace);
   const sandbox = await envoys.start('sandbox', { edit: answerAtOnce, core: LOAD_CORE });
-  const stateDir = join(dir, 'state');
-  const socket = join(dir, 'check', 'gate.sock');
-  await writePolicies(stateDir, 's', 1);
-  await writePolicies(stateDir, 'd', Math.max(...plan.destinations));
-  const gate = await startProgram(
-    [...SERVE, ...gateFlags(stateDir, socket)],
-    join(dir, 'gate.log'),
-    MEASURED_CORE,
-  );
-  undo(gate.kill);
+  const gate = await startOneGate(workspace, {
+    core: MEASURED_CORE,
+    sandboxes: { s: 1, d: Math.max(...plan.destinations) },
+  });
 
   /** @param {string} name @param {(config: import('../stack/envoys.mjs').Config) => void} [edit] */
   const contender = async (name, edit) => {
-    const envoy = await envoys.start(name, { gates: [socket], core: MEASURED_CORE, ...(edit && { edit }) });
+    const envoy = await envoys.start(name, {
+      gates: [gate.socket],
+      core: MEASURED_CORE,
+      ...(edit && { edit }),
+    });
     await envoy.waitForGate(20_000);
     const target = () => ({ port: sandbox.port, token: TOKEN, gated: true });
     return { name, envoy: envoy.pid, gate: gate.pid, port: envoy.port, target };

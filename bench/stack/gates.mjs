@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { GATE_NODE_FLAGS } from '../../dist/heap.js';
 import { pin } from './pinning.mjs';
+import { writePolicies } from './policies.mjs';
 import { root } from './workspace.mjs';
 
 /** @typedef {{ pid: number, kill(): Promise<void>, exited: Promise<unknown>, readyMs: number }} GateProcess */
@@ -66,4 +67,18 @@ export function gateFlags(stateDir, socket, more = ['--policy-api=off'], drainSe
     `--drain=${drainSeconds}`,
     ...more,
   ];
+}
+
+/**
+ * One gate over the embedded store, with `sandboxes[prefix]` policies of each prefix; it ends with the workspace.
+ * @param {import('./workspace.mjs').Workspace} workspace
+ * @param {{ core?: number, sandboxes?: Partial<Record<'s' | 'd', number>> }} options
+ */
+export async function startOneGate({ dir, undo }, { core, sandboxes = { s: 1 } } = {}) {
+  const stateDir = join(dir, 'state');
+  const socket = join(dir, 'check', 'gate.sock');
+  for (const [prefix, count] of Object.entries(sandboxes)) await writePolicies(stateDir, prefix, count);
+  const gate = await startProgram([...SERVE, ...gateFlags(stateDir, socket)], join(dir, 'gate.log'), core);
+  undo(gate.kill);
+  return { pid: gate.pid, socket };
 }

@@ -5,10 +5,20 @@ const TICKS_PER_SECOND = Number(execFileSync('getconf', ['CLK_TCK'], { encoding:
 
 /** User and system time that a process has used, in steps of a clock tick. @param {number | undefined} pid */
 export function cpuSeconds(pid) {
-  if (pid === undefined) return 0;
+  return timesOf(pid).reduce((sum, time) => sum + time, 0);
+}
+
+/** @param {number} pid */
+export function systemSeconds(pid) {
+  return timesOf(pid)[1];
+}
+
+/** @param {number | undefined} pid @returns {[user: number, system: number]} In seconds. */
+function timesOf(pid) {
+  if (pid === undefined) return [0, 0];
   const stat = readFileSync(`/proc/${pid}/stat`, 'utf8');
   const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
-  return (Number(fields[11]) + Number(fields[12])) / TICKS_PER_SECOND;
+  return [Number(fields[11]) / TICKS_PER_SECOND, Number(fields[12]) / TICKS_PER_SECOND];
 }
 
 /** Memory that a process holds, in MB. @param {number} pid */

@@ -32,8 +32,8 @@ const { values } = parseArgs({
 await prepare();
 const { inWorkspace } = await import('../../bench/stack/workspace.mjs');
 const { envoysIn } = await import('../../bench/stack/envoys.mjs');
-const { gateFlags, SERVE, startProgram } = await import('../../bench/stack/gates.mjs');
-const { TOKEN, writePolicies } = await import('../../bench/stack/policies.mjs');
+const { startOneGate } = await import('../../bench/stack/gates.mjs');
+const { TOKEN } = await import('../../bench/stack/policies.mjs');
 
 const packages = await install();
 const apps = join(root, 'scripts', 'extra', 'servers');
@@ -91,19 +91,10 @@ const SERVERS = {
 
 let failed = 0;
 await inWorkspace(async (workspace) => {
-  const { dir, undo } = workspace;
   const envoys = await envoysIn(workspace);
-  const stateDir = join(dir, 'state');
-  const socket = join(dir, 'check', 'gate.sock');
-  await writePolicies(stateDir, 's', 1);
-  const gate = await startProgram(
-    [...SERVE, ...gateFlags(stateDir, socket)],
-    join(dir, 'gate.log'),
-    undefined,
-  );
-  undo(gate.kill);
+  const gate = await startOneGate(workspace);
   const config = values.config === undefined ? {} : { config: readFileSync(values.config, 'utf8') };
-  const envoy = await envoys.start('envoy', { gates: [socket], ...config });
+  const envoy = await envoys.start('envoy', { gates: [gate.socket], ...config });
   await envoy.waitForGate(20_000);
 
   console.log(`${'server'.padEnd(20)}${'GET'.padStart(16)}${'POST'.padStart(16)}   other than 200`);
