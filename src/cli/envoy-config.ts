@@ -142,7 +142,7 @@ async function envoyConfig({ io }: CommandContext, options: EnvoyConfigOptions):
     ...(options.idleTimeout !== undefined && {
       idleTimeoutSeconds: number('--idle-timeout', options.idleTimeout, 1, 86_400),
     }),
-    trustedHops: trustedHops(options.trustedHops),
+    trustedHops: number('--trusted-hops', options.trustedHops, 0, MOST_HOPS),
     proxyProtocol: options.proxyProtocol ?? false,
   };
   if (folder === undefined) {
@@ -197,12 +197,6 @@ function addresses(flag: string, text: string) {
 
 /** More proxies than anyone has; a larger number is a mistake. */
 const MOST_HOPS = 16;
-
-function trustedHops(text: string): number {
-  const hops = /^\d{1,2}$/.test(text) ? Number(text) : Number.NaN;
-  if (hops <= MOST_HOPS) return hops;
-  throw invalid(`--trusted-hops: expected a whole number from 0 to ${MOST_HOPS}, got "${text}"`);
-}
 
 function address(flag: string, text: string) {
   try {

@@ -7,8 +7,18 @@ export interface Manager {
   internal_address_config: object;
   upgrade_configs: { upgrade_type: string }[];
   local_reply_config: { mappers: Mapper[] };
-  http_filters: { name: string; typed_config: Authorization }[];
+  http_protocol_options: object;
+  http_filters: Filter[];
   route_config: { virtual_hosts: { routes: { route?: Route }[] }[] };
+}
+
+export interface Filter {
+  name: string;
+  typed_config: Authorization & { xds_matcher?: object; extension_config?: Lua };
+}
+
+interface Lua {
+  typed_config: { default_source_code: { inline_string: string } };
 }
 
 interface Authorization {
@@ -58,9 +68,14 @@ export function pick(from: object, names: readonly string[]): object {
 }
 
 /** What neither Envoy Gateway nor Istio has a field for. */
-export function managerPatch({ normalize_path, internal_address_config, local_reply_config }: Manager) {
-  const mappers = withNoRoute(local_reply_config.mappers);
-  return { normalize_path, internal_address_config, local_reply_config: { ...local_reply_config, mappers } };
+export function managerPatch(manager: Manager) {
+  const { local_reply_config, normalize_path, internal_address_config, http_protocol_options } = manager;
+  return {
+    normalize_path,
+    internal_address_config,
+    http_protocol_options,
+    local_reply_config: { ...local_reply_config, mappers: withNoRoute(local_reply_config.mappers) },
+  };
 }
 
 /**

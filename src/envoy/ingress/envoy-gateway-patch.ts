@@ -1,4 +1,5 @@
 import { authorizationOf, MANAGER_FILTER, managerOf, managerPatch, ROUTES_REMOVE } from './bundled-parts.ts';
+import { grpcRefusalsFilter } from './grpc-refusals.ts';
 
 const LISTENER = 'type.googleapis.com/envoy.config.listener.v3.Listener';
 const ROUTES = 'type.googleapis.com/envoy.config.route.v3.RouteConfiguration';
@@ -30,6 +31,7 @@ export function envoyGatewayPatch(bundled: string) {
         }),
         ...inListener(`..[?(@.name == '${MANAGER_FILTER}')].typed_config`, {
           upgrade_configs,
+          'http_filters/0': grpcRefusalsFilter(manager),
           ...managerPatch(manager),
         }),
       ],

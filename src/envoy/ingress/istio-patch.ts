@@ -8,6 +8,7 @@ import {
   pick,
   ROUTES_REMOVE,
 } from './bundled-parts.ts';
+import { grpcRefusalsFilter } from './grpc-refusals.ts';
 
 const API = 'type.googleapis.com/envoy.extensions.filters';
 const MANAGER = `${API}.network.http_connection_manager.v3.HttpConnectionManager`;
@@ -58,6 +59,11 @@ export function istioPatch(bundled: string) {
             ...patch,
           },
         }),
+        {
+          applyTo: 'HTTP_FILTER',
+          match: { context: 'GATEWAY', ...inManager() },
+          patch: { operation: 'INSERT_FIRST', value: grpcRefusalsFilter(manager) },
+        },
         merge('HTTP_FILTER', filter(AUTHORIZATION_FILTER), {
           typed_config: {
             '@type': AUTHORIZATION,
