@@ -90,7 +90,7 @@ async function compose(settings: CloudSettings, log: Logger, teardown: Teardown)
   teardown.add('the sandboxes', () => lifecycle.close());
 
   const api = createApi({
-    operations: new Operations(lifecycle, tokens),
+    operations: new Operations(lifecycle, tokens, settings.defaultAccess),
     isKey: createKeyTest(key),
     domainOf: (host) => domainOfHost(host, baseDomains(domains), domain),
     onFault: (error) => log.error({ err: error }, 'request_fault'),

@@ -20,6 +20,8 @@ export interface CloudSettings {
   readonly nodeProxyPort: number;
   /** The key that the gates send; undefined: one in the state folder, which is made if it is absent. */
   readonly nodeProxyKeyFile: string | undefined;
+  /** What a sandbox is whose creator says nothing about `allowPublicTraffic`. */
+  readonly defaultAccess: 'public' | 'restricted';
   readonly isolation: boolean;
   /** An agent to run instead of our own. */
   readonly agent: string | undefined;
@@ -40,6 +42,7 @@ The local cloud: an E2B-compatible control plane for development, and the sandbo
   --node-proxy-port N  port of the node proxy on 127.0.0.1; the gates need it as --node-proxies [any free port]
   --node-proxy-key-file FILE  key that the gates send (their --node-proxy-key-file)
                        [<state-dir>/cloud/node-proxy-key, made on the first start]
+  --default-access ACCESS  public or restricted: of sandboxes created without allowPublicTraffic [public]
   --agent PATH         another agent with the interface of E2B's envd
   --no-isolation       run sandboxes without isolation
   --log-level LEVEL    [info]
@@ -61,6 +64,7 @@ export function readCloudSettings(args: string[], env: NodeJS.ProcessEnv): Invoc
     domain: text,
     'node-proxy-port': text,
     'node-proxy-key-file': text,
+    'default-access': text,
     agent: text,
   };
   const faults: string[] = [];
@@ -84,15 +88,24 @@ export function readCloudSettings(args: string[], env: NodeJS.ProcessEnv): Invoc
   const nodeProxyPort = attempt('--node-proxy-port', () => port(given?.['node-proxy-port'] ?? '0'));
   const keyFile = given?.['node-proxy-key-file'];
   const nodeProxyKeyFile = attempt('--node-proxy-key-file', () => (keyFile ? absolute(keyFile) : undefined));
+  const defaultAccess = attempt('--default-access', () => access(given?.['default-access'] ?? 'public'));
   const domains = list(given?.domains ?? 'e2b.localhost');
   const [first] = baseDomains(domains);
   for (const fault of domainFaults(domains)) faults.push(`--domains: ${fault}`);
   if (first === undefined) faults.push('--domains: names no domain');
-  if (faults.length > 0 || !stateDir || !policyApis || !listen || !first || nodeProxyPort === undefined) {
+  if (
+    faults.length > 0 ||
+    !stateDir ||
+    !policyApis ||
+    !listen ||
+    !first ||
+    !defaultAccess ||
+    nodeProxyPort === undefined
+  ) {
     throw new SandgateError('SETTINGS_INVALID', faults.join('\n'), { remedy: 'see --help' });
   }
   const settings = {
-    ...{ stateDir, listen, policyApis, domains, agent, nodeProxyPort, nodeProxyKeyFile },
+    ...{ stateDir, listen, policyApis, domains, agent, nodeProxyPort, nodeProxyKeyFile, defaultAccess },
     policyKey: env.SANDGATE_CLOUD_POLICY_KEY || undefined,
     domain: given?.domain ?? first,
     isolation: given?.['no-isolation'] !== true,
@@ -111,6 +124,11 @@ function port(text: string): number {
   const value = Number(text);
   if (!/^\d+$/.test(text) || value > 65535) throw new Error('must be 0 to 65535');
   return value;
+}
+
+function access(text: string): CloudSettings['defaultAccess'] {
+  if (text !== 'public' && text !== 'restricted') throw new Error('must be public or restricted');
+  return text;
 }
 
 function list(text: string): string[] {

@@ -369,6 +369,16 @@ export const SETTINGS = [
     parse: onOff,
   }),
   setting({
+    name: 'defaultAccess',
+    env: 'SANDGATE_DEFAULT_ACCESS',
+    flag: '--default-access <public|restricted>',
+    fallback: 'public',
+    meaning:
+      'what sandboxes of the local cloud are if they are created without `allowPublicTraffic`; with `--public-traffic refuse`, always restricted',
+    commands: ['dev'],
+    parse: oneOf('public', 'restricted'),
+  }),
+  setting({
     name: 'agent',
     env: 'SANDGATE_AGENT',
     flag: '--agent <path>',

@@ -2,6 +2,7 @@ import type { z } from 'zod';
 import type { CreateOptions, Lifecycle } from '../lifecycle/lifecycle.ts';
 import { type SandboxEntry, TEMPLATE } from '../lifecycle/sandbox-entry.ts';
 import { shortId } from '../sandbox-id.ts';
+import type { CloudSettings } from '../settings.ts';
 import { type Answer, INVALID_ID, NO_CONTENT, notFound, refusal } from './answer.ts';
 import { listQuery, pageOf } from './listing.ts';
 import {
@@ -34,10 +35,12 @@ export type Version = keyof typeof DEFAULTS;
 export class Operations {
   readonly #lifecycle: Lifecycle;
   readonly #tokens: Tokens;
+  readonly #defaultAccess: CloudSettings['defaultAccess'];
 
-  constructor(lifecycle: Lifecycle, tokens: Tokens) {
+  constructor(lifecycle: Lifecycle, tokens: Tokens, defaultAccess: CloudSettings['defaultAccess']) {
     this.#lifecycle = lifecycle;
     this.#tokens = tokens;
+    this.#defaultAccess = defaultAccess;
   }
 
   create({ body, domain }: ApiRequest, version: Version): Promise<Answer> {
@@ -46,7 +49,7 @@ export class Operations {
       const { templateID, timeout = defaults.timeout, secure = defaults.secure } = request;
       const { network, metadata = {}, envVars = {} } = request;
       if (templateID !== TEMPLATE) return refusal(404, `template '${templateID}' not found`);
-      const allowPublicTraffic = network?.allowPublicTraffic ?? true;
+      const allowPublicTraffic = network?.allowPublicTraffic ?? this.#defaultAccess === 'public';
       if (!allowPublicTraffic && !secure) return refusal(400, NEEDS_SECURE);
       const maskRequestHost = network?.maskRequestHost ?? undefined;
       const rest = {
@@ -158,7 +161,7 @@ function networkChange(request: NetworkRequest): Parameters<Lifecycle['setNetwor
   const { allowPublicTraffic, maskRequestHost, ...rules } = request;
   return {
     network: rules,
-    ...(allowPublicTraffic !== undefined && { allowPublicTraffic }),
+    ...(allowPublicTraffic != null && { allowPublicTraffic }),
     ...(maskRequestHost !== undefined && { maskRequestHost: maskRequestHost ?? undefined }),
   };
 }

@@ -11,7 +11,8 @@ const texts = z.record(z.string(), z.string());
 
 /** Egress rules are accepted and stored, but need no enforcement: a sandbox here has no outgoing network. */
 export const networkSchema = z.looseObject({
-  allowPublicTraffic: z.boolean().optional(),
+  /** `null` says nothing, like an absent one: E2B, 2026-11. */
+  allowPublicTraffic: z.boolean().nullish(),
   maskRequestHost: z.string().max(255).refine(isHostMask, 'is not a host name').nullish(),
   httpsPorts: z
     .array(z.unknown())

@@ -82,6 +82,7 @@ function flags(options: CloudProcessOptions): string[] {
     domain,
     'node-proxy-port': String(nodeProxyPort),
     'node-proxy-key-file': nodeProxyKeyFile,
+    'default-access': settings.publicTraffic === 'refuse' ? 'restricted' : settings.defaultAccess,
     ...(settings.agent !== undefined && { agent: settings.agent }),
     'log-level': settings.logLevel === 'silent' ? 'fatal' : settings.logLevel,
   };
