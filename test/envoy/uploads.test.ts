@@ -87,7 +87,7 @@ async function refused(): Promise<number> {
 }
 
 /** Answers with the number of bytes that arrived. */
-async function startCounter({ port, release }: HeldPort): Promise<Server> {
+async function startCounter({ giveTo }: HeldPort): Promise<Server> {
   const server = createServer((request, response) => {
     let length = 0;
     request.on('data', (part: Buffer) => {
@@ -95,8 +95,7 @@ async function startCounter({ port, release }: HeldPort): Promise<Server> {
     });
     request.on('end', () => response.end(`got ${length}`));
   });
-  release();
-  await new Promise<void>((resolve) => server.listen(port, '127.0.0.1', resolve));
+  await giveTo(server);
   return server;
 }
 

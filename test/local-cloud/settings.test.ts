@@ -21,7 +21,13 @@ describe('the settings of the local cloud', () => {
     expect(settings).toMatchObject({ nodeProxyPort: 5007, nodeProxyKeyFile: '/etc/key' });
   });
 
+  it('read the default access', () => {
+    expect(read()?.defaultAccess).toBe('public');
+    expect(read('--default-access=restricted')?.defaultAccess).toBe('restricted');
+  });
+
   it.each([
+    ['--default-access=private', 'public or restricted'],
     ['--domains=*', 'names no domain'],
     ['--domains=a b', 'not a domain pattern'],
     ['--node-proxy-port=65536', '0 to 65535'],
