@@ -67,6 +67,16 @@ const CASES: readonly Case[] = [
   ...also('for a gRPC client', { 'content-type': 'application/grpc', te: 'trailers' }),
   LIES,
   {
+    name: 'a method that Envoy does not know by default',
+    request: { host: hostAt(OTHER), method: 'QUERY' },
+    expected: { at: [OTHER, 8080], sees: {} },
+  },
+  {
+    name: 'an upgrade that Envoy ignores',
+    request: { host: hostAt(OTHER), headers: { connection: 'upgrade', upgrade: 'TLS/1.2' } },
+    expected: { at: [OTHER, 8080], sees: {} },
+  },
+  {
     name: 'a port that no route of the ingress has',
     request: { host: hostAt(OTHER, 10) },
     expected: closed(OTHER, 10),
@@ -175,19 +185,27 @@ export function compareWithBundled({ name: ingressName, start, differences }: Co
     ['a program', {}],
     ['a browser', BROWSER],
   ])(`to %s, ${ingressName} and the bundled config answer the same`, (_, headers) => {
-    it('if the server breaks off', () =>
+    it('if the server breaks off, except that only the bundled config repeats a GET', () =>
       whileAnswering(
         [OTHER, 3000],
         (request) => void request.socket.destroy(),
         async () => {
-          const one = {
-            name: '',
-            request: { host: hostAt(OTHER, 3000), headers },
-            expected: closed(OTHER, 3000),
-          };
-          const [by, behind] = await observeBoth(PLAIN, one);
-          expect(behind).toEqual(by);
-          expect(by).toMatchObject({ status: 502, headers: { 'x-sandgate-reason': 'upstream_failed' } });
+          const failed = { status: 502, headers: { 'x-sandgate-reason': 'upstream_failed' } };
+          for (const method of ['POST', 'GET']) {
+            const one = {
+              name: '',
+              request: { host: hostAt(OTHER, 3000), method, headers },
+              expected: closed(OTHER, 3000),
+            };
+            const [by, behind] = await observeBoth(PLAIN, one);
+            expect(behind).toMatchObject(failed);
+            expect(behind.arrived).toHaveLength(1);
+            const difference = {
+              headers: { ...behind.headers, 'x-sandgate-reason': 'port_closed' },
+              arrived: [behind.arrived[0], behind.arrived[0]],
+            };
+            expect(by).toEqual(method === 'GET' ? { ...behind, ...difference } : behind);
+          }
         },
       ));
 

@@ -18,7 +18,8 @@ export function grpcRefusalsFilter({ http_filters }: Manager): Filter {
 }
 
 const GRPC_CLIENT_BY_REQUEST = `function envoy_on_request(handle)
-  local is_grpc = handle:headers():get("te") == "trailers"
+  local headers = handle:headers()
+  local is_grpc = headers:get("te") == "trailers" and headers:get("upgrade") == nil
   handle:streamInfo():dynamicMetadata():set("sandgate", "grpc_client", is_grpc)
 end
 
