@@ -1,10 +1,8 @@
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { readFileSync } from 'node:fs';
 import { type IncomingHttpHeaders, type RequestOptions, request } from 'node:http';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type BootstrapSettings, loadBundledConfig, renderBootstrap } from '../../src/envoy/bootstrap.ts';
-import { type EnvoyProcess, startEnvoy } from '../../src/envoy/process.ts';
-import { envoyBinary } from '../envoy-binary.ts';
+import { type EnvoyInFolder, startEnvoyInFolder } from '../stack/envoy-in-folder.ts';
 
 export interface Reply {
   status: number;
@@ -13,9 +11,7 @@ export interface Reply {
 }
 
 /** A real Envoy with the bundled config, a plain listener on a free port, and its own folder. */
-export interface RunningEnvoy {
-  envoy: EnvoyProcess;
-  folder: string;
+export interface RunningEnvoy extends EnvoyInFolder {
   /** Path of the socket of its gate. */
   gateSocket: string;
   port: number;
@@ -23,7 +19,6 @@ export interface RunningEnvoy {
   accessLog(): string;
   /** The value of a counter or gauge of Envoy. */
   stat(name: string): Promise<number>;
-  stop(): Promise<void>;
 }
 
 /** `settings`: in addition to the plain listener. `edit`: makes the last change to the config, with the folder for files. */
@@ -31,33 +26,23 @@ export async function startRunningEnvoy(
   settings: Partial<BootstrapSettings> = {},
   edit: (config: string, folder: string) => string = (config) => config,
 ): Promise<RunningEnvoy> {
-  const folder = mkdtempSync(join(tmpdir(), 'sandgate-envoy-'));
+  const bundled = await loadBundledConfig();
+  const running = await startEnvoyInFolder((folder) => {
+    const config = renderBootstrap(bundled, {
+      http: [{ host: '127.0.0.1', port: 0 }],
+      https: [],
+      gates: [{ path: join(folder, 'gate.sock') }],
+      admin: { path: join(folder, 'admin.sock') },
+      ...settings,
+    });
+    return edit(config, folder);
+  });
+  const { envoy, folder } = running;
   const inFolder = (name: string) => join(folder, name);
-  const gateSocket = inFolder('gate.sock');
-  const config = renderBootstrap(await loadBundledConfig(), {
-    http: [{ host: '127.0.0.1', port: 0 }],
-    https: [],
-    gates: [{ path: gateSocket }],
-    admin: { path: inFolder('admin.sock') },
-    ...settings,
-  });
-  writeFileSync(inFolder('envoy.yaml'), edit(config, folder));
-  const envoy = await startEnvoy({
-    binary: envoyBinary(),
-    configFile: inFolder('envoy.yaml'),
-    adminSocket: inFolder('admin.sock'),
-    log: inFolder('envoy.log'),
-    accessLog: inFolder('access.log'),
-    concurrency: 1,
-  }).catch((error) => {
-    rmSync(folder, { recursive: true, force: true });
-    throw error;
-  });
   const port = envoy.addresses.http[0]!.port;
   return {
-    envoy,
-    folder,
-    gateSocket,
+    ...running,
+    gateSocket: inFolder('gate.sock'),
     port,
     get: (headers = {}, over = {}) => ask(port, headers, over),
     stat: async (name) => {
@@ -66,10 +51,6 @@ export async function startRunningEnvoy(
       return Number(body.split(': ')[1] ?? Number.NaN);
     },
     accessLog: () => readFileSync(inFolder('access.log'), 'utf8'),
-    async stop() {
-      await envoy.stop(2000);
-      rmSync(folder, { recursive: true, force: true });
-    },
   };
 }
 

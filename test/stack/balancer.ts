@@ -1,10 +1,7 @@
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { stringify } from 'yaml';
 import type { Address } from '../../src/address.ts';
-import { startEnvoy } from '../../src/envoy/process.ts';
-import { envoyBinary } from '../envoy-binary.ts';
+import { startEnvoyInFolder } from './envoy-in-folder.ts';
 
 const ANY_PORT = { socket_address: { address: '127.0.0.1', port_value: 0 } };
 const API = 'type.googleapis.com/envoy';
@@ -25,29 +22,10 @@ export async function startBalancer(options: {
   protocol: 'HTTP/1.1' | 'HTTP/2';
   tls: { certificate: string; key: string };
 }): Promise<Balancer> {
-  const folder = mkdtempSync(join(tmpdir(), 'sandgate-balancer-'));
-  const inFolder = (name: string) => join(folder, name);
-  const remove = () => rmSync(folder, { recursive: true, force: true });
-  writeFileSync(inFolder('envoy.yaml'), stringify(config(options, inFolder('admin.sock'))));
-  const envoy = await startEnvoy({
-    binary: envoyBinary(),
-    configFile: inFolder('envoy.yaml'),
-    adminSocket: inFolder('admin.sock'),
-    log: inFolder('envoy.log'),
-    accessLog: inFolder('access.log'),
-    concurrency: 1,
-  }).catch((error) => {
-    remove();
-    throw error;
-  });
-  return {
-    http: envoy.addresses.http[0]!,
-    https: envoy.addresses.https[0]!,
-    async stop() {
-      await envoy.stop(2000);
-      remove();
-    },
-  };
+  const { envoy, stop } = await startEnvoyInFolder((folder) =>
+    stringify(config(options, join(folder, 'admin.sock'))),
+  );
+  return { http: envoy.addresses.http[0]!, https: envoy.addresses.https[0]!, stop };
 }
 
 function config({ ingress, protocol, tls }: Parameters<typeof startBalancer>[0], adminSocket: string) {
