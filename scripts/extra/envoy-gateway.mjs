@@ -24,7 +24,7 @@ async function installed() {
   const program = join(folder, 'envoy-gateway');
   if (existsSync(program)) return program;
   mkdirSync(folder, { recursive: true });
-  say(`building Envoy Gateway ${VERSION} (2 to 12 minutes); ENVOY_GATEWAY=<path> uses another one`);
+  say(`building Envoy Gateway ${VERSION} (2 to 20 minutes); ENVOY_GATEWAY=<path> uses another one`);
   process.env.GOBIN = folder;
   process.env.GOFLAGS = '-buildvcs=false';
   await run('go', ['install', `github.com/envoyproxy/gateway/cmd/envoy-gateway@${VERSION}`]);

@@ -1,7 +1,7 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import type { Address } from '../../src/address.ts';
 import {
   type Case,
@@ -25,7 +25,13 @@ import type { Recorder } from '../stack/recorder.ts';
 import { digestOf, TOKEN } from '../stack/test-stack.ts';
 import { expectUnavailable } from '../stack/unavailable.ts';
 import type { Difference } from './differences.ts';
-import { freeAddress, type IngressFleet, type SandboxRoute, startIngressFleet } from './ingress-fleet.ts';
+import {
+  freeAddress,
+  type IngressFleet,
+  type SandboxRoute,
+  STARTS_WITHIN,
+  startIngressFleet,
+} from './ingress-fleet.ts';
 import { type Ingress, type Observed, observe } from './observed.ts';
 
 const also = (what: string, headers: Record<string, string>): Case[] =>
@@ -114,10 +120,10 @@ export function compareWithBundled({ name: ingressName, start, differences }: Co
     running = await start({ folder, http, fleet, routes });
     ingress = { http, takeArrivals: fleet.takeArrivals };
     reference = { http: bundled.stack.http, takeArrivals: bundled.takeArrivals };
-    await eventually(async () => {
+    await vi.waitFor(async () => {
       const { status, body } = await ask(http, { host: hostAt(ID), headers: WITH_TOKEN });
       if (status !== 200) throw new Error(`${status} ${body}`);
-    });
+    }, STARTS_WITHIN);
   });
 
   afterAll(async () => {
@@ -232,6 +238,28 @@ export function compareWithBundled({ name: ingressName, start, differences }: Co
         },
       ));
   });
+
+  it.each([
+    ['Content-Length and Transfer-Encoding', ['content-length: 2', 'transfer-encoding: chunked']],
+    ['more than 100 headers', ['transfer-encoding: chunked', ...Array(101).fill('x-many: a')]],
+  ])(`an answer with %s passes the bundled config, and is refused behind ${ingressName}`, (_, headers) =>
+    whileAnswering(
+      [OTHER, 3000],
+      ({ socket }) =>
+        void socket.end(['HTTP/1.1 200 OK', ...headers, '', '2\r\nok\r\n0\r\n\r\n'].join('\r\n')),
+      async () => {
+        const one: Case = {
+          name: '',
+          request: { host: hostAt(OTHER, 3000) },
+          expected: { at: [OTHER, 3000] },
+        };
+        const [by, behind] = await observeBoth(PLAIN, one);
+        expect(by).toMatchObject({ status: 200, body: 'ok' });
+        const refusal = { 'x-sandgate-reason': 'upstream_protocol_error' };
+        expect(behind).toMatchObject({ status: 502, headers: refusal });
+      },
+    ),
+  );
 
   it(`a sandbox cannot set the reason; behind ${ingressName} it can set other x-sandgate headers, which mean nothing`, () =>
     whileAnswering(

@@ -1,8 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { parseAllDocuments, stringify } from 'yaml';
 import type { Address } from '../../src/address.ts';
-import type { Issued } from '../stack/authority.ts';
-import type { SandboxRoute } from './ingress-fleet.ts';
+import type { Surroundings } from './ingress-fleet.ts';
 
 /** One of the manifests; only what is read of it has a type. */
 interface Manifest {
@@ -28,14 +27,7 @@ const manifest = (apiVersion: string, kind: string, name: string, rest: object) 
  * What stands around the shipped manifests: the Gateway that they are attached to, the certificates that they name, the
  * gates, and a route for each sandbox.
  */
-export function surroundings(options: {
-  port: number;
-  gates: readonly Address[];
-  gateCa: string;
-  client: Issued;
-  routes: readonly SandboxRoute[];
-}): string {
-  const { port, gates, gateCa, client, routes } = options;
+export function surroundings({ port, gates, gateCa, client, routes }: Surroundings): string {
   const base64 = (file: string) => readFileSync(file).toString('base64');
   const endpoints = (at: readonly Address[]) =>
     at.map(({ host, port: to }) => ({ ip: { address: host, port: to } }));

@@ -5,9 +5,7 @@ import { vi } from 'vitest';
 import { stringify } from 'yaml';
 import { ENVOY_VERSION } from '../../src/envoy/wheel.ts';
 import { envoyBinary } from '../envoy-binary.ts';
-
-/** It makes certificates, and loads a hundred manifests one by one. */
-const STARTS_WITHIN = { timeout: 120_000, interval: 100 };
+import { STARTS_WITHIN } from './ingress-fleet.ts';
 
 /** A real Envoy Gateway without Kubernetes, and the Envoy that it starts. */
 export interface EnvoyGateway {

@@ -12,6 +12,18 @@ import { type Authority, createAuthority, type Issued } from '../stack/authority
 import { type GateProcess, startGateProcess } from '../stack/gate-process.ts';
 import { expectInForce } from '../stack/in-force.ts';
 
+/** An ingress makes certificates and loads a hundred manifests one by one, on a machine that may be busy. */
+export const STARTS_WITHIN = { timeout: 300_000, interval: 100 };
+
+/** What the manifests around the shipped ones name. */
+export interface Surroundings {
+  port: number;
+  gates: readonly Address[];
+  gateCa: string;
+  client: Issued;
+  routes: readonly SandboxRoute[];
+}
+
 /** A route of the ingress's own: these hosts to this address. */
 export interface SandboxRoute {
   name: string;

@@ -1,7 +1,5 @@
 import { parseAllDocuments, stringify } from 'yaml';
-import type { Address } from '../../src/address.ts';
-import type { Issued } from '../stack/authority.ts';
-import type { SandboxRoute } from './ingress-fleet.ts';
+import type { Surroundings } from './ingress-fleet.ts';
 
 const NAMESPACE = 'istio-ingress';
 const NETWORKING = 'networking.istio.io/v1';
@@ -29,14 +27,7 @@ const serviceEntry = (name: string, host: string, port: object, endpoints: objec
  * What stands around the shipped manifests: the Gateway, the gates, and a route for each sandbox. Istio's agent, which is not
  * here, would hand Envoy the certificates; so Envoy gets them as files.
  */
-export function surroundings(options: {
-  port: number;
-  gates: readonly Address[];
-  gateCa: string;
-  client: Issued;
-  routes: readonly SandboxRoute[];
-}): string {
-  const { port, gates, gateCa, client, routes } = options;
+export function surroundings({ port, gates, gateCa, client, routes }: Surroundings): string {
   const tls = {
     '@type': UPSTREAM_TLS,
     sni: GATES,

@@ -3,11 +3,12 @@ import { readFileSync, writeFileSync } from 'node:fs';
 import { connect } from 'node:net';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
+import { vi } from 'vitest';
 import { stringify } from 'yaml';
 import { type Address, parseAddress } from '../../src/address.ts';
 import { startEnvoy } from '../../src/envoy/process.ts';
 import { envoyBinary } from '../envoy-binary.ts';
-import { eventually } from '../stack/eventually.ts';
+import { STARTS_WITHIN } from './ingress-fleet.ts';
 
 /** Istio's translation of the manifests (test/ingress/istiod.go), and a real Envoy as its gateway. */
 export async function startIstio(options: {
@@ -64,12 +65,12 @@ export async function startIstio(options: {
     },
   };
   try {
-    await eventually(() => {
+    await vi.waitFor(() => {
       const lines = readFileSync(inFolder('gateway.log'), 'utf8').split('\n');
       const rejected = lines.find((line) => line.includes('rejected'));
       if (rejected) throw new Error(rejected);
       return reachable(options.http);
-    });
+    }, STARTS_WITHIN);
     return gateway;
   } catch (error) {
     await gateway.stop();

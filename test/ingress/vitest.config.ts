@@ -5,6 +5,6 @@ import base from '../../vitest.config.ts';
 export default mergeConfig(
   { ...base, test: { ...base.test, projects: undefined } },
   defineConfig({
-    test: { include: ['test/ingress/*.extra.ts'], testTimeout: 300_000, hookTimeout: 300_000 },
+    test: { include: ['test/ingress/*.extra.ts'], testTimeout: 300_000, hookTimeout: 900_000 },
   }),
 );
