@@ -1,7 +1,7 @@
 import { createServer, type Server, request as sendRequest } from 'node:http';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { http2Session } from '../stack/client.ts';
-import { closedPort, type HeldPort, holdPort } from '../stack/closed-port.ts';
+import { closedPort } from '../stack/closed-port.ts';
 import { PATIENCE_MS } from '../stack/patience.ts';
 import { patient } from '../stack/patient-config.ts';
 import { type RunningEnvoy, startRunningEnvoy } from './running-envoy.ts';
@@ -87,7 +87,7 @@ async function refused(): Promise<number> {
 }
 
 /** Answers with the number of bytes that arrived. */
-async function startCounter({ giveTo }: HeldPort): Promise<Server> {
+async function startCounter(port: number): Promise<Server> {
   const server = createServer((request, response) => {
     let length = 0;
     request.on('data', (part: Buffer) => {
@@ -95,7 +95,7 @@ async function startCounter({ giveTo }: HeldPort): Promise<Server> {
     });
     request.on('end', () => response.end(`got ${length}`));
   });
-  await giveTo(server);
+  await new Promise<void>((resolve) => server.listen(port, '127.0.0.1', resolve));
   return server;
 }
 
@@ -106,10 +106,10 @@ describe('uploads with a length and without, over HTTP/1.1 and HTTP/2', () => {
   it.each(SIZES)('of %i bytes wait for a server that starts late', async (size) => {
     // On a slow machine, servers may start later than they must be waited for.
     for (let tookMs = GIVEN_MS; tookMs >= GIVEN_MS; ) {
-      const ports = await Promise.all(ways.map(holdPort));
+      const ports = await Promise.all(ways.map(closedPort));
       const before = await refused();
       const sentAt = performance.now();
-      const pending = Promise.all(ways.map(({ send, sized }, n) => send(ports[n]!.port, size, sized)));
+      const pending = Promise.all(ways.map(({ send, sized }, n) => send(ports[n]!, size, sized)));
       await expect
         .poll(refused, { interval: 5, timeout: PATIENCE_MS })
         .toBeGreaterThanOrEqual(before + ways.length);

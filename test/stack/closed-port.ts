@@ -1,39 +1,19 @@
 import { once } from 'node:events';
-import { type AddressInfo, connect, createServer, type Server } from 'node:net';
-import { eventually } from './eventually.ts';
-
-export interface HeldPort {
-  port: number;
-  /** Lets a server that starts late listen there. */
-  giveTo(server: Server): Promise<void>;
-}
+import { type AddressInfo, connect, createServer } from 'node:net';
 
 /**
- * A port of 127.0.0.1 on which nothing listens, and nothing will until it is given to a server: it is the local
- * end of an open connection, so the system gives it to no server that asks for port 0. The port of a
- * server that was closed may belong to a server of another test a moment later.
+ * A port of 127.0.0.1 on which nothing listens, and which the system gives to nobody until this process ends; a server
+ * that asks for this very port may listen there. The port of a server that was closed may belong to another test's
+ * server a moment later. This one is the port of a server that was closed after it accepted a connection: the connection
+ * stays open, and keeps the port.
  */
-export async function holdPort(): Promise<HeldPort> {
+export async function closedPort(): Promise<number> {
   const server = createServer().listen(0, '127.0.0.1');
   await once(server, 'listening');
-  const client = connect((server.address() as AddressInfo).port, '127.0.0.1');
+  const { port } = server.address() as AddressInfo;
+  const client = connect(port, '127.0.0.1');
   const [[accepted]] = await Promise.all([once(server, 'connection'), once(client, 'connect')]);
   server.close();
   for (const socket of [client, accepted]) socket.on('error', () => {}).unref();
-  const port = client.localPort as number;
-  return {
-    port,
-    async giveTo(late) {
-      // A reset leaves no TIME_WAIT, which would keep the port taken for a minute.
-      client.resetAndDestroy();
-      // A connect of another process may get the port first, for a moment.
-      await eventually(async () => {
-        late.listen(port, '127.0.0.1');
-        await once(late, 'listening');
-      });
-    },
-  };
+  return port;
 }
-
-/** A port of 127.0.0.1 on which nothing listens, and nothing will until this process ends. */
-export const closedPort = async (): Promise<number> => (await holdPort()).port;
