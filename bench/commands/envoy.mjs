@@ -81,7 +81,7 @@ await inWorkspace(async (workspace) => {
     // A new Envoy, because Envoy does not release memory.
     const fresh = await contender(`destinations-${count}`);
     const load = /** @type {const} */ ({ mix: 'destinations', connections: 32 });
-    // Long enough to use each destination once; Envoy drops one after 30 s without a request.
+    // Long enough to use each destination once; Envoy drops one after 5 to 10 s without a request.
     const sample = await measure(fresh, {
       ...load,
       ids: count,
