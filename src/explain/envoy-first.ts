@@ -1,24 +1,24 @@
 import type { ClientRequest } from '../check/check-request.ts';
-import { ANSWER_HEADERS, answerFor, NO_SNIFF, TEXT_TYPE } from '../decision/answer.ts';
-import type { Answer, GateRequest } from '../decision/decision.ts';
+import { ANSWER_HEADERS, NO_SNIFF, TEXT_TYPE } from '../decision/answer.ts';
+import type { Answer } from '../decision/decision.ts';
 import { ENVOY_REFUSALS } from '../decision/refusals.ts';
 import { REASON_HEADER } from '../target/headers.ts';
 
 /** An answer of Envoy that the gate has no part in. */
 export interface EnvoyAnswer {
-  reason: 'bad_request' | 'upgrade_refused' | 'unavailable';
+  reason: 'bad_request' | 'upgrade_refused';
   /** Why, in our words. */
   found: string;
   answer: Answer;
 }
 
 /** The bundled Envoy's own limits; Host counts as a header. */
-export const MOST_HEADERS = 100;
+export const MOST_HEADERS = 108;
 export const MOST_HEADER_BYTES = 60 * 1024;
 
 /**
  * Once the gate has allowed a request and removes or sets a header, Envoy checks the limit again, with the eight headers and
- * pseudo-headers that it has added meanwhile. This is a 503, since it calls the gate's answer invalid.
+ * pseudo-headers that it has added meanwhile. In its log it then calls the gate's answer invalid.
  */
 export const MOST_HEADERS_ALLOWED = MOST_HEADERS - 8;
 
@@ -112,8 +112,7 @@ const RULES: readonly Rule[] = [
 export function envoyFirst(request: ClientRequest): EnvoyAnswer | undefined {
   const rule = RULES.find(({ applies }) => applies(request));
   if (rule !== undefined) {
-    const body = `${ENVOY_REFUSALS.bad_request.message}: ${rule.detail}\n`;
-    return { reason: 'bad_request', found: rule.found, answer: answerOf('bad_request', rule.status, body) };
+    return badRequest(rule.status, rule.detail, rule.found);
   }
   const upgrade = upgradeOf(request);
   if (upgrade === undefined || /^(websocket|tcp)$/i.test(upgrade)) return undefined;
@@ -121,11 +120,9 @@ export function envoyFirst(request: ClientRequest): EnvoyAnswer | undefined {
 }
 
 /** What Envoy answers in place of the sandbox, after the gate has allowed the request; undefined if it forwards it. */
-export function envoyLast(request: ClientRequest, decoded: GateRequest): EnvoyAnswer | undefined {
+export function envoyLast(request: ClientRequest): EnvoyAnswer | undefined {
   if (request.headers.length > MOST_HEADERS_ALLOWED) {
-    // Never a page: Envoy has only the JSON.
-    const answer = answerFor({ kind: 'deny', reason: 'unavailable' }, { ...decoded, userAgent: '' });
-    return { reason: 'unavailable', found: `more than ${MOST_HEADERS_ALLOWED} headers`, answer };
+    return badRequest(431, 'ext_authz_invalid', `more than ${MOST_HEADERS_ALLOWED} headers`);
   }
   const body = valuesOf(request, 'content-length').some((value) => Number(value) > 0);
   if (!body || !/^tcp$/i.test(upgradeOf(request) ?? '')) return undefined;
@@ -138,6 +135,11 @@ function upgradeOf(request: ClientRequest): string | undefined {
   if (!named.some((token) => token.trim().toLowerCase() === 'upgrade')) return undefined;
   const upgrade = valuesOf(request, 'upgrade').join();
   return upgrade === '' || /^(h2c?|http\/.*|tls\/.*)$/i.test(upgrade) ? undefined : upgrade;
+}
+
+function badRequest(status: number, detail: string, found: string): EnvoyAnswer {
+  const body = `${ENVOY_REFUSALS.bad_request.message}: ${detail}\n`;
+  return { reason: 'bad_request', found, answer: answerOf('bad_request', status, body) };
 }
 
 function refusedUpgrade(found: string): EnvoyAnswer {

@@ -83,10 +83,7 @@ export async function explain(request: ClientRequest, options: ExplainOptions): 
   );
   const decoded = checkResponseDecoder()(bytes as Buffer);
   const steps = stepsOf({ ...decided, target, lookup, record, storeFault, fault, rules, now });
-  const last =
-    decision.kind === 'allow' && gate.context.routing === 'gate'
-      ? envoyLast(request, decided.request)
-      : undefined;
+  const last = decision.kind === 'allow' && gate.context.routing === 'gate' ? envoyLast(request) : undefined;
   if (last !== undefined) return refusedByEnvoy(request, last, steps);
   const answer = answerOf(decoded, request);
   return {

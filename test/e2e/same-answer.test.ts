@@ -31,10 +31,7 @@ const bad = (status: number, detail: string) => ({ status, body: `Bad request: $
 const codec = bad(400, 'http1.codec_error');
 const characters = bad(400, 'http1.invalid_characters');
 const authority = bad(400, 'http.invalid_authority');
-const away = {
-  status: 503,
-  body: '{"message":"The access check is temporarily unavailable. Try again in a moment.","code":503}',
-};
+const late = bad(431, 'ext_authz_invalid');
 const host = { status: 400, body: 'Invalid host\n' };
 const upgrade = { status: 400, body: 'Unsupported upgrade: use websocket, or tcp without a body\n' };
 const many = (count: number): Field[] => Array.from({ length: count }, (_, n) => [`x-${n}`, '1']);
@@ -130,13 +127,18 @@ const ROWS: readonly Row[] = [
   {
     what: 'a header more, which Envoy finds out too late',
     headers: many(MOST_HEADERS_ALLOWED + 1),
-    answer: away,
+    answer: late,
   },
-  { what: 'as many headers as HTTP/2 accepts', headers: many(96), answer: away },
-  { what: 'as many headers as HTTP/1.1 accepts', headers: many(99), answer: away, http2: 'reset' },
+  { what: 'as many headers as HTTP/2 accepts', headers: many(MOST_HEADERS - 4), answer: late },
+  {
+    what: 'as many headers as HTTP/1.1 accepts',
+    headers: many(MOST_HEADERS - 1),
+    answer: late,
+    http2: 'reset',
+  },
   {
     what: 'too many headers',
-    headers: many(100),
+    headers: many(MOST_HEADERS),
     answer: bad(431, 'http1.too_many_headers'),
     http2: 'reset',
   },

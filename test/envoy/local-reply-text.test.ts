@@ -109,6 +109,11 @@ const EXPECTED: [name: string, said: object][] = [
   ['port closed, JSON', json],
   ['upstream failed, page', envoyAnswer('upstream_failed', page, page.body)],
   ['upstream failed, JSON', envoyAnswer('upstream_failed', json, json.body)],
+  [
+    'a head that became too large, of type application/grpc',
+    { ...badRequest, status: 431, headers: { ...badRequest.headers, 'x-sandgate-status': '431' } },
+  ],
+  ['a head that became too large', { ...badRequest, status: 431 }],
   ['no gate', unavailable],
   [
     'upload too large to be kept',
@@ -118,6 +123,7 @@ const EXPECTED: [name: string, said: object][] = [
     'upgrade refused',
     envoyAnswer('upgrade_refused', { ...text, status: 400 }, `${upgrade_refused.message}\n`),
   ],
+  ['another 403 of Envoy', { ...badRequest, status: 400 }],
   [
     'a failed WebSocket handshake',
     { status: undefined, headers: { 'x-sandgate-reason': 'upgrade_refused' }, body: undefined },
