@@ -11,6 +11,8 @@ export interface Host {
 const FORBIDDEN = /[^\x21-\x7e]|[,@/\\]/;
 /** True of every IPv4 address and hardly any domain; cheaper than `isIP`. */
 const ENDS_IN_DIGIT = /[0-9]$/;
+/** Of a host name in DNS. A longer one would not fit into the headers of an allow either. */
+const LONGEST_NAME = 253;
 const PORT_SUFFIX = /^:[0-9]{1,5}$/;
 
 /** Reads `:authority` or Host. Undefined if a later parser might read another host. */
@@ -21,6 +23,7 @@ export function parseHost(authority: string): Host | undefined {
   if (colon !== -1 && !PORT_SUFFIX.test(authority.slice(colon))) return undefined;
   let name = (colon === -1 ? authority : authority.slice(0, colon)).toLowerCase();
   if (name.endsWith('.')) name = name.slice(0, -1);
+  if (name.length > LONGEST_NAME) return undefined;
   if (name === '' || name.startsWith('.') || name.endsWith('.') || name.includes('..')) return undefined;
   return { name, local: name === 'localhost' || (ENDS_IN_DIGIT.test(name) && isIP(name) === 4) };
 }

@@ -68,6 +68,8 @@ const OURS: [host: string, id: Header, port: Header, expected: Expected][] = [
   ['8080-abc.d.', undefined, undefined, ['abc', 8080, 'd']],
   ['8080-abc.d.:443', undefined, undefined, ['abc', 8080, 'd']],
   ['8080-abc.d..', undefined, undefined, 'invalid_host'],
+  [`8080-abc.${'d.'.repeat(122)}`, undefined, undefined, ['abc', 8080, `${'d.'.repeat(121)}d`]],
+  [`8080-abc.${'d.'.repeat(123)}`, undefined, undefined, 'invalid_host'],
   ['8080-abc..d', undefined, undefined, 'invalid_host'],
   ['8080-abc.', undefined, undefined, 'invalid_host'],
   ['.d', undefined, undefined, 'invalid_host'],
