@@ -52,7 +52,9 @@ describe.concurrent('the answer', () => {
       });
       expect(page.status).toBe(expected.status);
       expect(ownHeaders(page)).toEqual({ ...headersOf(expected, request), ...HTML });
-      expectPage(page, title, request.host.split(/[-.]/)[1]!);
+      // The control-plane page names the path, as its JSON does, and not the sandbox.
+      const names = expected.reason === 'control_plane_path' ? request.path! : request.host.split(/[-.]/)[1]!;
+      expectPage(page, title, names);
       expect(fleet.takeArrivals()).toEqual([]);
     },
   );

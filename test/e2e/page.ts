@@ -9,11 +9,11 @@ export const BROWSER = {
   'sec-fetch-mode': 'navigate',
 };
 
-/** docs/contract.md §3: the rules for every page, and the CSP that allows its only style block. */
-export function expectPage({ headers, body }: Answered, title: string, sandboxId: string): void {
+/** docs/contract.md §3: the rules for every page, and the CSP that allows its only style block. `names`: the sandbox, or the path. */
+export function expectPage({ headers, body }: Answered, title: string, names: string): void {
   expect(body).toMatch(/^<!DOCTYPE html><html[\s\S]*<\/html>$/);
   expect(body).toContain(`<title>${title}</title>`);
-  expect(body).toContain(sandboxId);
+  expect(body).toContain(names);
   expect(body).not.toMatch(/<(script|img|link|iframe)|src=|href=|url\(|@import|https?:/i);
   const parts = body.split(/<style>([\s\S]*?)<\/style>/);
   expect(parts).toHaveLength(3);

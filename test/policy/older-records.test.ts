@@ -63,7 +63,12 @@ describe('records that b245ba8 wrote', () => {
   });
 
   it('come back from `policy get | policy put` as they were, so that b245ba8 can still read them', async () => {
-    const before = await store.list({ limit: 100 });
+    const all = await store.list({ limit: 100 });
+    // The one exception: a put now refuses what a terminal would show as another text.
+    const hidden = (record: unknown) => JSON.stringify(record).includes('\u202e');
+    expect(all.filter(hidden)).toHaveLength(1);
+    expect(() => all.filter(hidden).map((record) => parsePut(record, rules))).toThrow('label');
+    const before = all.filter((record) => !hidden(record));
     const { records } = await store.write(before.map((record) => parsePut(record, rules)));
     const withoutVersions = (record: unknown) =>
       JSON.parse(JSON.stringify(record, (key, value) => (key === 'version' ? undefined : value)));

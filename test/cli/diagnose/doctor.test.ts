@@ -55,7 +55,7 @@ describe('sandgate doctor', () => {
     ]);
     expect(ran.code).toBe(1);
     expect(ran.stderr).toMatch(/^sandgate: 2 failed: state folder, port .*\[CHECKS_FAILED\]\nfix: .*\n$/);
-    expect(ran.stdout).toMatch(/^fail {2}state folder .*\n +-> chmod 700 /m);
+    expect(ran.stdout).toMatch(/^fail {2}state folder .*\n +-> chmod go-w /m);
     expect(ran.stdout).toMatch(/^fail {2}port .*in use by another program\n +-> stop what listens there/m);
     expect(readdirSync(dir)).toEqual([]);
     rmSync(dir, { recursive: true, force: true });
