@@ -12,13 +12,15 @@ export const SDK_VERSIONS = /** @type {Record<'npm' | 'pypi', [string, ...string
 );
 
 /**
- * The folder of E2B's SDK at this exact version, fetched once from its registry. It contains `node_modules`, or is an
+ * The folder of E2B's SDK at this exact version, fetched once from its registry with the dependencies and hashes of
+ * `examples/sdk/`, so that an example never runs what nobody has looked at. It contains `node_modules`, or is an
  * entry for PYTHONPATH. It is not a dependency, so that the tests run what users install.
  * @param {'npm' | 'pypi'} registry
  * @param {string} version
  */
 export async function sdkFolder(registry, version) {
   const cache = join(root, '.cache', 'sdk');
+  const locks = join(root, 'examples', 'sdk');
   const folder = join(cache, `${registry}-e2b-${version}`);
   if (existsSync(folder)) return folder;
   say(`fetching e2b ${version} from ${registry} …`);
@@ -28,12 +30,15 @@ export async function sdkFolder(registry, version) {
   try {
     if (registry === 'npm') {
       useOwnNpmCache();
-      writeFileSync(join(draft, 'package.json'), '{ "private": true }\n');
+      const lock = readFileSync(join(locks, `npm-${version}-lock.json`), 'utf8');
+      writeFileSync(join(draft, 'package-lock.json'), lock);
+      writeFileSync(join(draft, 'package.json'), JSON.stringify(JSON.parse(lock).packages['']));
       const options = ['--no-audit', '--no-fund', '--ignore-scripts', '--silent', '--prefix', draft];
-      await execute('npm', ['install', ...options, `e2b@${version}`]);
+      await execute('npm', ['ci', ...options]);
     } else {
       const options = ['--quiet', '--disable-pip-version-check', '--no-warn-conflicts', '--target', draft];
-      await execute('python3', ['-m', 'pip', 'install', ...options, `e2b==${version}`, 'requests']);
+      const lock = join(locks, `pypi-${version}-requirements.txt`);
+      await execute('python3', ['-m', 'pip', 'install', ...options, '--require-hashes', '-r', lock]);
     }
     renameSync(draft, folder);
   } catch (error) {
