@@ -59,16 +59,15 @@ export function acceptGrpc(
       };
       const admittedTo = admitted(call);
       if (admittedTo === undefined) return refuseCall(stream);
-      reach(call, admittedTo).then(
-        (target) => {
+      reach(call, admittedTo)
+        .then((target) => {
           if (target === undefined || stream.destroyed) return fail(stream, target);
           const session = connect('http://sandbox', { createConnection: () => target.socket });
           keep(session);
           session.once('error', () => fail(stream));
-          forward(stream, session, requestHeaders(headers, target));
-        },
-        () => fail(stream),
-      );
+          orFail(stream, session, () => forward(stream, session, requestHeaders(headers, target)));
+        })
+        .catch(() => fail(stream));
     },
   );
 
@@ -95,21 +94,36 @@ function fail(stream: ServerHttp2Stream, target?: CallTarget): void {
   if (!stream.destroyed) stream.close(constants.NGHTTP2_INTERNAL_ERROR);
 }
 
+/**
+ * Whatever a client or a sandbox sends may be what node:http2 refuses to send on, such as a status of 600: it throws, and
+ * outside of this an exception ends the cloud with all its sandboxes.
+ */
+function orFail(stream: ServerHttp2Stream, session: ClientHttp2Session, step: () => void): void {
+  try {
+    step();
+  } catch {
+    session.destroy();
+    fail(stream);
+  }
+}
+
 /** Sends one call into the sandbox, and its answer and trailers back. If either side breaks off, so does the other. */
 function forward(stream: ServerHttp2Stream, session: ClientHttp2Session, headers: OutgoingHttpHeaders): void {
   const upstream = session.request(headers, { endStream: false });
   let trailers: OutgoingHttpHeaders = {};
   upstream.on('error', () => {});
-  upstream.on('response', (answer, flags) => {
-    if (stream.destroyed) return;
-    const endStream = (flags & constants.NGHTTP2_FLAG_END_STREAM) !== 0;
-    stream.respond({ ...answer }, { endStream, waitForTrailers: !endStream });
-    if (!endStream) upstream.pipe(stream);
-  });
+  upstream.on('response', (answer, flags) =>
+    orFail(stream, session, () => {
+      if (stream.destroyed) return;
+      const endStream = (flags & constants.NGHTTP2_FLAG_END_STREAM) !== 0;
+      stream.respond({ ...answer }, { endStream, waitForTrailers: !endStream });
+      if (!endStream) upstream.pipe(stream);
+    }),
+  );
   upstream.on('trailers', (fields) => {
     trailers = { ...fields };
   });
-  stream.on('wantTrailers', () => stream.sendTrailers(trailers));
+  stream.on('wantTrailers', () => orFail(stream, session, () => stream.sendTrailers(trailers)));
   stream.pipe(upstream);
   stream.once('close', () => {
     if (!upstream.destroyed) upstream.close(stream.rstCode);

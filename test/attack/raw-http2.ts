@@ -32,9 +32,9 @@ export function askRawHttp2(
   rest: { body?: string; trailers?: readonly Field[] } = {},
 ): Promise<RawAnswer> {
   const { body, trailers } = rest;
-  const parts = [frame(HEADERS, END_HEADERS | (body || trailers ? 0 : END_STREAM), 1, encode(fields))];
+  const parts = [frame(HEADERS, END_HEADERS | (body || trailers ? 0 : END_STREAM), 1, encodeFields(fields))];
   if (body) parts.push(frame(DATA, trailers ? 0 : END_STREAM, 1, Buffer.from(body, 'latin1')));
-  if (trailers) parts.push(frame(HEADERS, END_HEADERS | END_STREAM, 1, encode(trailers)));
+  if (trailers) parts.push(frame(HEADERS, END_HEADERS | END_STREAM, 1, encodeFields(trailers)));
   return new Promise((resolve, reject) => {
     const socket = connect(ingress.port, ingress.host);
     let pending = Buffer.alloc(0);
@@ -64,7 +64,7 @@ export function askRawHttp2(
 }
 
 /** HPACK, each field a literal without indexing and without Huffman. */
-function encode(fields: readonly Field[]): Buffer {
+export function encodeFields(fields: readonly Field[]): Buffer {
   return Buffer.concat(fields.flatMap(([name, value]) => [Buffer.of(0), literal(name), literal(value)]));
 }
 
