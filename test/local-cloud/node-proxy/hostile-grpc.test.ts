@@ -72,6 +72,6 @@ it.each<[what: string, frames: Buffer[], ends: string]>([
   ],
   ['GOAWAY at once', [HELLO, frame(GOAWAY, 0, 0, Buffer.alloc(8))], 'reset'],
   ['no HTTP/2', [Buffer.from('HTTP/1.1 400 Bad Request\r\n\r\n')], 'reset'],
-])('a sandbox that answers a gRPC call with %s costs that call only', async (_what, frames, ends) => {
+])('B14: a sandbox that answers a gRPC call with %s costs that call only', async (_what, frames, ends) => {
   expect(await callTo(frames)).toBe(ends);
 });
