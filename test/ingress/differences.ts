@@ -46,7 +46,9 @@ export const DIFFERENCES: readonly Difference[] = [
     expected: (_, one) => {
       const [port = '', sandboxId = ''] = one.request.host.split(/[-.]/);
       const body = `{"sandboxId":"${sandboxId}","message":"The sandbox is running but port is not open","port":${port},"code":502}`;
-      return refused({ status: 502, reason: 'port_closed', body }, one);
+      const { headers, ...answer } = refused({ status: 502, reason: 'port_closed', body }, one);
+      // The gate allowed it by its token; what has no route is the ingress's Host.
+      return { ...answer, headers: { ...headers, vary: `${headers.vary},e2b-traffic-access-token` } };
     },
   },
   {
