@@ -20,7 +20,9 @@ export class FolderWatch {
   #timer: NodeJS.Timeout | undefined;
   /** When the next scan starts, on the monotonic clock. */
   #dueAt = Number.POSITIVE_INFINITY;
-  #scanning: Promise<void> = Promise.resolve();
+  #scanning: Promise<void> | undefined;
+  /** A change was reported during the running scan, which may have passed the changed file already. */
+  #hinted = false;
   #closed = false;
 
   constructor(options: FolderWatchOptions) {
@@ -43,16 +45,23 @@ export class FolderWatch {
     await this.#scanning;
   }
 
-  /** A hint never delays a scan that is due sooner; two scans never overlap. */
+  /**
+   * A hint never delays a scan that is due sooner. Two scans never overlap, and hints during a scan add one scan after it,
+   * however many they are: a large folder takes longer to scan than the delay of a hint.
+   */
   #schedule(delay: number): void {
-    const { clock, scan, scanMs } = this.#options;
-    const dueAt = clock.monotonic() + delay;
-    if (this.#closed || this.#dueAt <= dueAt) return;
+    if (this.#scanning !== undefined) this.#hinted = true;
+    const dueAt = this.#options.clock.monotonic() + delay;
+    if (this.#closed || this.#scanning !== undefined || this.#dueAt <= dueAt) return;
     clearTimeout(this.#timer);
     this.#dueAt = dueAt;
     this.#timer = setTimeout(() => {
       this.#dueAt = Number.POSITIVE_INFINITY;
-      this.#scanning = this.#scanning.then(scan).then(() => this.#schedule(scanMs));
+      this.#hinted = false;
+      this.#scanning = this.#options.scan().then(() => {
+        this.#scanning = undefined;
+        this.#schedule(this.#hinted ? HINT_MS : this.#options.scanMs);
+      });
     }, delay).unref();
   }
 }
