@@ -102,7 +102,8 @@ function orFail(stream: ServerHttp2Stream, session: ClientHttp2Session, step: ()
   try {
     step();
   } catch {
-    session.destroy();
+    // Not at once: node:http2 still hands bytes that the sandbox sent early to a new session, and throws if it is gone.
+    setImmediate(() => session.destroy());
     fail(stream);
   }
 }

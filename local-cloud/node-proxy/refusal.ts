@@ -13,6 +13,8 @@ export function refuse(response: ServerResponse): void {
 }
 
 export function refuseCall(stream: ServerHttp2Stream): void {
+  // The client may have reset its call in the same packet, and node:http2 throws then.
+  if (stream.destroyed || stream.closed) return;
   stream.respond({ ':status': status, ...Object.fromEntries(headers) });
   stream.end(body);
 }

@@ -7,7 +7,7 @@ import { frame } from '../../../bench/attack/http2-frame.mjs';
 import { acceptGrpc } from '../../../local-cloud/node-proxy/grpc-proxy.ts';
 import { encodeFields, type Field } from '../../attack/raw-http2.ts';
 
-const [DATA, HEADERS, SETTINGS, GOAWAY] = [0, 1, 4, 7];
+const [DATA, HEADERS, RST_STREAM, SETTINGS, PING, GOAWAY] = [0, 1, 3, 4, 6, 7];
 const [END_STREAM, END_HEADERS] = [1, 4];
 
 const undo: (() => unknown)[] = [];
@@ -74,4 +74,35 @@ it.each<[what: string, frames: Buffer[], ends: string]>([
   ['no HTTP/2', [Buffer.from('HTTP/1.1 400 Bad Request\r\n\r\n')], 'reset'],
 ])('B14: a sandbox that answers a gRPC call with %s costs that call only', async (_what, frames, ends) => {
   expect(await callTo(frames)).toBe(ends);
+});
+
+it('a call that is reset before it is refused costs nothing', async () => {
+  const proxy = createHttpServer();
+  undo.push(
+    acceptGrpc(
+      proxy,
+      () => undefined,
+      async () => undefined,
+    ),
+  );
+  const port = await listening(proxy);
+  const preface = Buffer.from('PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n');
+  const settings = frame(SETTINGS, 0, 0, Buffer.alloc(0));
+  const call = head([
+    [':method', 'POST'],
+    [':path', '/'],
+    [':scheme', 'http'],
+    [':authority', 'a'],
+  ]);
+  const reset = frame(RST_STREAM, 0, 1, Buffer.from([0, 0, 0, 8]));
+  const client = connect(port, '127.0.0.1');
+  undo.push(() => client.destroy());
+  client.write(Buffer.concat([preface, settings, call, reset, frame(PING, 0, 0, Buffer.alloc(8))]));
+  // The answer to the last frame shows that the call was handled.
+  const answer = frame(PING, 1, 0, Buffer.alloc(8));
+  let received = Buffer.alloc(0);
+  for await (const bytes of client) {
+    received = Buffer.concat([received, bytes]);
+    if (received.includes(answer)) break;
+  }
 });
