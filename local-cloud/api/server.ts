@@ -1,5 +1,6 @@
 import { type FastifyInstance, type FastifyReply, type FastifyRequest, fastify } from 'fastify';
 import { toSandgateError } from '#src/errors.js';
+import { parseStrictJson } from '#src/policy/strict-json.js';
 import { type Answer, NO_KEY, refusal, WRONG_KEY } from './answer.ts';
 import type { ApiRequest, Operations } from './operations.ts';
 
@@ -29,7 +30,7 @@ export function createApi({ operations, isKey, domainOf, onFault }: ApiOptions):
     guarded.addContentTypeParser(
       'application/json',
       { parseAs: 'string' },
-      async (_: FastifyRequest, text: string) => (text === '' ? undefined : JSON.parse(text)),
+      async (_: FastifyRequest, text: string) => (text === '' ? undefined : readBody(text)),
     );
     const route = (
       method: 'GET' | 'POST' | 'PUT' | 'DELETE',
@@ -79,9 +80,21 @@ function send(reply: FastifyReply, { status, body, headers = {} }: Answer): Fast
   return reply.code(status).headers(headers).send(body);
 }
 
+/** Strict like a policy: a repeated `allowPublicTraffic` must not mean one thing here and another to whoever checked it. */
+function readBody(text: string): unknown {
+  const read = parseStrictJson(text);
+  if ('value' in read) return read.value;
+  throw new InvalidBody(read.fault.problem);
+}
+
+/** The body of a request is not JSON, or ambiguous. */
+class InvalidBody extends Error {}
+
 /** A client's mistake keeps its status; an internal fault is named without its details. */
 function faultAnswer(thrown: unknown, onFault: (error: unknown) => void): Answer {
-  if (thrown instanceof SyntaxError) return refusal(400, 'Error when parsing request: body: is not JSON');
+  if (thrown instanceof InvalidBody) {
+    return refusal(400, `Error when parsing request: body: is not JSON: ${thrown.message}`);
+  }
   const { statusCode = 500 } = thrown as { statusCode?: number };
   const { code, message } = toSandgateError(thrown);
   if (statusCode < 500) return refusal(statusCode, `Error when parsing request: ${message}`);
