@@ -1,6 +1,5 @@
 import { dirname, join } from 'node:path';
 import { stringify } from 'yaml';
-import type { GateTls } from './gate-tls.ts';
 
 /** PEM files of a certificate and its key, as Envoy sees them. */
 export interface CertificateFiles {
@@ -19,10 +18,10 @@ export function sdsSecret(folder: string, name: SecretName) {
   return { name, sds_config: { path_config_source: { path }, resource_api_version: 'V3' } };
 }
 
-/** The secrets of a config, by file name. They name files and contain none, so a renewal does not change them. */
+/** The secrets of a config, by file name. `gateTls`: what Envoy shows to the gates, and their CA. They name files and contain none, so a renewal does not change them. */
 export function secretFiles(
   tls: CertificateFiles | undefined,
-  gateTls: GateTls | undefined,
+  gateTls: { ca: string; client?: CertificateFiles | undefined } | undefined,
 ): Record<string, string> {
   const files: Record<string, string> = {};
   const add = (name: SecretName, secret: object) => {
