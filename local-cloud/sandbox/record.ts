@@ -1,5 +1,6 @@
-import { readdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
+import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { replaceFiles } from '#src/folder.js';
 import type { ProcessIdentity } from '#src/state/process-identity.js';
 import type { Isolation } from './isolation.ts';
 
@@ -20,9 +21,7 @@ export interface SandboxRecord {
 const FILE = 'record.json';
 
 export function writeRecord(folder: string, record: SandboxRecord): void {
-  const temporary = join(folder, `${FILE}.new`);
-  writeFileSync(temporary, JSON.stringify(record), { mode: 0o600 });
-  renameSync(temporary, join(folder, FILE));
+  replaceFiles([{ path: join(folder, FILE), text: JSON.stringify(record), mode: 0o600 }]);
 }
 
 /** Undefined if there is none: the host died before it let any process run. */

@@ -42,17 +42,17 @@ const REPLACE = bytesField(OPTION_APPEND, '');
 
 const APPEND = bytesField(OPTION_APPEND, varintField(BOOL_VALUE, 1));
 
-/**
- * Appended to the sandbox's own `vary`: a cache in front of Envoy must give an answer to no request that lacks the token,
- * or that names another sandbox on a shared host.
- */
-const VARY_BY_TOKEN = varyBy([REQUEST_HEADERS.token]);
-const VARY_BY_ROUTING = varyBy(ROUTING_HEADERS);
-
 const NAME = /^[a-z0-9!#$%&'*+.^_`|~-]+$/;
 const VALUE = /^[\x20-\x7e]*$/;
 /** Envoy's own limit on a name and on a value, in bytes. */
 const MAX_LENGTH = 16_384;
+
+/**
+ * Appended to the sandbox's own `vary`: a cache in front of Envoy must give an answer to no request that lacks the token,
+ * or that names another sandbox on a shared host.
+ */
+const VARY_BY_TOKEN = appendedHeader('vary', REQUEST_HEADERS.token);
+const VARY_BY_ROUTING = appendedHeader('vary', ROUTING_HEADERS.join(', '));
 
 /**
  * The CheckResponse of an allow. `html`: whether Envoy's own closed-port answer should be a page.
@@ -121,9 +121,8 @@ function okHeader(name: string, value: string): WireBytes {
   return bytesField(OK_HEADERS, headerOption(name, value));
 }
 
-function varyBy(names: readonly string[]): WireBytes {
-  const header = bytesField(HEADER_KEY, 'vary') + bytesField(HEADER_VALUE, names.join(', '));
-  return bytesField(OK_RESPONSE_HEADERS, bytesField(OPTION_HEADER, header) + APPEND);
+function appendedHeader(name: string, value: string): WireBytes {
+  return bytesField(OK_RESPONSE_HEADERS, headerOption(name, value, APPEND));
 }
 
 function removals(names: readonly string[]): WireBytes {
@@ -139,10 +138,10 @@ function message(bytes: WireBytes): Buffer {
 }
 
 /**
- * A HeaderValueOption that sets a header. The value goes in `value`: Envoy ignores `raw_value` in a denied response.
+ * A HeaderValueOption that sets a header, or appends one. The value goes in `value`: Envoy ignores `raw_value` in a denied response.
  * Throws ANSWER_INVALID for anything that could end the header and start another.
  */
-function headerOption(name: string, value: string): WireBytes {
+function headerOption(name: string, value: string, append = REPLACE): WireBytes {
   if (!NAME.test(name) || !VALUE.test(value) || name.length > MAX_LENGTH || value.length > MAX_LENGTH) {
     throw new SandgateError(
       'ANSWER_INVALID',
@@ -150,5 +149,5 @@ function headerOption(name: string, value: string): WireBytes {
     );
   }
   const header = bytesField(HEADER_KEY, name) + bytesField(HEADER_VALUE, value);
-  return bytesField(OPTION_HEADER, header) + REPLACE;
+  return bytesField(OPTION_HEADER, header) + append;
 }

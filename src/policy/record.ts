@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { hasHidden } from '../printable.ts';
+import { AGENT_PORT } from '../target/target.ts';
 import { isHostMask } from './mask.ts';
 
 /**
@@ -26,7 +27,6 @@ const portNumber = z
   .min(1, 'must be at least 1')
   .max(65535, 'must be at most 65535');
 
-const AGENT_PORT = 49983;
 const route = z
   .strictObject({
     address: z.string(),

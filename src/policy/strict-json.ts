@@ -48,9 +48,12 @@ export function readJson(bytes: Buffer, source: string, options: SandgateErrorOp
   if (!isUtf8(bytes)) throw new SandgateError('INPUT_INVALID', `${source} is not UTF-8`, options);
   const read = parseStrictJson(bytes.toString('utf8'));
   if ('value' in read) return read.value;
-  const { line, column, problem } = read.fault;
-  const message = `${source} is not JSON: ${problem} at line ${line}, column ${column}`;
-  throw new SandgateError('INPUT_INVALID', message, options);
+  throw new SandgateError('INPUT_INVALID', `${source} ${notJson(read.fault)}`, options);
+}
+
+/** The fault as the end of a sentence. */
+export function notJson({ problem, line, column }: JsonFault): string {
+  return `is not JSON: ${problem} at line ${line}, column ${column}`;
 }
 
 /** Thrown through the parser, to end it at the first fault. */

@@ -1,8 +1,8 @@
-import { readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { readdirSync, readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Address } from '../address.ts';
 import { SandgateError } from '../errors.ts';
-import { makeFolder } from '../folder.ts';
+import { makeFolder, replaceFiles } from '../folder.ts';
 import type { SharedSettings } from '../settings.ts';
 import { isAlive, type ProcessIdentity } from './process-identity.ts';
 
@@ -60,9 +60,8 @@ const file = (stateDir: string, pid: number) => join(folder(stateDir), `${pid}.j
 export function writeRun(stateDir: string, run: Run): void {
   try {
     makeFolder(folder(stateDir), 0o700);
-    const draft = `${file(stateDir, run.pid)}.new`;
-    writeFileSync(draft, `${JSON.stringify(run, null, 2)}\n`, { mode: 0o600 });
-    renameSync(draft, file(stateDir, run.pid));
+    const text = `${JSON.stringify(run, null, 2)}\n`;
+    replaceFiles([{ path: file(stateDir, run.pid), text, mode: 0o600 }]);
   } catch (error) {
     throw new SandgateError(
       'STATE_UNUSABLE',

@@ -67,6 +67,13 @@ const LIES: Case = {
   expected: { at: [OTHER, 8080], sees: {} },
 };
 
+/** Of the sandbox whose answers the tests below set. */
+const GET_FROM_OTHER: Case = {
+  name: '',
+  request: { host: hostAt(OTHER, 3000) },
+  expected: { at: [OTHER, 3000] },
+};
+
 /** The table of the contract; each refusal also as a page, and to a gRPC client; and more of what a sandbox receives. */
 const CASES: readonly Case[] = [
   ...TARGET_CASES,
@@ -251,12 +258,7 @@ export function compareWithBundled({ name: ingressName, start, differences }: Co
       ({ socket }) =>
         void socket.end(['HTTP/1.1 200 OK', ...headers, '', '2\r\nok\r\n0\r\n\r\n'].join('\r\n')),
       async () => {
-        const one: Case = {
-          name: '',
-          request: { host: hostAt(OTHER, 3000) },
-          expected: { at: [OTHER, 3000] },
-        };
-        const [by, behind] = await observeBoth(PLAIN, one);
+        const [by, behind] = await observeBoth(PLAIN, GET_FROM_OTHER);
         expect(by).toMatchObject({ status: 200, body: 'ok' });
         const refusal = { 'x-sandgate-reason': 'upstream_protocol_error' };
         expect(behind).toMatchObject({ status: 502, headers: refusal });
@@ -272,12 +274,7 @@ export function compareWithBundled({ name: ingressName, start, differences }: Co
           .writeHead(503, { 'x-sandgate-reason': 'unavailable', 'x-sandgate-made-up': 'a' })
           .end('own'),
       async () => {
-        const one: Case = {
-          name: '',
-          request: { host: hostAt(OTHER, 3000) },
-          expected: { at: [OTHER, 3000] },
-        };
-        const [by, behind] = await observeBoth(PLAIN, one);
+        const [by, behind] = await observeBoth(PLAIN, GET_FROM_OTHER);
         expect(by).toMatchObject({ status: 503, body: 'own', headers: {} });
         expect(behind).toEqual({ ...by, headers: { ...by.headers, 'x-sandgate-made-up': 'a' } });
       },

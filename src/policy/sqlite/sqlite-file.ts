@@ -6,7 +6,7 @@ import { makeFolder } from '../../folder.ts';
 import { policyUnreadable } from '../compile.ts';
 import type { UnreadRecord } from '../record.ts';
 import type { StorePosition } from '../store.ts';
-import { parseOwnJson } from '../strict-json.ts';
+import { notJson, parseOwnJson } from '../strict-json.ts';
 import { storeCorrupt } from './sqlite-error.ts';
 
 const SCHEMA_VERSION = 1;
@@ -199,10 +199,7 @@ function makeFile(path: string): void {
 /** The record, or why it is none, as the end of a sentence. */
 function parseRecord(text: unknown): { record: UnreadRecord } | { cause: string } {
   const read = parseOwnJson(String(text));
-  if ('fault' in read) {
-    const { problem, line, column } = read.fault;
-    return { cause: `is not JSON: ${problem} at line ${line}, column ${column}` };
-  }
+  if ('fault' in read) return { cause: notJson(read.fault) };
   const { value } = read;
   if (typeof value === 'object' && value !== null) return { record: value };
   return { cause: 'is not a JSON object' };
